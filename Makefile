@@ -1,0 +1,65 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Needs Python 3.11, git and make.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+export PATH := $(BIN):$(PATH)
+# A set PYTHONDONTWRITEBYTECODE makes every stage compile every library anew: 20 s each.
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
+export DVC_NO_ANALYTICS := 1
+export DO_NOT_TRACK := 1
+STORE := $(CURDIR)/.assay/mlflow
+PORT ?= 5000
+
+.DEFAULT_GOAL := help
+.PHONY: help environment demo test check format ui lock
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+environment: $(VENV)/.runtime  ## .venv from requirements.lock
+
+demo: $(VENV)/.runtime  ## the whole pipeline on phantoms, then the results
+	dvc repro
+	assay sync
+	@echo
+	@assay results
+	@echo "Look: make ui · reports/*/pictures      Yours: assay snapshot --help"
+
+test: $(VENV)/.dev  ## the suite
+	pytest -n 2 --dist loadgroup
+
+check: $(VENV)/.dev  ## format, lint, types, floors, the repository's truths; shows all failures
+	@failed=0; \
+	for each in "ruff format --check" "ruff check" "mypy" "lint-imports --no-cache" "pytest -q tests/truths"; do \
+	  echo "== $$each"; $$each || failed=1; \
+	done; exit $$failed
+
+format: $(VENV)/.dev  ## put the code into its form
+	ruff format
+	ruff check --fix
+
+ui: $(VENV)/.runtime  ## the MLflow UI over all runs (PORT=5000)
+	assay sync
+	@echo "runs: http://127.0.0.1:$(PORT)/#/experiments/1/runs?workflowType=machine_learning"
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --workers 1 --host 127.0.0.1 --port $(PORT) \
+	  --backend-store-uri sqlite:///$(STORE)/mlflow.db --artifacts-destination $(STORE)/artifacts
+
+lock: $(VENV)/.runtime  ## resolve both lock files anew, as one resolution
+	uv pip compile pyproject.toml --all-extras --group dev --python-version 3.11 --upgrade \
+	  --generate-hashes --no-annotate --no-header --no-emit-index-url -q -o requirements-dev.lock
+	sed -nE 's/^([^ ]+==[^ ]+).*/\1/p' requirements-dev.lock > $(VENV)/pins.txt
+	uv pip compile pyproject.toml --extra detector --python-version 3.11 -c $(VENV)/pins.txt \
+	  --generate-hashes --no-annotate --no-header --no-emit-index-url -q -o requirements.lock
+
+# uv itself comes from the lock, by its hash; everything else through uv.
+$(VENV)/.runtime: requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	UV_COMPILE_BYTECODE=1 uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	uv pip install --python $(BIN)/python --no-deps --no-build-isolation --quiet -e .
+	touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	UV_COMPILE_BYTECODE=1 uv pip install --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	touch $@
