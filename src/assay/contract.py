@@ -1,0 +1,211 @@
+"""The contract: what a system (data) and a task (what is trained) give to the platform.
+
+The platform never names a system. `assay.systems.<system>.data` holds `SYSTEMS`, and
+`assay.systems.<system>.tasks` holds `TASKS`; both are found by name, when somebody asks. They stand
+apart so that a change of a model leaves the data's stages as they are. Importing them is cheap: torch and
+friends are imported inside the methods that need them.
+
+The key of everything is the section of `params.yaml`: `hemoglobin.conjunctiva` is data (a part of a
+system), `hemoglobin-conjunctiva` is a task. `ingest@<data>`, `train@<task>`, `data/<data>/`,
+`models/<task>/`, `reports/<either>/` follow from it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from assay.errors import AssayError
+from assay.params import Section
+from assay.sections import DataParams, TaskParams
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import polars as pl
+
+    from assay.manifest.rows import Rows
+    from assay.runs.run import Run
+
+    Predictor = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
+
+GROUP_KINDS = ("patient", "session", "content", "sample")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that must be true of the labels, as an expectation of Great Expectations.
+
+    `rows` says which rows it judges: `all` rows with a readable label, or those `kept` for training.
+    """
+
+    name: str
+    expectation: str
+    arguments: Mapping[str, Any]
+    meaning: str
+    rows: str = "kept"
+
+
+@dataclass(frozen=True)
+class Range:
+    """Keep samples whose label lies in [low, high]; the others are filtered, not broken."""
+
+    column: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source says it holds, before any image is opened.
+
+    `table` has one row a sample: `sample_id`, `uri` (relative to the source folder), `item`, `group`
+    and the label columns; `fault` is null or the reason why the row cannot be used.
+    """
+
+    table: pl.DataFrame
+    group_kind: str
+    files: Sequence[Path]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a metric is written for people: name, unit, digits."""
+
+    metric: str
+    unit: str = ""
+    digits: int = 2
+
+
+class System(Protocol):
+    """One set of data: where it comes from, what its labels mean, how a phantom of it is made."""
+
+    name: str
+    target: str
+
+    @property
+    def params(self) -> type[DataParams]:
+        """Return the model of the section in `params.yaml`."""
+        ...
+
+    def phantom(self, folder: Path, params: Any) -> None:
+        """Write a small set in the published layout into the empty `folder`; deterministic."""
+        ...
+
+    def read(self, source: Path) -> Listing:
+        """List the samples of `source`; a row that cannot be read carries its `fault`."""
+        ...
+
+    def filters(self, params: Any) -> Sequence[Range]:
+        """Return the ranges outside of which a sample is not used."""
+        ...
+
+    def rules(self) -> Sequence[Rule]:
+        """Return what must be true of the labels."""
+        ...
+
+
+class Task(Protocol):
+    """What is trained on one set of data, and how it is scored."""
+
+    name: str
+    data: str
+    headline: Score
+
+    @property
+    def params(self) -> type[TaskParams]:
+        """Return the model of the section in `params.yaml`."""
+        ...
+
+    def agrees(self, own: Any, data: Any) -> str:
+        """Return why the task's parameters do not go with its data's, or an empty text."""
+        ...
+
+    def labels(self, rows: Rows) -> npt.NDArray[np.float32]:
+        """Return what the loss is fed, (n, outputs) float32: the codec's encoding."""
+        ...
+
+    def fit(self, train: Rows, valid: Rows, params: Any, run: Run) -> None:
+        """Preflight, train, and leave weights, history and record in `run.folder`."""
+        ...
+
+    def predictor(self, weights: Path, params: Any) -> Predictor:
+        """Return a function: uint8 images (n, h, w, 3) → label units (n, outputs)."""
+        ...
+
+    def baseline(self, train: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.float32]:
+        """Return what the trivial predictor, fitted on the training labels, says `count` times."""
+        ...
+
+    def metrics(
+        self, predictions: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]
+    ) -> dict[str, float]:
+        """Return every metric of the task by name; names fit MLflow (no `@`)."""
+        ...
+
+    def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """Return the epoch rule as a sort key: the lowest is the best epoch."""
+        ...
+
+    def pictures(
+        self,
+        predictions: npt.NDArray[np.float32],
+        labels: npt.NDArray[np.float32],
+        folder: Path,
+    ) -> None:
+        """Draw the pictures that people look at first, as PNG files in `folder`."""
+        ...
+
+
+def systems() -> dict[str, System]:
+    """Return every data set by name."""
+    return _all("data", "SYSTEMS")
+
+
+def tasks() -> dict[str, Task]:
+    """Return every task by name."""
+    return _all("tasks", "TASKS")
+
+
+def find_system(name: str) -> System:
+    """Return the system of that name; importing no other system's folder."""
+    found: System = _find(name, name.partition(".")[0], "data", "SYSTEMS")
+    return found
+
+
+def find_task(name: str) -> Task:
+    """Return the task of that name; importing no other system's folder."""
+    found: Task = _find(name, name.partition("-")[0], "tasks", "TASKS")
+    return found
+
+
+def sections() -> dict[str, type[Section]]:
+    """Return the model of every section of `params.yaml`."""
+    found: dict[str, type[Section]] = {name: each.params for name, each in systems().items()}
+    return found | {name: each.params for name, each in tasks().items()}
+
+
+def _find(name: str, folder: str, room: str, table: str) -> Any:
+    if folder in _folders():
+        found = getattr(importlib.import_module(f"assay.systems.{folder}.{room}"), table)
+        if name in found:
+            return found[name]
+    known = ", ".join(sorted(_all(room, table)))
+    raise AssayError(name, f"no such {table.lower()[:-1]}", f"one of {known}")
+
+
+def _all(room: str, table: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for folder in _folders():
+        found |= getattr(importlib.import_module(f"assay.systems.{folder}.{room}"), table)
+    return found
+
+
+def _folders() -> list[str]:
+    """List the systems' folders; imported by name, so that the platform depends on none of them."""
+    path = importlib.import_module("assay.systems").__path__
+    return sorted(module.name for module in pkgutil.iter_modules(path))

@@ -1,0 +1,56 @@
+"""Errors that a person can cause and mend; each is printed whole, without a traceback.
+
+AssayError
+├── ParamsError        params.yaml: a key, a type, a range, a combination
+├── MachineError       the interpreter, a lock, a missing weight file
+├── SourceError        a source, its tables, its snapshot
+├── GateError          a gate refused what it judged
+└── RegistryError      what keeps a model out of the registry
+"""
+
+from __future__ import annotations
+
+
+class AssayError(Exception):
+    """One fault: where it is, what was found, what was expected, and the command that mends it."""
+
+    def __init__(self, where: str, found: str, expected: str = "", mend: str = "") -> None:
+        self.where, self.found, self.expected, self.mend = where, found, expected, mend
+        super().__init__(self.render())
+
+    def render(self) -> str:
+        """Return the text that a person reads: two or three lines, the way out last."""
+        lines = [f"error: {self.where}: {self.found}"]
+        if self.expected:
+            lines.append(f"       expected: {self.expected}")
+        if self.mend:
+            lines.append(f"       mend: {self.mend}")
+        return "\n".join(lines)
+
+
+class ParamsError(AssayError):
+    """One or more keys of `params.yaml` are unknown, missing or out of range."""
+
+    def __init__(self, faults: list[AssayError]) -> None:
+        self.faults = faults
+        super().__init__("params.yaml", f"{len(faults)} fault(s)")
+
+    def render(self) -> str:
+        """Return every fault, one below the other: all are shown, not the first."""
+        return "\n".join(fault.render() for fault in self.faults)
+
+
+class MachineError(AssayError):
+    """The machine lacks something that the stage needs."""
+
+
+class SourceError(AssayError):
+    """A source or its snapshot cannot be read as what it claims to be."""
+
+
+class GateError(AssayError):
+    """A gate judged and refused; its verdict file holds every row."""
+
+
+class RegistryError(AssayError):
+    """A model cannot enter, or move within, the registry."""

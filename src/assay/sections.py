@@ -1,0 +1,89 @@
+"""The sections of `params.yaml` that every system and every task has; each may widen its own."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from assay.params import Section
+
+
+class Policy(Section):
+    """What ingest does with a fault; the label gate refuses what is left."""
+
+    conflict: Literal["stop", "drop", "group"]
+
+
+class Ingest(Section):
+    """How images are read, and how many may be broken."""
+
+    size: int = Field(ge=16, le=2048, description="side of the stored images, px")
+    max_broken_share: float = Field(ge=0, le=1)
+
+
+class Split(Section):
+    """How samples are parted; by group, always."""
+
+    test: float | Literal["none"] = Field(description="share of the sealed test set, or none")
+    folds: int = Field(ge=2, le=50)
+    strata: int = Field(ge=1, le=100, description="quantile bins of the target")
+    seed: int = Field(ge=0)
+
+    @property
+    def share(self) -> float | None:
+        """Return the test set's share, or None where the set has none."""
+        return None if self.test == "none" else self.test
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.share is not None and not 0 < self.share <= 0.5:
+            raise ValueError(f"a test share in (0, 0.5], or none; found {self.test}")
+        return self
+
+
+class DataParams(Section):
+    """The section of a system, or of a part of one."""
+
+    source: str = Field(min_length=1)
+    phantom: Section
+    policy: Policy
+    ingest: Ingest
+    split: Split
+
+
+class Train(Section):
+    """What the one training loop asks of every task."""
+
+    fold: int = Field(ge=0, description="the fold that validates")
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    weight_decay: float = Field(ge=0)
+    seed: int = Field(ge=0)
+    threads: int = Field(ge=1)
+    workers: int = Field(ge=0)
+    device: Literal["cpu", "cuda"]
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    resume_every: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _precise(self) -> Self:
+        if self.precision == "16-mixed" and self.device == "cpu":
+            raise ValueError("precision 16-mixed needs device cuda")
+        return self
+
+
+class Evaluate(Section):
+    """How intervals are drawn."""
+
+    resamples: int = Field(ge=100)
+    confidence: float = Field(gt=0.5, lt=1)
+    seed: int = Field(ge=0)
+
+
+class TaskParams(Section):
+    """The section of a task."""
+
+    model: Section
+    train: Train
+    evaluate: Evaluate
