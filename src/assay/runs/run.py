@@ -1,0 +1,33 @@
+"""What a training is handed of the platform: where to write, where to journal, where to resume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assay.runs.journal import Journal
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        task: the task's name.
+        root: where relative files count from.
+        folder: takes weights, history and record.
+        reports: takes the preflight's verdict.
+        resume: takes the state that a killed run leaves.
+        journal: takes clock and progress.
+        facts: the inputs to be recorded beside the model: parameters, digests, data.
+    """
+
+    task: str
+    root: Path
+    folder: Path
+    reports: Path
+    resume: Path
+    journal: Journal
+    facts: Mapping[str, Any] = field(default_factory=dict)

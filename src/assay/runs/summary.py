@@ -1,0 +1,60 @@
+"""A result as one line for people: value, interval, skill, what they rest on, time taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.runs.files import read_json
+from assay.runs.journal import read_journal
+from assay.runs.record import RECORD
+
+if TYPE_CHECKING:
+    from assay.contract import Task
+
+COUNTED = {"patient": "patients", "session": "sessions"}
+
+
+def summary(task: Task, scores: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+    """Return the line without its time.
+
+    Args:
+        task: whose headline metric and unit are used.
+        scores: the content of `metrics.json`.
+        data: facts of the data set: `source`, `group_kind`.
+    """
+    score, digits = task.headline, task.headline.digits
+    own, skill = scores[score.metric], scores["skill"]
+    unit = f" {score.unit}" if score.unit else ""
+    # Below patients the rows are not independent subjects, so the interval says what it is.
+    counted = COUNTED.get(data["group_kind"])
+    rests = f"{scores['groups']} {counted}" if counted else f"{scores['groups']} images, by image"
+    return (
+        f"{task.name}  {score.metric.upper()} {own['value']:.{digits}f}{unit}"
+        f" [{own['low']:.{digits}f}, {own['high']:.{digits}f}]"
+        f" · skill {skill['value']:.2f} [{skill['low']:.2f}, {skill['high']:.2f}] vs mean"
+        f" · {rests} · {Path(data['source']).name}"
+    )
+
+
+def summaries(root: Path, tasks: Mapping[str, Task]) -> list[str]:
+    """Return a line for each task that has a result in the work tree under `root`."""
+    found = []
+    for name, task in sorted(tasks.items()):
+        metrics, record = root / "reports" / name / "metrics.json", root / "models" / name / RECORD
+        if metrics.exists() and record.exists():
+            line = summary(task, read_json(metrics), read_json(record)["data"])
+            found.append(f"{line} · {_seconds(root, name, task.data):.0f} s")
+    return found
+
+
+def _seconds(root: Path, task: str, data: str) -> float:
+    """Add up the newest run of each stage, by its journal."""
+    total = 0.0
+    for folder in (root / ".assay" / "spool").glob("*@*"):
+        if folder.name.partition("@")[2] in (task, data):
+            newest = max(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
+            starts = [event for event in read_journal(newest) if event["event"] == "start"]
+            total += read_journal(newest)[-1]["time"] - starts[-1]["time"]
+    return total
