@@ -1,0 +1,30 @@
+"""Rows as training sees them: numpy arrays only, so that the learning core needs no table library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Samples with their stored images.
+
+    Attributes:
+        images: (n, size, size, 3) uint8, often a memory map.
+        columns: name → array of n; `sample_id`, `group_id`, and the labels.
+    """
+
+    images: npt.NDArray[np.uint8]
+    columns: Mapping[str, npt.NDArray[np.generic]]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> Rows:
+        """Return the rows under `mask`; the images are copied into memory once, in row order."""
+        columns = {name: column[mask] for name, column in self.columns.items()}
+        return Rows(np.ascontiguousarray(self.images[mask]), columns)

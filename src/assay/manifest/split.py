@@ -1,0 +1,64 @@
+"""Split by group, stratified on the label: the test part first, folds over the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from assay.errors import AssayError
+
+TEST, TRAINVAL = "test", "trainval"
+
+
+def strata(labels: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int64]:
+    """Return the quantile bin (0 … count − 1) of each label."""
+    edges = np.quantile(labels, np.linspace(0, 1, count + 1)[1:-1])
+    return np.searchsorted(edges, labels, side="right")
+
+
+def assign(
+    table: pl.DataFrame, target: str, share: float | None, folds: int, bins: int, seed: int
+) -> pl.DataFrame:
+    """Return `sample_id, split, fold` for every row of `table`.
+
+    A test share of 1/n is one fold of n; the rest is cut into `folds`, and which of them validates is
+    the task's choice. Fold −1 marks the test part. No group stands in two splits or two folds.
+
+    Args:
+        table: rows to be split, with `sample_id`, `group_id` and the `target` column.
+        target: the label that is balanced.
+        share: the part of the test set, or None for a set without one.
+        folds: folds over the rest.
+        bins: quantile bins of the label.
+        seed: of the shuffle.
+    """
+    bin_of = strata(table[target].to_numpy(), bins)
+    group = table["group_id"].to_numpy()
+    is_test = np.zeros(len(table), dtype=bool)
+    if share is not None:
+        is_test = _folds(bin_of, group, round(1 / share), seed) == 0
+    fold = np.full(len(table), -1, dtype=np.int64)
+    fold[~is_test] = _folds(bin_of[~is_test], group[~is_test], folds, seed)
+    split = np.where(is_test, TEST, TRAINVAL)
+    return pl.DataFrame({"sample_id": table["sample_id"], "split": split, "fold": fold})
+
+
+def _folds(
+    bin_of: npt.NDArray[np.int64], group: npt.NDArray[np.str_], count: int, seed: int
+) -> npt.NDArray[np.int64]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    groups = len(np.unique(group))
+    if groups < count:
+        raise AssayError(
+            "split",
+            f"{groups} groups cannot be cut into {count} parts",
+            f"at least {count} groups",
+            "fewer `split.folds`, or a larger `split.test`",
+        )
+    fold = np.empty(len(bin_of), dtype=np.int64)
+    cutter = StratifiedGroupKFold(n_splits=count, shuffle=True, random_state=seed)
+    for number, (_, part) in enumerate(cutter.split(bin_of, bin_of, group)):
+        fold[part] = number
+    return fold
