@@ -1,0 +1,26 @@
+"""Equal inputs, equal bytes: threads, algorithms, and one seed for every step.
+
+Reseeding before each step from (seed, global step), not once an epoch, is what makes a resumed
+training draw the same dropout and augmentation as an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import torch
+
+
+def settle(threads: int) -> None:
+    """Fix thread count and algorithms for this process; call before the first tensor is made."""
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+
+
+def reseed(seed: int, *position: int) -> None:
+    """Seed torch from (seed, position); neighbouring positions give unrelated streams."""
+    state = np.random.SeedSequence([seed, *position]).generate_state(2, np.uint32)
+    torch.manual_seed(int(state[0]) << 32 | int(state[1]))

@@ -1,0 +1,88 @@
+"""The training loop, once for every task but the detector: Lightning, deterministic, resumable."""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+import warnings
+from collections.abc import Mapping
+
+import lightning as L
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from assay.learning.data import plain_loader, train_loader
+from assay.learning.determinism import settle
+from assay.learning.history import History
+from assay.learning.module import Training
+from assay.learning.plan import Plan, Set
+from assay.learning.progress import Progress
+from assay.runs.files import write_aside
+from assay.runs.record import HISTORY, WEIGHTS
+from assay.runs.run import Run
+
+STATE = "last.ckpt"
+
+
+def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
+    """Train, write weights and history into `run.folder`, and return the chosen epoch's row.
+
+    A killed training goes on from the last state in `run.resume`, and gives the bytes that an
+    undisturbed one gives; the state is removed when the outputs stand.
+    """
+    settle(plan.loop.threads)
+    _quiet()
+    history = History(run.resume, run.journal)
+    loader = train_loader(train, plan.loop.batch, plan.loop.seed, plan.loop.workers)
+    module = Training(plan, steps_per_epoch=math.ceil(len(train.images) / plan.loop.batch))
+    trainer = L.Trainer(
+        accelerator={"cpu": "cpu", "cuda": "gpu"}[plan.loop.device],
+        devices=1,
+        precision=plan.loop.precision,
+        max_epochs=plan.loop.epochs,
+        callbacks=[history, _states(plan, run), Progress()],
+        deterministic=True,
+        logger=False,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+    )
+    state = run.resume / STATE
+    resumed = state.exists()
+    if resumed:
+        print(f"going on from {state}", flush=True)
+    trainer.fit(
+        module,
+        loader,
+        plain_loader(valid, plan.loop.batch),
+        ckpt_path=state if resumed else None,
+        weights_only=True,
+    )
+    history.write(run.folder / HISTORY)
+    write_aside(run.folder / WEIGHTS, lambda aside: shutil.copyfile(history.best_weights, aside))
+    return history.chosen()
+
+
+def forget_state(run: Run) -> None:
+    """Remove the resume state; called when every output of the stage is written."""
+    shutil.rmtree(run.resume, ignore_errors=True)
+
+
+def _states(plan: Plan, run: Run) -> ModelCheckpoint:
+    """Save the whole state every few epochs under one name; Lightning writes it aside first."""
+    return ModelCheckpoint(
+        dirpath=run.resume,
+        filename=STATE.removesuffix(".ckpt"),
+        monitor=None,
+        save_top_k=1,
+        every_n_epochs=plan.loop.resume_every,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+
+
+def _quiet() -> None:
+    """Keep Lightning's hints (loggers, workers, hardware tables) out of the stage's output."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    hints = ("does not have many workers", "ckpt_path", "exists and is not empty", "LeafSpec")
+    for hint in hints:
+        warnings.filterwarnings("ignore", f".*{hint}.*")

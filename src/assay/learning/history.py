@@ -1,0 +1,85 @@
+"""The history of a training: one row an epoch, the epoch rule's choice, and its weights."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from safetensors.torch import save_file
+
+from assay.learning.module import Training
+from assay.learning.progress import epoch_line
+from assay.runs.files import write_aside
+from assay.runs.journal import Journal
+
+BEST = "best.safetensors"
+
+
+class History(L.Callback):
+    """Scores each epoch, journals it, and keeps the weights of the best.
+
+    Its state travels in the resume checkpoint. The best weights lie beside that checkpoint and may be
+    newer than it after a kill; the epochs in between are trained again, to the same bytes.
+    """
+
+    def __init__(self, folder: Path, journal: Journal) -> None:
+        self.best_weights = folder / BEST
+        self.journal = journal
+        self.epochs: list[dict[str, float]] = []
+        self.best = -1
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Add the epoch; Lightning has validated by now, and saves the resume state after this."""
+        assert isinstance(pl_module, Training)
+        row = _epoch_row(trainer, pl_module)
+        self.epochs.append(row)
+        rank = pl_module.plan.rank
+        if self.best < 0 or rank(row) < rank(self.epochs[self.best]):
+            self.best = len(self.epochs) - 1
+            state = {
+                name: value.detach().cpu().contiguous()
+                for name, value in pl_module.network.state_dict().items()
+            }
+            write_aside(self.best_weights, lambda aside: save_file(state, aside))
+        self.journal.note("epoch", row)
+        epoch_line(trainer, row)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed training must know of the past."""
+        return {"epochs": self.epochs, "best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up a killed training's past."""
+        self.epochs, self.best = state_dict["epochs"], state_dict["best"]
+
+    def write(self, path: Path) -> None:
+        """Write the history as CSV; numbers in their shortest exact form."""
+
+        def fill(aside: Path) -> None:
+            with aside.open("w", newline="", encoding="utf-8") as stream:
+                writer = csv.DictWriter(stream, list(self.epochs[0]), lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(self.epochs)
+
+        write_aside(path, fill)
+
+    def chosen(self) -> Mapping[str, float]:
+        """Return the row of the epoch that the rule chose."""
+        return self.epochs[self.best]
+
+
+def _epoch_row(trainer: L.Trainer, module: Training) -> dict[str, float]:
+    targets = torch.cat(module.targets).numpy()
+    metrics = module.plan.metrics(torch.cat(module.outputs).numpy(), targets)
+    rates = trainer.optimizers[0].param_groups
+    return {
+        "epoch": trainer.current_epoch,
+        "train_loss": float(torch.stack(module.train_losses).double().mean()),
+        "valid_loss": float(torch.stack(module.valid_losses).double().sum() / len(targets)),
+        **metrics,
+        **{f"lr_{group['name']}": float(group["lr"]) for group in rates},
+    }

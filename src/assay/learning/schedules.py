@@ -1,0 +1,48 @@
+"""Learning-rate schedules as the specifications draw them: pieces of lines and half-cosines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One stretch of a schedule: from `start` to `end` (epochs), from `first` to `last` (rate)."""
+
+    start: float
+    end: float
+    first: float
+    last: float
+    shape: Literal["line", "cosine"] = "line"
+
+    def at(self, epoch: float) -> float:
+        """Return the rate at a moment within the piece."""
+        done = (epoch - self.start) / (self.end - self.start)
+        if self.shape == "cosine":
+            done = (1 - math.cos(math.pi * done)) / 2
+        return self.first + (self.last - self.first) * done
+
+
+Schedule = Sequence[Piece]
+
+
+def rate(schedule: Schedule, epoch: float) -> float:
+    """Return the learning rate at a moment in epochs; past the end the last rate stays."""
+    for piece in schedule:
+        if epoch < piece.end:
+            return piece.at(max(epoch, piece.start))
+    return schedule[-1].last
+
+
+def warmup_cosine(epochs: int, warmup: int, peak: float, final: float) -> Schedule:
+    """Return 0 → `peak` over `warmup` epochs, then one half-cosine `peak` → `final`."""
+    cosine = Piece(warmup, epochs, peak, final, "cosine")
+    return [Piece(0, warmup, 0.0, peak), cosine] if warmup else [cosine]
+
+
+def factor(schedule: Schedule, peak: float, steps_per_epoch: int) -> Callable[[int], float]:
+    """Return the schedule as `LambdaLR` wants it: step → rate / peak."""
+    return lambda step: rate(schedule, step / steps_per_epoch) / peak
