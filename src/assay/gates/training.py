@@ -1,0 +1,33 @@
+"""A plan carried out: judged, trained, recorded; the one way for every task with a plan."""
+
+from __future__ import annotations
+
+from assay.gates.preflight import preflight
+from assay.learning.fit import fit, forget_state
+from assay.learning.plan import Plan, Set
+from assay.runs.record import write_record
+from assay.runs.run import Run
+
+
+def carry_out(plan: Plan, train: Set, valid: Set, run: Run, first_weights: str) -> None:
+    """Preflight, train, and leave weights, history and record in `run.folder`.
+
+    Args:
+        plan: what to train, and how.
+        train: what the network learns from.
+        valid: what the epoch rule is judged on.
+        run: where everything goes.
+        first_weights: digest of what the network started from, or `none`.
+
+    Raises:
+        GateError: the preflight refused; nothing was trained.
+    """
+    preflight(run.task, plan, train, valid, run.reports / "preflight.json")
+    chosen = fit(plan, train, valid, run)
+    model = {
+        "outputs": int(train.targets.shape[1]),
+        "image_size": int(train.images.shape[1]),
+        "first_weights": first_weights,
+    }
+    write_record(run, chosen, model)
+    forget_state(run)

@@ -1,0 +1,60 @@
+"""A verdict: what a gate checked, how many rows, what failed; the next stage depends on its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assay.errors import GateError
+from assay.runs.files import write_json
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: what was expected, what was found, which rows failed."""
+
+    name: str
+    passed: bool
+    expected: str
+    found: str
+    checked: int
+    rows: Sequence[Any] = field(default_factory=tuple)
+    mend: str = ""
+
+    def line(self) -> str:
+        """Return the check as one line for people."""
+        return f"  {'ok  ' if self.passed else 'STOP'}  {self.name}: {self.found}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All checks of one gate over one subject."""
+
+    gate: str
+    subject: str
+    checks: Sequence[Check]
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    def settle(self, path: Path) -> None:
+        """Print every check, write the verdict, and refuse if one failed.
+
+        Raises:
+            GateError: a check failed; the file stands, with every failing row in it.
+        """
+        print(f"gate {self.gate} · {self.subject}")
+        for check in self.checks:
+            print(check.line())
+        content = {"gate": self.gate, "subject": self.subject, "passed": self.passed}
+        write_json(path, {**content, "checks": [asdict(check) for check in self.checks]})
+        failed = [check for check in self.checks if not check.passed]
+        if failed:
+            found = "; ".join(f"{check.name}: {check.found}" for check in failed)
+            expected = "; ".join(check.expected for check in failed)
+            mend = "; ".join(check.mend for check in failed if check.mend)
+            see = f"see {path}" + (f" · {mend}" if mend else "")
+            raise GateError(f"gate {self.gate} of {self.subject}", found, expected, see)
