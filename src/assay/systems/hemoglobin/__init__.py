@@ -1,0 +1,1 @@
+"""System `hemoglobin`: Hb (g/dL) from nail and conjunctiva photographs."""

@@ -1,0 +1,123 @@
+"""Single-modality Hb tasks: one photograph → Hb in g/dL; `nail` and `conjunctiva` differ in data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field, model_validator
+
+from assay.contract import Score
+from assay.params import Section
+from assay.sections import DataParams, TaskParams, Train
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from assay.contract import Predictor
+    from assay.manifest.rows import Rows
+    from assay.runs.run import Run
+
+WITHIN = (0.5, 1.0, 2.0)  # g/dL: ACC@δ, stored as acc_δ since MLflow refuses `@`
+
+
+class Model(Section):
+    """The network: a timm backbone and the regression head."""
+
+    backbone: str
+    weights: str = Field(min_length=1, description="none, pretrained, or a file")
+    hidden: list[int] = Field(min_length=1)
+    dropout: float = Field(ge=0, lt=1)
+
+
+class HbTrain(Train):
+    """How it is trained; learning rates are reached at the end of the warm-up."""
+
+    warmup: int = Field(ge=0)
+    backbone_lr: float = Field(gt=0)
+    backbone_lr_final: float = Field(ge=0)
+    head_lr: float = Field(gt=0)
+    head_lr_final: float = Field(ge=0)
+    beta: float = Field(gt=0, description="g/dL")
+    augment: list[Literal["hflip", "vflip", "crop", "tilt"]]
+
+    @model_validator(mode="after")
+    def _warm(self) -> Self:
+        if self.warmup >= self.epochs:
+            raise ValueError(f"warmup {self.warmup} below epochs {self.epochs}")
+        return self
+
+
+class SingleParams(TaskParams):
+    """The section of a single-modality task."""
+
+    model: Model
+    train: HbTrain
+
+
+class SingleModality:
+    """A task of the contract: SmoothL1 on Hb, ranked by the specification's epoch rule."""
+
+    params = SingleParams
+    headline = Score("mae", "g/dL")
+
+    def __init__(self, name: str, data: str) -> None:
+        self.name, self.data = name, data
+
+    def agrees(self, own: SingleParams, data: DataParams) -> str:
+        """Refuse a validation fold that the split does not have."""
+        if own.train.fold >= data.split.folds:
+            return f"train.fold {own.train.fold}, but {self.data}.split.folds is {data.split.folds}"
+        return ""
+
+    def labels(self, rows: Rows) -> npt.NDArray[np.float32]:
+        """Return Hb as (n, 1) float32, unrounded."""
+        return rows.columns["hb"].astype("float32")[:, None]
+
+    def fit(self, train: Rows, valid: Rows, params: SingleParams, run: Run) -> None:
+        """Preflight, train and record; see `learning.fit`."""
+        from assay.systems.hemoglobin.tasks import single_fit
+
+        single_fit.run_training(self, train, valid, params, run)
+
+    def predictor(self, weights: Path, params: SingleParams) -> Predictor:
+        """Return the trained network as a function, in g/dL; see `single_model`."""
+        from assay.systems.hemoglobin.tasks import single_model
+
+        network = single_model.load(params.model, weights)
+        return partial(
+            single_model.predict, network, batch=params.train.batch, threads=params.train.threads
+        )
+
+    def baseline(self, train: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.float32]:
+        """Return the training mean, `count` times."""
+        mean: npt.NDArray[np.float32] = train.mean(axis=0, dtype="float64").astype("float32")
+        return mean[None].repeat(count, axis=0)
+
+    def metrics(
+        self, predictions: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]
+    ) -> dict[str, float]:
+        """Return mae, rmse, r2 and acc_δ; see `learning.scores`."""
+        from assay.learning.scores import regression_scores
+
+        return regression_scores(predictions, labels, WITHIN)
+
+    def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """Return the epoch rule's key; see `learning.scores`."""
+        from assay.learning.scores import regression_rank
+
+        return regression_rank(metrics)
+
+    def pictures(
+        self,
+        predictions: npt.NDArray[np.float32],
+        labels: npt.NDArray[np.float32],
+        folder: Path,
+    ) -> None:
+        """Draw the prediction scatter and the Bland–Altman plot."""
+        from assay.systems.hemoglobin.tasks.picture import draw
+
+        draw(predictions[:, 0], labels[:, 0], folder)

@@ -1,0 +1,61 @@
+"""The plan of a single-modality training: SmoothL1, AdamW, two rates, warm-up and cosine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from assay.gates.training import carry_out
+from assay.learning.determinism import settle
+from assay.learning.plan import Part, Plan, Set
+from assay.learning.regression import Regressor
+from assay.learning.schedules import warmup_cosine
+from assay.learning.views import Prepare
+from assay.systems.hemoglobin.tasks import single_model
+
+if TYPE_CHECKING:
+    from assay.manifest.rows import Rows
+    from assay.runs.run import Run
+    from assay.systems.hemoglobin.tasks.single import HbTrain, SingleModality, SingleParams
+
+
+def run_training(
+    task: SingleModality, train: Rows, valid: Rows, params: SingleParams, run: Run
+) -> None:
+    """Build the network, and carry its plan out."""
+    settle(params.train.threads)
+    network, start = single_model.build(
+        params.model, params.model.weights, run.root, params.train.seed
+    )
+    learns, validates = (Set(rows.images, task.labels(rows)) for rows in (train, valid))
+    network.head.start_at(torch.from_numpy(task.baseline(learns.targets, 1)[0]))
+    plan = make_plan(task, network, params.train, train.images.shape[1])
+    carry_out(plan, learns, validates, run, start)
+
+
+def make_plan(task: SingleModality, network: Regressor, params: HbTrain, size: int) -> Plan:
+    """Return the specification's training of `network`."""
+    rates = (
+        ("backbone", network.backbone, params.backbone_lr, params.backbone_lr_final),
+        ("head", network.head, params.head_lr, params.head_lr_final),
+    )
+    parts = [
+        Part(
+            name,
+            list(part.parameters()),
+            warmup_cosine(params.epochs, params.warmup, peak, final),
+            peak,
+        )
+        for name, part, peak, final in rates
+    ]
+    return Plan(
+        network=network,
+        loss=nn.SmoothL1Loss(beta=params.beta),
+        prepare=Prepare(params.augment, size),
+        metrics=task.metrics,
+        rank=task.rank,
+        parts=parts,
+        loop=params,
+    )

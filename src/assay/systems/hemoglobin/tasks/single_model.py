@@ -1,0 +1,50 @@
+"""The network of the single-modality tasks: built, loaded, asked; torch and timm alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file
+
+from assay.learning.backbone import NONE, build_backbone
+from assay.learning.determinism import reseed, settle
+from assay.learning.regression import RegressionHead, Regressor
+from assay.learning.views import normalise
+
+if TYPE_CHECKING:
+    from assay.systems.hemoglobin.tasks.single import Model
+
+
+def build(params: Model, weights: str, root: Path, seed: int) -> tuple[Regressor, str]:
+    """Return the untrained network, and the digest of the backbone's first weights."""
+    reseed(seed)
+    backbone, digest = build_backbone(params.backbone, weights, root)
+    with torch.no_grad():
+        # Some of timm's networks widen after `num_features`: ask the network, not its attribute.
+        width = backbone.eval()(torch.zeros(1, 3, 64, 64)).shape[1]
+    head = RegressionHead(width, params.hidden, params.dropout)
+    return Regressor(backbone, head).train(), digest
+
+
+def load(params: Model, weights: Path) -> Regressor:
+    """Return the trained network in eval mode."""
+    network, _ = build(params, NONE, weights.parent, seed=0)
+    network.load_state_dict(load_file(weights))
+    return network.eval()
+
+
+def predict(
+    network: Regressor, images: npt.NDArray[np.uint8], batch: int, threads: int
+) -> npt.NDArray[np.float32]:
+    """Return Hb in g/dL (n, 1); thread count is part of the result, as in training."""
+    settle(threads)
+    outputs = []
+    with torch.inference_mode():
+        for start in range(0, len(images), batch):
+            stored = np.ascontiguousarray(images[start : start + batch])
+            outputs.append(network(normalise(torch.from_numpy(stored))).float().numpy())
+    return np.concatenate(outputs)
