@@ -1,0 +1,85 @@
+"""Evaluate: score the validation rows, with intervals by group and skill against the baseline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from assay import contract
+from assay.learning.intervals import group_intervals
+from assay.manifest.parts import read_trainval, validation_fold
+from assay.manifest.rows import Rows
+from assay.runs.files import write_aside, write_json
+from assay.runs.record import WEIGHTS
+from assay.runs.summary import summary
+from assay.stages.launch import Stage, launch
+
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+
+
+def main(stage: Stage) -> None:
+    """Write metrics, predictions and pictures into `reports/<task>/`."""
+    task = contract.find_task(stage.item)
+    params = stage.params(task.params)
+    rows, facts = read_trainval(task.data)
+    train, valid = validation_fold(rows, params.train.fold)
+    labels = task.labels(valid)
+    predictions = task.predictor(Path("models") / task.name / WEIGHTS, params)(valid.images)
+    baseline = task.baseline(task.labels(train), len(valid))
+    scores = _scores(task, predictions, baseline, labels, valid, params.evaluate)
+    reports = Path("reports") / task.name
+    write_json(reports / "metrics.json", scores)
+    _write_predictions(reports / "predictions.csv", valid, predictions, baseline, labels)
+    task.pictures(predictions, labels, reports / "pictures")
+    print(summary(task, scores, facts))
+
+
+def _scores(
+    task: contract.Task,
+    predictions: Floats,
+    baseline: Floats,
+    labels: Floats,
+    valid: Rows,
+    params: Any,
+) -> dict[str, Any]:
+    """Return every metric with its interval, the baseline's, the skill, and the numbers they rest on."""
+    headline = task.headline.metric
+
+    def statistics(rows: np.ndarray[Any, Any]) -> list[float]:
+        own = task.metrics(predictions[rows], labels[rows])
+        trivial = task.metrics(baseline[rows], labels[rows])
+        return [*own.values(), 1 - own[headline] / trivial[headline]]
+
+    names = [*task.metrics(predictions, labels), "skill"]
+    whole = statistics(np.arange(len(labels)))
+    groups = valid.columns["group_id"]
+    intervals = group_intervals(
+        groups, statistics, params.resamples, params.confidence, params.seed
+    )
+    scores: dict[str, Any] = {
+        name: {"value": value, "low": low, "high": high}
+        for name, value, (low, high) in zip(names, whole, intervals, strict=True)
+    }
+    scores["baseline"] = task.metrics(baseline, labels)
+    return scores | {"groups": len(np.unique(groups)), "rows": len(labels)}
+
+
+def _write_predictions(
+    path: Path, valid: Rows, predictions: Floats, baseline: Floats, labels: Floats
+) -> None:
+    """Write one line a validation row; several outputs stand in numbered columns."""
+    columns: dict[str, Any] = {name: valid.columns[name] for name in ("sample_id", "group_id")}
+    for number in range(labels.shape[1]):
+        suffix = str(number) if labels.shape[1] > 1 else ""
+        columns[f"label{suffix}"] = labels[:, number]
+        columns[f"prediction{suffix}"] = predictions[:, number]
+        columns[f"baseline{suffix}"] = baseline[:, number]
+    table = pl.DataFrame(columns)
+    write_aside(path, table.write_csv)
+
+
+if __name__ == "__main__":
+    launch(main)

@@ -1,0 +1,172 @@
+"""How every stage starts: guarded, checked, locked, journalled; its errors without a traceback."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import os
+import platform
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assay import contract
+from assay.errors import AssayError, MachineError
+from assay.params import PARAMS_FILE, S, declared_part, undotted
+from assay.params_check import check_file
+from assay.runs.files import content_digest
+from assay.runs.journal import Journal, spool_path
+from assay.runs.lock import held
+
+LOCK_FILE = Path("requirements.lock")
+GUARDED = ("dvc", "polars", "torch", "lightning", "timm", "great-expectations")
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A running stage: what it declared, and nothing else.
+
+    Attributes:
+        name: as DVC calls it, for example `train@hemoglobin-conjunctiva`.
+        item: what stands after the `@`, a section of `params.yaml`.
+        root: the repository that was asked; in `dvc exp run --temp` not the working folder.
+        declared: the declared parameters, nested.
+        inputs: path → DVC's digest, of every declared dependency.
+        key: digest of `declared` and `inputs`: equal keys, equal outputs.
+        journal: where clock, host and progress go.
+    """
+
+    name: str
+    item: str
+    root: Path
+    declared: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    key: str
+    journal: Journal
+
+    def params(self, model: type[S]) -> S:
+        """Return the item's own section as far as it was declared."""
+        return declared_part(self.declared, self.item, model)
+
+    def value(self, path: str) -> Any:
+        """Return a declared plain value."""
+        return undotted(self.declared, path)
+
+
+def launch(main: Callable[[Stage], None]) -> None:
+    """Run a stage's `main` as DVC's child, and end the process with its status."""
+    try:
+        _die_with_parent()
+        _guard()
+        check_file(Path(PARAMS_FILE))
+        stage = _load(os.environ["DVC_STAGE"], Path(os.environ["DVC_ROOT"]))
+        lock = Path(".assay/locks") / f"{stage.name}.lock"
+        with held(lock, f"{stage.name} runs already in this folder; waiting"):
+            _run(main, stage)
+    except AssayError as error:
+        print(error.render(), file=sys.stderr, flush=True)
+        raise SystemExit(1) from None
+
+
+def _run(main: Callable[[Stage], None], stage: Stage) -> None:
+    stage.journal.note("start", _circumstances())
+    try:
+        main(stage)
+    except AssayError as error:
+        stage.journal.note("refused", {"error": str(error)})
+        raise
+    stage.journal.note("end")
+
+
+def _die_with_parent() -> None:
+    """Let the kernel kill this stage when `dvc` dies; else it would write over the next run's output.
+
+    macOS has no such call; there the lock alone keeps two stages apart.
+    """
+    if platform.system() != "Linux":
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # died before the call
+        raise SystemExit(1)
+
+
+def _guard() -> None:
+    """Refuse to run outside DVC, another checkout's code, or another environment."""
+    os.environ.pop("MLFLOW_RUN_ID", None)  # `mlflow run` exports it; files are the truth here
+    if "DVC_STAGE" not in os.environ:
+        module = Path(sys.argv[0]).stem
+        raise MachineError(module, "a stage runs within dvc", mend=f"dvc repro {module}@…")
+    package = Path(contract.__file__).resolve().parent
+    if package.parent != (Path.cwd() / "src").resolve():
+        raise MachineError(
+            "code",
+            f"assay is imported from {package}",
+            f"below {Path.cwd() / 'src'}",
+            "PYTHONPATH=src in the stage's cmd",
+        )
+    wrong = _wrong_versions()
+    if wrong:
+        raise MachineError(
+            f"interpreter {sys.executable}",
+            ", ".join(wrong),
+            f"what {LOCK_FILE} pins",
+            "make environment, then: PATH=$PWD/.venv/bin:$PATH dvc repro",
+        )
+
+
+def _wrong_versions() -> list[str]:
+    pins = dict(
+        line.split(" ")[0].split("==", 1)
+        for line in LOCK_FILE.read_text(encoding="utf-8").splitlines()
+        if "==" in line and not line.startswith((" ", "#"))
+    )
+    wrong = []
+    for name in GUARDED:
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found = "none"
+        if found != pins.get(name):
+            wrong.append(f"{name} {found} (locked: {pins.get(name)})")
+    return wrong
+
+
+def _load(name: str, root: Path) -> Stage:
+    """Ask DVC what the stage declared; nothing else reaches its parameters."""
+    import dvc.api
+    from dvc.dependency import ParamsDependency
+    from dvc.repo import Repo
+
+    declared = dvc.api.params_show(stages=name)
+    with Repo() as repo:
+        found = next(iter(repo.stage.collect(name)))
+        inputs = {
+            str(dependency): dependency.get_hash().value
+            for dependency in found.deps
+            if not isinstance(dependency, ParamsDependency)
+        }
+    key = content_digest({"declared": declared, "inputs": inputs})
+    item = name.partition("@")[2]
+    return Stage(name, item, root, declared, inputs, key, Journal(spool_path(root, name, key)))
+
+
+def _circumstances() -> dict[str, Any]:
+    """Return what outputs must not hold: who ran this, where, in which experiment, from which code."""
+    return {
+        "host": platform.node(),
+        "machine": platform.machine(),
+        "experiment": os.environ.get("DVC_EXP_NAME", ""),
+        "baseline": os.environ.get("DVC_EXP_BASELINE_REV") or _git("rev-parse", "HEAD"),
+        "changed": _git("status", "--porcelain", "--untracked-files=no").splitlines(),
+    }
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""

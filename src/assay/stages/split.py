@@ -1,0 +1,71 @@
+"""Split: cut the usable rows by group, and part their files, so that training cannot reach the test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from assay import contract
+from assay.manifest.index import OK
+from assay.manifest.layout import Layout
+from assay.manifest.split import TEST, assign
+from assay.manifest.table import read_table, write_table
+from assay.runs.files import content_digest, write_aside
+from assay.stages.launch import Stage, launch
+
+
+def main(stage: Stage) -> None:
+    """Write `splits.parquet`, and a table and an image file for each part."""
+    system = contract.find_system(stage.item)
+    layout = Layout(stage.item)
+    manifest, facts = read_table(layout.manifest, f"ingest@{stage.item}")
+    rows = manifest.filter(pl.col("status") == OK)
+    params = stage.params(system.params).split
+    splits = assign(rows, system.target, params.share, params.folds, params.strata, params.seed)
+    facts |= {"split_digest": content_digest(splits.to_dict(as_series=False)), "test": params.test}
+    write_table(layout.splits, splits, facts)
+    is_test = (splits["split"] == TEST).to_numpy()
+    pixels = np.load(layout.pixels, mmap_mode="r")
+    whole = rows.with_columns(splits["fold"])
+    _write_part(layout.trainval, layout.trainval_pixels, whole, pixels, ~is_test, facts)
+    _write_part(layout.sealed, layout.sealed_pixels, whole, pixels, is_test, facts)
+    _report(whole, is_test)
+
+
+def _write_part(
+    table_path: Path, pixels_path: Path, rows: pl.DataFrame, pixels: np.ndarray[Any, Any],
+    mask: np.ndarray[Any, Any], facts: dict[str, Any],
+) -> None:  # fmt: skip
+    """Write one part; its image file is filled row by row, so that memory does not grow with it."""
+    write_table(table_path, rows.filter(pl.Series(mask)), facts)
+
+    def fill(aside: Path) -> None:
+        shape = (int(mask.sum()), *pixels.shape[1:])
+        if shape[0] == 0:  # numpy cannot map an empty file
+            with aside.open("wb") as stream:
+                np.save(stream, np.empty(shape, dtype=np.uint8))
+            return
+        part = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=shape)
+        for target, source in enumerate(np.flatnonzero(mask)):
+            part[target] = pixels[source]
+        part.flush()
+
+    write_aside(pixels_path, fill)
+
+
+def _report(rows: pl.DataFrame, is_test: np.ndarray[Any, Any]) -> None:
+    named = rows.with_columns(
+        part=pl.when(pl.Series(is_test))
+        .then(pl.lit("test (sealed)"))
+        .otherwise(pl.lit("fold ") + pl.col("fold").cast(pl.String))
+    )
+    counts = named.group_by("part").agg(pl.len(), pl.col("group_id").n_unique()).sort("part")
+    for part, samples, groups in counts.iter_rows():
+        print(f"  {part}: {samples} samples, {groups} groups")
+
+
+if __name__ == "__main__":
+    launch(main)

@@ -1,0 +1,30 @@
+"""Validate: the label gate, before anything is split or trained."""
+
+from __future__ import annotations
+
+from assay import contract
+from assay.gates.labels import judge_labels
+from assay.gates.verdict import Verdict
+from assay.manifest.layout import Layout
+from assay.manifest.table import read_table
+from assay.stages.launch import Stage, launch
+
+
+def main(stage: Stage) -> None:
+    """Judge the manifest of `stage.item` and write `labels.json`."""
+    system = contract.find_system(stage.item)
+    layout = Layout(stage.item)
+    table, _ = read_table(layout.manifest, f"ingest@{stage.item}")
+    checks = judge_labels(
+        table,
+        system.target,
+        system.rules(),
+        str(stage.value(f"{stage.item}.policy.conflict")),
+        float(stage.value(f"{stage.item}.ingest.max_broken_share")),
+        stage.item,
+    )
+    Verdict("labels", stage.item, checks).settle(layout.labels_verdict)
+
+
+if __name__ == "__main__":
+    launch(main)
