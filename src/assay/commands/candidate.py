@@ -1,0 +1,19 @@
+"""Register a committed model as candidate."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("task")
+def command(task: str) -> None:
+    """Register the committed model of TASK under the alias `candidate`."""
+    from assay import contract
+    from assay.registry.candidate import register
+    from assay.runs.root import find_root
+
+    contract.find_task(task)
+    done = register(find_root(Path.cwd()), task)
+    what = "registered" if done.is_new else "was registered already"
+    click.echo(f"{task} v{done.version} {what}; alias candidate → v{done.version} · run {done.run}")

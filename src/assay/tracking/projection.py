@@ -1,0 +1,181 @@
+"""One result as MLflow sees it: params, curves, data sets, tags; computed from files alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assay import contract
+from assay.runs.journal import read_journal, spool_path
+from assay.runs.record import HISTORY
+from assay.runs.summary import summary
+from assay.tracking.results import METRICS, Cache, Result
+
+OWN_CHANGES = ("dvc.lock", "params.yaml")  # what every experiment changes; the rest is dirt
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric."""
+
+    name: str
+    value: float
+    step: int
+    time: int
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What an MLflow run will hold; times in milliseconds."""
+
+    name: str
+    start: int
+    end: int
+    params: Mapping[str, str]
+    points: list[Point]
+    datasets: Mapping[str, str]
+    tags: Mapping[str, str]
+    artifacts: Mapping[str, Path]
+
+
+def project(result: Result, cache: Cache, root: Path) -> Projection | None:
+    """Return the projection of a result, or None where the DVC cache does not hold its record."""
+    path = cache.path(result.record)
+    if path is None:
+        return None
+    record = json.loads(path.read_text(encoding="utf-8"))
+    journal = read_journal(spool_path(root, record["stage"], record["key"]))
+    start, end = _times(result, journal, path)
+    inputs = record["inputs"]
+    artifacts = {
+        name: file
+        for out, digest in result.outs.items()
+        if not out.endswith(".safetensors")
+        for name, file in cache.files(_short(out), digest).items()
+    }
+    return Projection(
+        name=_name(result, record),
+        start=start,
+        end=end,
+        params=_flat(record["params"].get(result.task, {})),
+        points=_curves(artifacts.get(HISTORY), journal, start)
+        + _finals(artifacts.get(METRICS), end),
+        datasets={name: digest for name, digest in inputs.items() if name.startswith("data/")},
+        tags=_tags(result, record, journal, artifacts.get(METRICS)),
+        artifacts=artifacts,
+    )
+
+
+def sighting_tags(result: Result) -> dict[str, str]:
+    """Return the tags that grow when a result is sighted again."""
+    named = [sighting for sighting in result.sightings if sighting.experiment]
+    plain = [sighting for sighting in result.sightings if not sighting.experiment]
+    tags = {
+        "experiment": ", ".join(dict.fromkeys(sighting.experiment for sighting in named)),
+        "baseline": ", ".join(dict.fromkeys(sighting.baseline for sighting in named)),
+        "commits": ", ".join(dict.fromkeys(sighting.commit[:12] for sighting in result.sightings)),
+    }
+    for newest in (plain or named)[-1:]:
+        tags["mlflow.source.git.commit"] = newest.commit
+    return tags
+
+
+def _description(task: str, record: Mapping[str, Any], metrics: Path | None) -> str:
+    """Say the result in one line; a task that no longer exists keeps its numbers alone."""
+    if metrics is None or task not in contract.tasks():
+        return ""
+    scores = json.loads(metrics.read_text(encoding="utf-8"))
+    return summary(contract.find_task(task), scores, record["data"])
+
+
+def _tags(
+    result: Result,
+    record: Mapping[str, Any],
+    journal: list[dict[str, Any]],
+    metrics: Path | None,
+) -> dict[str, str]:
+    start = next((event for event in journal if event["event"] == "start"), {})
+    dirt = [line for line in start.get("changed", []) if not line.endswith(OWN_CHANGES)]
+    data = record["data"]
+    tags = {
+        "stage": record["stage"],
+        "key": record["key"],
+        "environment": record["inputs"].get("requirements.lock", ""),
+        "dirty": "unknown" if not start else ("; ".join(dirt)[:4000] or "no"),
+        "source": str(data.get("source", "")),
+        "provenance": "unstated" if data.get("provenance") == "unstated" else "stated",
+        "group_kind": str(data.get("group_kind", "")),
+        "host": start.get("host", ""),
+        "mlflow.source.name": f"dvc repro {record['stage']}",
+        "mlflow.note.content": _description(result.task, record, metrics),
+    }
+    sighted = sighting_tags(result)
+    # Before an experiment's commit exists, the journal alone knows its name.
+    sighted["experiment"] = sighted["experiment"] or start.get("experiment", "")
+    sighted["baseline"] = sighted["baseline"] or start.get("baseline", "")
+    return tags | sighted
+
+
+def _name(result: Result, record: Mapping[str, Any]) -> str:
+    named = next((s.experiment for s in result.sightings if s.experiment), "")
+    return named or str(record["key"])[:8]
+
+
+def _times(result: Result, journal: list[dict[str, Any]], record: Path) -> tuple[int, int]:
+    """Take the journal's clock, else the first commit's, else the file's."""
+    if journal:
+        return int(journal[0]["time"] * 1000), int(journal[-1]["time"] * 1000)
+    committed = [sighting.time for sighting in result.sightings if sighting.time]
+    moment = min(committed) if committed else int(record.stat().st_mtime)
+    return moment * 1000, moment * 1000
+
+
+def _curves(history: Path | None, journal: list[dict[str, Any]], start: int) -> list[Point]:
+    """Read the curves from the history; the journal adds the clock where it is there."""
+    if history is None:
+        return []
+    clock = {int(e["epoch"]): int(e["time"] * 1000) for e in journal if e["event"] == "epoch"}
+    points = []
+    with history.open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            step = int(row.pop("epoch"))
+            when = clock.get(step, start + step)
+            points += [
+                Point(f"curve/{name}", float(value), step, when) for name, value in row.items()
+            ]
+    return points
+
+
+def _finals(metrics: Path | None, end: int) -> list[Point]:
+    if metrics is None:
+        return []
+    flat = _flat(json.loads(metrics.read_text(encoding="utf-8")))
+    return [Point(_final_name(name), float(value), 0, end) for name, value in flat.items()]
+
+
+def _final_name(name: str) -> str:
+    """Sort the final numbers into the UI's folding groups: values, intervals, the baseline's."""
+    if name.startswith("baseline."):
+        return f"final_baseline/{name.removeprefix('baseline.')}"
+    if name.endswith((".low", ".high")):
+        return f"final_interval/{name}"
+    return f"final/{name.removesuffix('.value')}"
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = str(value)
+    return flat
+
+
+def _short(out: str) -> str:
+    """Name an artifact: the path below `models/<task>/` or `reports/<task>/`."""
+    return "/".join(Path(out).parts[2:])

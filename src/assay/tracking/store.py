@@ -1,0 +1,55 @@
+"""The MLflow store: SQLite and files under the repository's root; made once, before anything parallel."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.runs.lock import held
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def store_folder(root: Path) -> Path:
+    """Return where the store lies."""
+    return root / ".assay" / "mlflow"
+
+
+def store_uri(root: Path) -> str:
+    """Return the tracking URI: MLFLOW_TRACKING_URI where a person set it, else SQLite in the store."""
+    own = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return own or f"sqlite:///{store_folder(root) / 'mlflow.db'}"
+
+
+def open_store(root: Path) -> MlflowClient:
+    """Return a client; the first call makes the database (several at once would break its migration)."""
+    os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    warnings.filterwarnings("ignore", module="mlflow")
+    import logging
+
+    import mlflow
+
+    for name in ("alembic", "mlflow.store", "mlflow.tracking", "mlflow.utils"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    store_folder(root).mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(store_uri(root))
+    with held(
+        root / ".assay" / "locks" / "mlflow.lock", "another process makes the store; waiting"
+    ):
+        client = mlflow.MlflowClient()
+        client.search_experiments(max_results=1)
+    return client
+
+
+def experiment_of(client: MlflowClient, root: Path, task: str) -> str:
+    """Return the id of the task's MLflow experiment; made where it is absent."""
+    found = client.get_experiment_by_name(task)
+    if found is not None:
+        return str(found.experiment_id)
+    place = store_folder(root) / "artifacts" / task
+    return str(client.create_experiment(task, artifact_location=place.as_uri()))

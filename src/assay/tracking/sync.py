@@ -1,0 +1,150 @@
+"""`assay sync`: build the MLflow runs that files call for; idempotent, keyed by content digest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.progress import track
+
+from assay.runs.lock import held
+from assay.tracking.entries import sighted_entries
+from assay.tracking.projection import Point, Projection, project, sighting_tags
+from assay.tracking.results import Cache, Result, join
+from assay.tracking.store import experiment_of, open_store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+RESULT = "assay.result"  # set last: a run without it was cut off, and is built anew
+DRAFT = "assay.draft"
+METRICS_PER_CALL = 1000  # MLflow's limits of one log_batch
+PARAMS_PER_CALL = 100
+
+
+@dataclass
+class Synced:
+    """What a sync did."""
+
+    created: int = 0
+    known: int = 0
+    absent: list[str] = field(default_factory=list)
+    runs: dict[str, str] = field(default_factory=dict)
+
+    def line(self) -> str:
+        """Return the counts as one line."""
+        text = f"{self.created} run(s) added, {self.known} known"
+        if self.absent:
+            text += (
+                f", {len(self.absent)} not in the DVC cache (dvc pull --run-cache --all-commits)"
+            )
+        return text
+
+
+def sync(root: Path) -> Synced:
+    """Bring MLflow up to the files; returns the counts, and result digest → MLflow run id."""
+    done = Synced()
+    with held(root / ".assay" / "locks" / "sync.lock", "another sync runs; waiting"):
+        results = join(sighted_entries(root))
+        client, cache = open_store(root), Cache(root)
+        known = {task: _known(client, root, task) for task in {result.task for result in results}}
+        for result in track(results, "runs", disable=len(results) < 5):
+            found = known[result.task].get(result.digest)
+            if found is not None:
+                _retag(client, found, result)
+                done.known += 1
+                done.runs[result.digest] = found.info.run_id
+                continue
+            projection = project(result, cache, root)
+            if projection is None:
+                done.absent.append(result.digest)
+                continue
+            done.runs[result.digest] = _create(client, root, result, projection)
+            done.created += 1
+    return done
+
+
+def _known(client: MlflowClient, root: Path, task: str) -> dict[str, Run]:
+    """Return the task's runs by result; runs that a killed sync left half-built are removed."""
+    runs: dict[str, Run] = {}
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment_of(client, root, task)], max_results=1000, page_token=token
+        )
+        for run in page:
+            if RESULT in run.data.tags:
+                runs[run.data.tags[RESULT]] = run
+            elif DRAFT in run.data.tags:
+                client.delete_run(run.info.run_id)
+        token = page.token
+        if not token:
+            return runs
+
+
+def _create(client: MlflowClient, root: Path, result: Result, shown: Projection) -> str:
+    from mlflow.entities import Param
+
+    run = client.create_run(
+        experiment_of(client, root, result.task),
+        start_time=shown.start,
+        run_name=shown.name,
+        tags={**shown.tags, DRAFT: result.digest},
+    )
+    identity: str = run.info.run_id
+    params = [Param(name, value) for name, value in shown.params.items()]
+    for first in range(0, len(params), PARAMS_PER_CALL):
+        client.log_batch(identity, params=params[first : first + PARAMS_PER_CALL])
+    _log_points(client, identity, shown.points)
+    _log_datasets(client, identity, shown)
+    for name, path in shown.artifacts.items():
+        _log_file(client, identity, name, path)
+    client.set_terminated(identity, "FINISHED", shown.end)
+    client.set_tag(identity, RESULT, result.digest)
+    client.delete_tag(identity, DRAFT)
+    return identity
+
+
+def _log_points(client: MlflowClient, identity: str, points: list[Point]) -> None:
+    from mlflow.entities import Metric
+
+    metrics = [Metric(each.name, each.value, each.time, each.step) for each in points]
+    for first in range(0, len(metrics), METRICS_PER_CALL):
+        client.log_batch(identity, metrics=metrics[first : first + METRICS_PER_CALL])
+
+
+def _log_datasets(client: MlflowClient, identity: str, shown: Projection) -> None:
+    """Log each input with the digest that DVC gives it, so that a search by digest finds its runs."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    inputs = [
+        DatasetInput(
+            Dataset(name, digest, "local", json.dumps({"uri": name})),
+            [InputTag("mlflow.data.context", "training")],
+        )
+        for name, digest in shown.datasets.items()
+    ]
+    client.log_inputs(identity, datasets=inputs)
+
+
+def _log_file(client: MlflowClient, identity: str, name: str, path: Path) -> None:
+    """Log a cached file under its own name; DVC's cache names it by digest."""
+    import tempfile
+
+    folder, _, short = name.rpartition("/")
+    with tempfile.TemporaryDirectory() as place:
+        named = Path(place) / short
+        named.symlink_to(path)
+        client.log_artifact(identity, str(named), folder or None)
+
+
+def _retag(client: MlflowClient, run: Run, result: Result) -> None:
+    """Add what was sighted since: a repeated, cached experiment gives the known run another name."""
+    if DRAFT in run.data.tags:  # cut off between the last two tags
+        client.delete_tag(run.info.run_id, DRAFT)
+    for name, value in sighting_tags(result).items():
+        if value and run.data.tags.get(name) != value:
+            client.set_tag(run.info.run_id, name, value)
