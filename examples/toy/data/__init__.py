@@ -1,0 +1,7 @@
+"""Data of the toy system."""
+
+from assay.systems.toy.data.squares import Squares
+
+from assay.contract import System
+
+SYSTEMS: dict[str, System] = {"toy": Squares()}

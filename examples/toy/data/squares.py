@@ -1,0 +1,80 @@
+"""Data of `toy`: squares.csv names an image, its level, and the sheet that it was cut from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from PIL import Image
+from pydantic import Field
+
+from assay.contract import Listing, Range, Rule
+from assay.errors import SourceError
+from assay.params import Section
+from assay.sections import DataParams, Ingest
+
+TABLE = "squares.csv"
+
+
+class Phantom(Section):
+    """How many sheets there are, and how many squares were cut from each."""
+
+    sheets: int = Field(ge=1)
+    squares: int = Field(ge=1)
+    seed: int = Field(ge=0)
+
+
+class ToyParams(DataParams):
+    """The section `toy`."""
+
+    phantom: Phantom
+
+
+class Squares:
+    """The system `toy`."""
+
+    name = "toy"
+    target = "level"
+    params = ToyParams
+
+    def phantom(self, folder: Path, params: Phantom) -> None:
+        """Write squares whose mean grey is 20 + 200 · level, plus noise."""
+        random = np.random.default_rng(params.seed)
+        rows = []
+        for sheet in range(params.sheets):
+            level = random.uniform()
+            for square in range(params.squares):
+                grey = 20 + 200 * level + random.normal(0, 10, (16, 16))
+                name = f"{sheet:03d}_{square}.png"
+                Image.fromarray(grey.clip(0, 255).astype(np.uint8)).save(folder / name)
+                rows.append((name, round(level, 3), f"sheet{sheet}"))
+        pl.DataFrame(rows, ["image", "level", "sheet"], orient="row").write_csv(folder / TABLE)
+
+    def read(self, source: Path) -> Listing:
+        """List the squares; a level that is not a number is the row's fault."""
+        path = source / TABLE
+        if not path.exists():
+            raise SourceError(str(source), "no table", TABLE)
+        level = pl.col("level").cast(pl.Float64, strict=False)
+        table = pl.read_csv(path, infer_schema=False).select(
+            sample_id="image",
+            uri="image",
+            item=pl.lit(0),
+            group="sheet",
+            level=level,
+            fault=pl.when(level.is_null()).then(pl.lit("level is not a number")),
+        )
+        return Listing(table, "sample", [path, *(source / uri for uri in table["uri"])])
+
+    def filters(self, params: Ingest) -> Sequence[Range]:
+        """Use every square."""
+        return []
+
+    def rules(self) -> Sequence[Rule]:
+        """A level is a share."""
+        limits = {"column": "level", "min_value": 0, "max_value": 1}
+        return [
+            Rule("level", "ExpectColumnValuesToBeBetween", limits, "a level lies in 0–1", "all")
+        ]

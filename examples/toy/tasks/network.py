@@ -1,0 +1,66 @@
+"""The network of the toy task, and its plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from assay.gates.training import carry_out
+from assay.learning.determinism import reseed, settle
+from assay.learning.plan import Part, Plan, Set
+from assay.learning.schedules import warmup_cosine
+from assay.learning.views import Prepare, normalise
+
+if TYPE_CHECKING:
+    from assay.systems.toy.tasks.level import Brightness, ToyTaskParams
+
+    from assay.contract import Predictor
+    from assay.manifest.rows import Rows
+    from assay.runs.run import Run
+
+
+def build(channels: int) -> nn.Sequential:
+    """Return the untrained network."""
+    convolution = nn.Conv2d(3, channels, 3)
+    return nn.Sequential(convolution, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 1))
+
+
+def run_training(
+    task: Brightness, train: Rows, valid: Rows, params: ToyTaskParams, run: Run
+) -> None:
+    """Build the network, and carry its plan out."""
+    own = params.train
+    settle(own.threads)
+    reseed(own.seed)
+    network = build(params.model.channels)
+    learns, validates = (Set(rows.images, task.labels(rows)) for rows in (train, valid))
+    schedule = warmup_cosine(own.epochs, 0, own.lr, own.lr / 10)
+    plan = Plan(
+        network=network,
+        loss=nn.MSELoss(),
+        prepare=Prepare((), train.images.shape[1]),
+        metrics=task.metrics,
+        rank=task.rank,
+        parts=[Part("all", list(network.parameters()), schedule, own.lr)],
+        loop=own,
+    )
+    carry_out(plan, learns, validates, run, "none")
+
+
+def load(weights: Path, params: ToyTaskParams) -> Predictor:
+    """Return the trained network as a function of uint8 images."""
+    settle(params.train.threads)
+    network = build(params.model.channels).eval()
+    network.load_state_dict(load_file(weights))
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            stored = torch.from_numpy(np.ascontiguousarray(images))
+            return network(normalise(stored)).numpy()
+
+    return predict
