@@ -1,0 +1,95 @@
+"""The contract, over every system; the toy of `examples/` is one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from assay import contract
+from assay.gates.labels import judge_labels
+from assay.manifest.groups import join_groups
+from assay.manifest.index import OK, index_images
+from assay.params import read_params, typed
+from assay.sections import DataParams
+
+ROOT = Path(__file__).parents[2]
+SYSTEMS = sorted(contract.systems())
+
+
+def params_of(system: contract.System) -> DataParams:
+    toy = read_params(ROOT / "examples" / "toy" / "params.yaml")
+    return typed({**read_params(ROOT / "params.yaml"), **toy}, system.name, system.params)
+
+
+@pytest.fixture(params=SYSTEMS)
+def system(request: pytest.FixtureRequest) -> contract.System:
+    return contract.find_system(request.param)
+
+
+@pytest.fixture
+def made(system: contract.System, tmp_path: Path) -> tuple[Path, contract.Listing]:
+    folder = tmp_path / "phantom"
+    folder.mkdir()
+    system.phantom(folder, params_of(system).phantom)
+    return folder, system.read(folder)
+
+
+def test_the_toy_is_among_them() -> None:
+    assert "toy" in SYSTEMS
+    assert "toy-level" in contract.tasks()
+
+
+def test_a_phantom_is_deterministic(system: contract.System, tmp_path: Path) -> None:
+    contents = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        system.phantom(folder, params_of(system).phantom)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        contents.append([(path.relative_to(folder), path.read_bytes()) for path in files])
+    assert contents[0] == contents[1]
+    assert len(contents[0]) > 10
+
+
+def test_a_listing_has_what_the_platform_reads(
+    system: contract.System, made: tuple[Path, contract.Listing]
+) -> None:
+    folder, listing = made
+    needed = {"sample_id", "uri", "item", "group", "fault", system.target}
+    assert needed <= set(listing.table.columns)
+    assert listing.table["sample_id"].is_unique().all()
+    assert listing.table["fault"].is_null().all()
+    assert listing.group_kind in contract.GROUP_KINDS
+    assert all(path.exists() for path in listing.files)
+    assert all((folder / uri).exists() for uri in listing.table["uri"])
+
+
+def test_a_phantom_passes_its_own_gate(
+    system: contract.System, made: tuple[Path, contract.Listing]
+) -> None:
+    folder, listing = made
+    rows = listing.table.with_columns(uri=pl.lit(f"{folder}/") + pl.col("uri"))
+    table, pixels = index_images(rows, folder, 16)
+    table = table.with_columns(join_groups(table["group"], table["digest"]))
+    assert (table["status"] == OK).all()
+    assert pixels.std() > 0
+    checks = judge_labels(table, system.target, system.rules(), "stop", 0.0, system.name)
+    assert [check.name for check in checks if not check.passed] == []
+
+
+def test_the_target_is_a_number_that_varies(
+    system: contract.System, made: tuple[Path, contract.Listing]
+) -> None:
+    labels = made[1].table[system.target].to_numpy()
+    assert np.isfinite(labels).all()
+    assert labels.std() > 0
+
+
+def test_a_source_without_its_table_is_refused(system: contract.System, tmp_path: Path) -> None:
+    from assay.errors import SourceError
+
+    with pytest.raises(SourceError):
+        system.read(tmp_path)

@@ -1,0 +1,191 @@
+"""What goes wrong in a laboratory: kills, typos, absent folders, damaged files, two at once."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import polars as pl
+from tests.conftest import DATA, TASK, Project
+
+EPOCHS = f"{TASK}.train.epochs"
+
+
+def stages_of(project: Project) -> list[int]:
+    """Return the processes whose working folder is the project and that run a stage."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (place / "cmdline").read_bytes()
+            if b"assay.stages.train" in command and (place / "cwd").resolve() == project.folder:
+                found.append(int(place.name))
+        except OSError:
+            continue
+    return found
+
+
+def wait_for(condition: object, what: str, seconds: float = 120) -> None:
+    assert callable(condition)
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(0.05)
+
+
+def test_killed_anywhere_the_same_command_gives_the_same_bytes(
+    finished: Project, tmp_path: Path
+) -> None:
+    """The stage, DVC and the stage again killed at random moments; then the command once more."""
+    finished.set(**{EPOCHS: 6})
+    command = ("dvc", "repro", f"evaluate@{TASK}")
+    twin = Project(tmp_path / "twin")
+    subprocess.run(["cp", "-a", str(finished.folder), str(twin.folder)], check=True)
+    chance = random.Random(os.environ.get("ASSAY_KILL_SEED", "1"))
+    for number, victim in enumerate(("stage", "dvc", "stage")):
+        log = tmp_path / f"{number}.log"
+        process = finished.start(*command, log=log)
+        wait_for(lambda log=log: b"[EPOCH]" in log.read_bytes(), "an epoch")
+        time.sleep(chance.uniform(0, 0.6))
+        os.kill(process.pid if victim == "dvc" else stages_of(finished)[0], signal.SIGKILL)
+        assert process.wait(timeout=60) != 0
+        wait_for(lambda: not stages_of(finished), "the stage's death", 10)
+        assert (b"going on from" in log.read_bytes()) == (number > 0)
+    assert "going on from" in finished.run(*command)
+    twin.run(*command)
+    assert finished.bytes_of("models", "reports") == twin.bytes_of("models", "reports")
+    assert not list((finished.folder / ".assay/resume").glob("*"))
+
+
+def test_two_at_once_give_what_one_gives(finished: Project, tmp_path: Path) -> None:
+    """Two experiments in folders of their own, one of them the other's equal."""
+    logs = [tmp_path / f"{name}.log" for name in ("a", "b")]
+    command = ("dvc", "exp", "run", "--temp", "-S", f"{EPOCHS}=2", "-n")
+    both = [
+        finished.start(*command, name, log=log) for name, log in zip(("a", "b"), logs, strict=True)
+    ]
+    codes = [process.wait(timeout=300) for process in both]
+    assert codes == [0, 0], "\n".join(log.read_text() for log in logs)
+    records = {
+        name: finished.run("git", "show", f"{commit}:dvc.lock")
+        for commit, name in (
+            line.split() for line in finished.run(
+                "git", "for-each-ref", "--format=%(objectname) %(refname:lstrip=4)", "refs/exps"
+            ).splitlines() if len(line.split()) == 2
+        )
+    }  # fmt: skip
+    assert records["a"] == records["b"]
+    assert "run(s) added" in finished.assay("sync")
+
+
+def test_a_misspelt_key_stops_before_anything_runs(finished: Project) -> None:
+    said = finished.run("dvc", "exp", "run", "-S", f"{TASK}.train.epoch=2", fails=True)
+    assert "Key 'epoch' is not in struct" in said
+    assert "Running stage" not in said
+
+
+def test_a_wrong_type_stops_the_first_stage_and_names_the_path(finished: Project) -> None:
+    said = finished.run("dvc", "exp", "run", "-S", f"{EPOCHS}=many", fails=True)
+    assert f"params.yaml · {EPOCHS}: found 'many'" in said
+    assert "Traceback" not in said
+    assert "gate preflight" not in said
+
+
+def test_an_absent_source_is_told(finished: Project) -> None:
+    said = finished.run("dvc", "exp", "run", "-S", f"{DATA}.source=/no/such/folder", fails=True)
+    assert "error: /no/such/folder: no such folder" in said
+    assert "Traceback" not in said
+
+
+def test_weights_that_are_not_to_be_had_are_told_at_once(finished: Project) -> None:
+    said = finished.run(
+        "dvc", "exp", "run", "-S", f"{TASK}.model.weights=weights/none.pth", fails=True
+    )
+    assert "weights of test_resnet: no such file" in said
+    assert "gate preflight" not in said
+    finished.run("git", "checkout", "-q", ".")
+    # A hub that nobody answers at, whatever network the machine has.
+    said = finished.run(
+        "dvc", "exp", "run", "-S", f"{TASK}.model.weights=pretrained", fails=True,
+        HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(finished.folder / ".assay" / "hub"),
+    )  # fmt: skip
+    assert "pretrained weights are not on this machine and the hub cannot be reached" in said
+    assert "Traceback" not in said
+    assert "gate preflight" not in said
+
+
+def a_set(folder: Path, count: int = 40) -> Path:
+    """Write a set in the published layout with every kind of bad row and file."""
+    from assay.contract import find_system
+    from assay.systems.hemoglobin.data.conjunctiva import Phantom
+
+    folder.mkdir()
+    params = Phantom(folder1=0, folder2=count, size=32, seed=3, conflicts=0, broken=0)
+    find_system(DATA).phantom(folder, params)
+    return folder
+
+
+def test_bad_rows_are_counted_listed_and_lose_nothing(finished: Project, tmp_path: Path) -> None:
+    folder = a_set(tmp_path / "set")
+    table = folder / "conj_folder2.csv"
+    lines = table.read_text().splitlines()
+    lines[1] = "folder2/0001_1.png,twelve,1"
+    lines[2] = "folder2/nowhere.png,12.0,2"
+    table.write_text("\n".join(lines) + "\n")
+    (folder / "folder2/0003_1.png").write_bytes(b"")
+    image = folder / "folder2/0004_1.png"
+    image.write_bytes(image.read_bytes()[:700])
+    said = finished.run("dvc", "exp", "run", "-S", f"{DATA}.source={folder}", fails=True)
+    assert "40 rows, 36 readable" in said
+    assert "conj_folder2.csv line 2: hb_value is not a number: 'twelve'" in said
+    assert "STOP  broken: 4 of" in said
+    assert "ingest.max_broken_share" in said
+    manifest = pl.read_parquet(finished.folder / f"data/{DATA}/manifest.parquet")
+    assert len(manifest) == 40
+    reasons = manifest.filter(pl.col("status") == "broken")["reason"].to_list()
+    assert len(reasons) == 4
+    assert {"no such file", "zero bytes"} < set(reasons)
+    verdict = finished.json(f"reports/{DATA}/labels.json")
+    assert len(verdict["checks"][0]["rows"]) == 4
+
+
+def test_a_missing_column_is_told(finished: Project, tmp_path: Path) -> None:
+    folder = a_set(tmp_path / "set", 3)
+    table = folder / "conj_folder2.csv"
+    table.write_text(table.read_text().replace("hb_value", "hb"))
+    said = finished.run("dvc", "exp", "run", "-S", f"{DATA}.source={folder}", fails=True)
+    assert "no column hb_value (has image_path, hb, patient_id)" in said
+    assert "Traceback" not in said
+
+
+def test_a_planted_conflict_stops_and_the_printed_way_out_works(finished: Project) -> None:
+    finished.set(**{f"{DATA}.phantom.conflicts": 2})
+    said = finished.run("dvc", "repro", fails=True)
+    assert "4 groups of identical images (8 rows), 4 with different hb" in said
+    assert f"-S {DATA}.policy.conflict=drop" in said
+    finished.set(**{f"{DATA}.policy.conflict": "drop"})
+    said = finished.run("dvc", "repro", f"leakage@{DATA}")
+    assert "8  conflict: dropped" in said
+    assert "policy drop: 8 rows" in said
+
+
+def test_a_stage_runs_only_within_dvc_and_with_its_own_code(finished: Project) -> None:
+    said = finished.run("python", "-m", "assay.stages.train", fails=True, PYTHONPATH="src")
+    assert "a stage runs within dvc" in said
+    elsewhere = str(Path(__file__).parents[2] / "src")
+    said = finished.run(
+        "python", "-m", "assay.stages.train", fails=True, PYTHONPATH=elsewhere,
+        DVC_STAGE=f"train@{TASK}", DVC_ROOT=str(finished.folder),
+    )  # fmt: skip
+    assert "assay is imported from" in said
+
+
+def test_another_environment_is_told(finished: Project) -> None:
+    lock = finished.folder / "requirements.lock"
+    lock.write_text(lock.read_text().replace("timm==", "timm==0."))
+    said = finished.run("dvc", "repro", fails=True)
+    assert "timm" in said
+    assert "make environment" in said

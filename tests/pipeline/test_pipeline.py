@@ -1,0 +1,97 @@
+"""The whole pipeline, by real `dvc`, in a project of its own."""
+
+from __future__ import annotations
+
+import re
+
+from ruamel.yaml import YAML
+from tests.conftest import DATA, ROOT, TASK, Project
+
+
+def test_a_run_leaves_its_outputs_and_a_clean_tree(finished: Project) -> None:
+    assert finished.run("git", "status", "--porcelain") == ""
+    scores = finished.json(f"reports/{TASK}/metrics.json")
+    assert scores["mae"]["low"] <= scores["mae"]["value"] <= scores["mae"]["high"]
+    assert scores["groups"] <= scores["rows"]
+    assert finished.json(f"reports/{DATA}/labels.json")["passed"]
+    assert finished.json(f"reports/{DATA}/leakage.json")["passed"]
+    assert finished.json(f"reports/{TASK}/preflight.json")["passed"]
+    line = finished.assay("results")
+    assert re.search(r"MAE \d\.\d\d g/dL \[.*\] · skill .* vs mean · \d+ patients · phantom", line)
+
+
+def test_a_second_repro_runs_nothing(finished: Project) -> None:
+    said = finished.run("dvc", "repro")
+    assert "Running stage" not in said
+    assert said.count("didn't change, skipping") == 6
+
+
+def test_outputs_hold_no_clock_host_or_experiment(finished: Project) -> None:
+    """Run all stages again by force: every output has the bytes that it had."""
+    before = finished.bytes_of("data", "models", "reports")
+    finished.run("dvc", "exp", "run", "-f", "-n", "again")
+    assert finished.bytes_of("data", "models", "reports") == before
+    assert "modified:   dvc.lock" not in finished.run("git", "status")
+
+
+def test_training_and_evaluation_never_read_the_test_set(finished: Project) -> None:
+    """With the sealed files destroyed, both stages give the same bytes."""
+    before = finished.bytes_of("models", "reports")
+    for name in ("test.parquet", "test.npy", "manifest.parquet", "pixels.npy", "splits.parquet"):
+        path = finished.folder / "data" / DATA / name
+        path.unlink()
+        path.write_bytes(b"sealed")
+    for stage in ("train", "evaluate"):
+        finished.run("dvc", "repro", "-f", "-s", f"{stage}@{TASK}")
+    assert finished.bytes_of("models", "reports") == before
+
+
+def test_no_sealed_row_is_predicted(finished: Project) -> None:
+    import polars as pl
+
+    sealed = set(pl.read_parquet(finished.folder / f"data/{DATA}/test.parquet")["sample_id"])
+    scored = set(pl.read_csv(finished.folder / f"reports/{TASK}/predictions.csv")["sample_id"])
+    seen = set(pl.read_parquet(finished.folder / f"data/{DATA}/trainval.parquet")["sample_id"])
+    assert sealed
+    assert scored
+    assert not sealed & (scored | seen)
+
+
+def test_a_label_changed_by_hand_reaches_nothing_unseen(finished: Project) -> None:
+    """A stage sees only what it declared: a knob of another stage leaves the training as it is."""
+    said = finished.run("dvc", "exp", "run", "-S", f"{TASK}.evaluate.resamples=120")
+    assert f"Stage 'train@{TASK}' didn't change" in said
+    assert f"Running stage 'evaluate@{TASK}'" in said
+
+
+def test_the_toy_is_copied_in_and_runs(fresh: Project) -> None:
+    """A new system is one folder, its sections, its lines in dvc.yaml: nothing else is touched."""
+    toy = fresh.folder / "examples" / "toy"
+    fresh.run("cp", "-r", str(toy), "src/assay/systems/toy")
+    fresh.run("cp", str(toy / "toy.source.json"), "data/")
+    with (fresh.folder / "params.yaml").open("a") as stream:
+        stream.write((toy / "params.yaml").read_text())
+    yaml = YAML()
+    content = yaml.load(fresh.folder / "dvc.yaml")
+    content["vars"][0]["systems"]["toy"] = {"code": "toy"}
+    content["vars"][0]["tasks"]["toy-level"] = {"code": "toy", "data": "toy"}
+    yaml.dump(content, fresh.folder / "dvc.yaml")
+    fresh.commit("Add the toy")
+    assert "4 sections" in fresh.assay("params")
+    fresh.run("dvc", "repro", "evaluate@toy-level")
+    scores = fresh.json("reports/toy-level/metrics.json")
+    assert scores["skill"]["low"] > 0  # learnable, and learned
+    assert "toy-level  MAE" in fresh.assay("results")
+
+
+def test_the_readme_shows_commands_that_exist() -> None:
+    """Every `assay` verb, `make` target and stage that the documents name is there."""
+    from assay.__main__ import cli
+
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        text = page.read_text()
+        for verb in re.findall(r"(?:^    |`)assay ([a-z]+)", text, re.MULTILINE):
+            assert verb in cli.list_commands(None), f"{page.name}: assay {verb}"  # type: ignore[arg-type]
+        for target in re.findall(r"(?:^    |`)make ([a-z]+)", text, re.MULTILINE):
+            assert target in targets, f"{page.name}: make {target}"

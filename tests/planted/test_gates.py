@@ -1,0 +1,214 @@
+"""Each fault of the founding years, planted, and caught."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch import nn
+
+from assay.contract import find_system
+from assay.errors import GateError
+from assay.gates.labels import judge_labels
+from assay.gates.leakage import judge_leakage
+from assay.gates.preflight import preflight
+from assay.gates.verdict import Check, Verdict
+from assay.learning.plan import Part, Plan, Set
+from assay.learning.schedules import warmup_cosine
+from assay.learning.views import Prepare
+from assay.runs.files import read_json
+from assay.sections import Train
+
+RULES = find_system("hemoglobin.conjunctiva").rules()
+
+
+def manifest(**columns: list[Any]) -> pl.DataFrame:
+    count = 8
+    table = {
+        "sample_id": [f"s{i}" for i in range(count)],
+        "uri": [f"s{i}.png" for i in range(count)],
+        "group_id": [f"g{i}" for i in range(count)],
+        "digest": [f"d{i}" for i in range(count)],
+        "hb": [9.0 + i / 2 for i in range(count)],
+        "status": ["ok"] * count,
+        "reason": [""] * count,
+    }
+    return pl.DataFrame(table | columns)
+
+
+def failed(table: pl.DataFrame, policy: str = "stop", share: float = 0.0) -> dict[str, Check]:
+    checks = judge_labels(table, "hb", RULES, policy, share, "hemoglobin.conjunctiva")
+    assert {"broken", "identical images", "hb_plausible", "sample_unique"} <= {
+        check.name for check in checks
+    }
+    return {check.name: check for check in checks if not check.passed}
+
+
+def test_a_clean_manifest_passes() -> None:
+    assert failed(manifest()) == {}
+
+
+def test_grams_per_litre_are_caught_even_when_the_filter_took_them_out() -> None:
+    values = [9.0, 10, 11, 12, 13, 14, 112.0, 96.0]
+    statuses = ["ok"] * 6 + ["filtered"] * 2
+    caught = failed(manifest(hb=values, status=statuses))
+    assert set(caught) == {"hb_plausible"}
+    assert [row["sample_id"] for row in caught["hb_plausible"].rows] == ["s6", "s7"]
+
+
+def test_one_image_with_two_labels_is_caught_and_named() -> None:
+    digests = ["same", "same", *(f"d{i}" for i in range(6))]
+    caught = failed(manifest(digest=digests))["identical images"]
+    assert "1 groups of identical images (2 rows), 1 with different hb" in caught.found
+    assert "s0 9 / s1 9.5" in caught.found
+    assert "policy.conflict=drop" in caught.mend
+
+
+def test_one_image_twice_with_one_label_is_no_conflict() -> None:
+    digests = ["same", "same", *(f"d{i}" for i in range(6))]
+    assert failed(manifest(digest=digests, hb=[9.0, 9.0, 10, 11, 12, 13, 14, 15])) == {}
+
+
+@pytest.mark.parametrize(
+    ("columns", "name"),
+    [
+        ({"sample_id": ["s0", "s0", "s2", "s3", "s4", "s5", "s6", "s7"]}, "sample_unique"),
+        ({"group_id": [None, *(f"g{i}" for i in range(7))]}, "group_present"),
+        ({"status": ["broken"] + ["ok"] * 7}, "broken"),
+    ],
+)
+def test_other_faults_are_caught(columns: dict[str, Any], name: str) -> None:
+    assert set(failed(manifest(**columns))) == {name}
+
+
+def test_a_few_broken_files_are_allowed_up_to_the_declared_share() -> None:
+    table = manifest(status=["broken"] + ["ok"] * 7)
+    assert failed(table, share=0.125) == {}
+
+
+def placed(fold: list[int], split: list[str] | None = None) -> pl.DataFrame:
+    names = [f"s{i}" for i in range(8)]
+    parts = split or ["test" if number < 0 else "trainval" for number in fold]
+    return pl.DataFrame({"sample_id": names, "split": parts, "fold": fold})
+
+
+def leaks(table: pl.DataFrame, splits: pl.DataFrame) -> dict[str, Check]:
+    return {check.name: check for check in judge_leakage(table, splits) if not check.passed}
+
+
+FOLDS = [-1, -1, 0, 0, 1, 1, 2, 2]
+
+
+def test_a_clean_split_passes() -> None:
+    assert leaks(manifest(), placed(FOLDS)) == {}
+
+
+def test_a_patient_in_training_and_test_is_caught() -> None:
+    groups = ["p", "g1", "p", *(f"g{i}" for i in range(3, 8))]
+    caught = leaks(manifest(group_id=groups), placed(FOLDS))
+    assert set(caught) == {"groups"}
+    assert "p in test -1 and trainval 0" in caught["groups"].found
+
+
+def test_a_patient_in_two_folds_is_caught() -> None:
+    groups = [*(f"g{i}" for i in range(5)), "p", "p", "g7"]
+    assert set(leaks(manifest(group_id=groups), placed(FOLDS))) == {"groups"}
+
+
+def test_an_identical_image_in_two_parts_is_caught() -> None:
+    digests = ["x", *(f"d{i}" for i in range(1, 7)), "x"]
+    assert set(leaks(manifest(digest=digests), placed(FOLDS))) == {"identical images"}
+
+
+def test_a_row_that_is_not_placed_is_caught() -> None:
+    assert set(leaks(manifest(), placed(FOLDS).head(7))) == {"every row placed once"}
+
+
+def test_a_failed_gate_leaves_its_verdict_and_says_where(tmp_path: Path) -> None:
+    check = Check("rows", False, "none", "1 of 2", 2, ["s1"], "do this")
+    with pytest.raises(GateError, match=r"rows: 1 of 2[\s\S]*labels.json · do this"):
+        Verdict("labels", "toy", [check]).settle(tmp_path / "labels.json")
+    verdict = read_json(tmp_path / "labels.json")
+    assert verdict["passed"] is False
+    assert verdict["checks"][0]["rows"] == ["s1"]
+
+
+LOOP = Train(
+    fold=0, epochs=1, batch=4, weight_decay=0.0, seed=1, threads=1, workers=0, device="cpu",
+    precision="32-true", resume_every=1,
+)  # fmt: skip
+IMAGES = np.random.default_rng(0).integers(0, 255, (8, 16, 16, 3), dtype=np.uint8)
+LABELS = np.linspace(8, 16, 8, dtype=np.float32)[:, None]
+
+
+def network() -> nn.Sequential:
+    return nn.Sequential(nn.Flatten(), nn.Linear(768, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+
+
+def refused(
+    tmp_path: Path,
+    net: nn.Module,
+    labels: np.ndarray,
+    loss: Any = None,
+    images: np.ndarray = IMAGES,
+) -> str:
+    parts = [Part("all", list(net.parameters()), warmup_cosine(1, 0, 1e-3, 1e-4), 1e-3)]
+    plan = Plan(
+        net,
+        loss or nn.SmoothL1Loss(),
+        Prepare((), 16),
+        lambda p, t: {},
+        lambda m: (0.0,),
+        parts,
+        LOOP,
+    )
+    rows = Set(images, labels)
+    with pytest.raises(GateError) as caught:
+        preflight("toy", plan, rows, rows, tmp_path / "preflight.json")
+    return caught.value.found
+
+
+def test_flat_labels_that_torch_would_broadcast_are_caught(tmp_path: Path) -> None:
+    """(n, 1) against (n,) gives an n × n loss without a word, and trains towards the mean."""
+    assert "float32 (8,)" in refused(tmp_path, network(), LABELS[:, 0])
+
+
+def test_one_hot_labels_for_one_output_are_caught(tmp_path: Path) -> None:
+    one_hot = np.eye(8, 6, dtype=np.float32)
+    assert "outputs (4, 1), labels (4, 6)" in refused(tmp_path, network(), one_hot)
+
+
+def test_labels_that_are_no_numbers_are_caught(tmp_path: Path) -> None:
+    labels = LABELS.copy()
+    labels[3] = np.nan
+    assert "1 not finite" in refused(tmp_path, network(), labels)
+
+
+def test_rounded_integer_labels_are_caught(tmp_path: Path) -> None:
+    assert "int64" in refused(tmp_path, network(), np.ceil(LABELS).astype(np.int64))
+
+
+def test_equal_labels_are_caught(tmp_path: Path) -> None:
+    assert "all labels of a part are equal" in refused(tmp_path, network(), np.ones_like(LABELS))
+
+
+def test_a_part_that_no_gradient_reaches_is_caught(tmp_path: Path) -> None:
+    net = network()
+    net.register_module("forgotten", nn.Identity())
+    net.forgotten.weight = nn.Parameter(torch.zeros(3))  # type: ignore[assignment]
+    assert "6 of 7 tensors reached" in refused(tmp_path, net, LABELS)
+
+
+def test_a_layer_left_in_eval_mode_is_caught(tmp_path: Path) -> None:
+    net = network()
+    net[2].eval()
+    assert "1 of 5 modules in eval mode" in refused(tmp_path, net, LABELS)
+
+
+def test_images_of_another_kind_are_caught(tmp_path: Path) -> None:
+    floats = IMAGES.astype(np.float32)
+    assert "float32" in refused(tmp_path, network(), LABELS, images=floats)

@@ -1,0 +1,60 @@
+"""The complete CP-AnemiC set: what is known of it is found, and the run goes on as policy says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from tests.conftest import DATA, TASK, Project
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def source(real_data: Path) -> str:
+    folder = real_data / "cp_anemic"
+    if not folder.is_dir():
+        pytest.skip(f"no cp_anemic in {real_data}")
+    return str(folder)
+
+
+def test_the_gate_stops_then_policy_lets_the_run_go_on_to_a_candidate(
+    finished: Project, source: str
+) -> None:
+    finished.set(**{f"{DATA}.source": source})
+    said = finished.run("dvc", "repro", fails=True)
+    assert "91 groups of identical images (303 rows), 90 with different hb" in said
+    assert "710 rows, 710 readable, 710 without conflicts, 614 used" in said
+    verdict = finished.json(f"reports/{DATA}/labels.json")
+    [groups] = [check["rows"] for check in verdict["checks"] if check["name"] == "identical images"]
+    assert len(groups) == 91
+    assert sum(group["rows"] for group in groups) == 303
+
+    finished.set(**{f"{DATA}.policy.conflict": "drop", f"{TASK}.train.epochs": 2})
+    finished.commit("Train on CP-AnemiC")
+    said = finished.run("dvc", "repro")
+    assert "710 rows, 710 readable, 409 without conflicts, 372 used" in said
+    assert "301  conflict: dropped" in said
+    assert "37  hb outside 8–16" in said
+    assert "images, by image · cp_anemic" in said  # ids that number files are no patients
+    _identical_bytes_stay_together(finished)
+    finished.commit("Train")
+    assert f"{TASK} v1 registered" in finished.assay("candidate", TASK)
+
+
+def _identical_bytes_stay_together(project: Project) -> None:
+    manifest = pl.read_parquet(project.folder / f"data/{DATA}/manifest.parquet")
+    splits = pl.read_parquet(project.folder / f"data/{DATA}/splits.parquet")
+    placed = manifest.join(splits, on="sample_id")
+    parts = placed.group_by("digest").agg(pl.struct("split", "fold").n_unique(), pl.len())
+    assert parts.filter(pl.col("len") > 1).height == 1  # the one group without a conflict
+    assert parts["split"].max() == 1
+
+
+def test_a_snapshot_of_it_states_what_its_ids_are(finished: Project, source: str) -> None:
+    said = finished.assay("snapshot", DATA, source, "--origin", "Mendeley Data, CP-AnemiC")
+    assert "711 files listed" in said
+    snapshot = finished.json(f"data/{DATA}.source.json")
+    assert snapshot["group_kind"] == "content"
+    assert snapshot["origin"] == "Mendeley Data, CP-AnemiC"

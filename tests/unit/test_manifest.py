@@ -1,0 +1,220 @@
+"""Images, groups, conflicts, split: each on small tables."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from assay.errors import AssayError, SourceError
+from assay.gates.leakage import judge_leakage
+from assay.manifest.conflicts import apply_policy, identical
+from assay.manifest.groups import join_groups
+from assay.manifest.images import open_image
+from assay.manifest.snapshot import Snapshot, provenance, write_snapshot
+from assay.manifest.split import assign
+from assay.runs.files import write_aside
+
+
+def saved(image: Image.Image, form: str = "PNG") -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, form)
+    return stream.getvalue()
+
+
+GREY = Image.new("L", (20, 10), 100)
+WHOLE = saved(Image.effect_noise((64, 64), 50).convert("RGB"))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "zero bytes"),
+        (b"no image at all", "not an image"),
+        (WHOLE[: len(WHOLE) // 2], "damaged"),
+        (saved(Image.fromarray(np.full((9, 9), 40_000, dtype=np.uint16))), "colour mode I;16"),
+        (saved(Image.new("CMYK", (9, 9)), "JPEG"), "colour mode CMYK"),
+    ],
+)
+def test_an_unusable_file_is_a_value_with_a_reason(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
+    (tmp_path / "x.png").write_bytes(content)
+    opened = open_image("x.png", tmp_path, 8)
+    assert opened.pixels is None
+    assert reason in opened.reason
+
+
+def test_an_absent_file_is_a_value_with_a_reason(tmp_path: Path) -> None:
+    assert open_image("x.png", tmp_path, 8).reason == "no such file"
+
+
+def test_a_usable_file_is_pixels_and_digest(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(saved(GREY))
+    opened = open_image("x.png", tmp_path, 8)
+    assert (opened.width, opened.height, opened.reason) == (20, 10, "")
+    assert opened.pixels is not None
+    assert opened.pixels.shape == (8, 8, 3)
+    assert (opened.pixels == 100).all()
+
+
+def test_transparency_is_laid_on_black(tmp_path: Path) -> None:
+    """The published crops hide an arbitrary colour below their transparent ground."""
+    image = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    (tmp_path / "x.png").write_bytes(saved(image))
+    pixels = open_image("x.png", tmp_path, 8).pixels
+    assert pixels is not None
+    assert (pixels == 0).all()
+
+
+def test_groups_join_over_chains_of_ids_and_contents() -> None:
+    group = pl.Series(["a", "a", "b", "c", "d"])
+    digest = pl.Series(["1", "2", "2", "3", None])
+    assert join_groups(group, digest).to_list() == ["a", "a", "a", "c", "d"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=30),
+)
+@settings(max_examples=100, deadline=None)
+def test_joined_groups_are_the_coarsest_needed(pairs: list[tuple[int, int]]) -> None:
+    group = pl.Series([f"g{g}" for g, _ in pairs])
+    digest = pl.Series([f"d{d}" for _, d in pairs])
+    joined = join_groups(group, digest).to_list()
+    parent = {node: node for g, d in pairs for node in (f"g{g}", f"d{d}")}
+
+    def top(node: str) -> str:
+        while parent[node] != node:
+            node = parent[node]
+        return node
+
+    for g, d in pairs:
+        parent[top(f"g{g}")] = top(f"d{d}")
+    for i, (g, _) in enumerate(pairs):
+        for j, (h, _) in enumerate(pairs):
+            assert (joined[i] == joined[j]) == (top(f"g{g}") == top(f"g{h}"))
+
+
+def manifest(rows: list[tuple[str, str, str, float, str]]) -> pl.DataFrame:
+    names = ["sample_id", "group_id", "digest", "hb", "status"]
+    return pl.DataFrame(rows, names, orient="row").with_columns(reason=pl.lit(""))
+
+
+CONFLICT = manifest(
+    [
+        ("a", "a", "1", 9.0, "ok"),
+        ("b", "b", "1", 12.0, "ok"),
+        ("c", "c", "2", 9.0, "ok"),
+        ("d", "d", "2", 9.0, "ok"),
+        ("e", "e", "3", 9.0, "ok"),
+    ]
+)
+
+
+def test_identical_images_are_counted_apart_from_conflicts() -> None:
+    same = identical(CONFLICT, "hb")
+    assert same.select("digest", "rows", "labels").rows() == [("1", 2, 2), ("2", 2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "statuses", "reason"),
+    [
+        ("stop", ["ok"] * 5, ""),
+        ("drop", ["dropped", "dropped", "ok", "ok", "ok"], "conflict: dropped"),
+        ("group", ["ok"] * 5, "conflict: grouped"),
+    ],
+)
+def test_policy_sets_status_and_reason(policy: str, statuses: list[str], reason: str) -> None:
+    decided = apply_policy(CONFLICT, "hb", policy)
+    assert decided["status"].to_list() == statuses
+    assert decided["reason"].to_list() == [reason, reason, "", "", ""]
+
+
+@given(
+    st.lists(st.integers(0, 25), min_size=60, max_size=150),
+    st.integers(0, 100),
+    st.sampled_from([0.1, 0.2, None]),
+)
+@settings(max_examples=30, deadline=None)
+def test_no_group_stands_in_two_parts(groups: list[int], seed: int, share: float | None) -> None:
+    from hypothesis import assume
+
+    assume(len(set(groups)) >= 14)
+    labels = np.random.default_rng(seed).uniform(8, 16, len(groups))
+    table = pl.DataFrame(
+        {
+            "sample_id": [f"s{i}" for i in range(len(groups))],
+            "group_id": [f"g{g}" for g in groups],
+            "digest": [f"d{i}" for i in range(len(groups))],
+            "hb": labels,
+            "status": "ok",
+        }
+    )
+    splits = assign(table, "hb", share, folds=4, bins=3, seed=seed)
+    assert splits.equals(assign(table, "hb", share, folds=4, bins=3, seed=seed))
+    assert [check.name for check in judge_leakage(table, splits) if not check.passed] == []
+    assert ((splits["fold"] == -1) == (splits["split"] == "test")).all()
+    assert (share is None) == (splits["split"] != "test").all()
+
+
+def test_folds_are_balanced_on_the_label() -> None:
+    random = np.random.default_rng(0)
+    count = 1000
+    table = pl.DataFrame(
+        {
+            "sample_id": [f"s{i}" for i in range(count)],
+            "group_id": [f"g{i // 2}" for i in range(count)],
+            "hb": np.repeat(random.uniform(8, 16, count // 2), 2),
+        }
+    )
+    splits = assign(table, "hb", 0.1, folds=9, bins=5, seed=1)
+    means = table.join(splits, on="sample_id").group_by("fold").agg(pl.col("hb").mean(), pl.len())
+    assert means["len"].min() >= 90
+    assert means["len"].max() <= 110
+    assert means["hb"].max() - means["hb"].min() < 0.5
+
+
+def test_too_few_groups_are_refused_with_a_way_out() -> None:
+    table = CONFLICT.with_columns(group_id=pl.lit("one"))
+    with pytest.raises(AssayError, match="1 groups cannot be cut into 4 parts"):
+        assign(table, "hb", None, folds=4, bins=2, seed=1)
+
+
+def test_a_killed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+
+    def dies(aside: Path) -> None:
+        aside.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_aside(path, dies)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_source_that_changed_since_its_snapshot_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = tmp_path / "set"
+    source.mkdir()
+    files = [source / "a.png"]
+    files[0].write_bytes(b"1")
+    facts = {"url": "set", "count": 1, "group_kind": "patient"}
+    write_snapshot(tmp_path, "toy", Snapshot(**facts, listing_digest=None))
+    first, kind = provenance("toy", "set", files, source)
+    assert kind == "patient"
+    write_snapshot(tmp_path, "toy", Snapshot(**facts, listing_digest=first["listing_digest"]))
+    assert provenance("toy", "set", files, source)[0]["provenance"]["origin"] == "unstated"
+    assert provenance("toy", "other", files, source)[0]["provenance"] == "unstated"
+    files[0].write_bytes(b"12")
+    with pytest.raises(SourceError, match="assay snapshot toy"):
+        provenance("toy", "set", files, source)
