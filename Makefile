@@ -5,6 +5,8 @@ BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 # A set PYTHONDONTWRITEBYTECODE makes every stage compile every library anew: 20 s each.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
+# A laboratory behind a proxy has its certificate in the system, not in uv.
+export UV_SYSTEM_CERTS := 1
 export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 STORE := $(CURDIR)/.assay/mlflow

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def stages_of(project: Project) -> list[int]:
     for place in Path("/proc").glob("[0-9]*"):
         try:
             command = (place / "cmdline").read_bytes()
-            if b"assay.stages.train" in command and (place / "cwd").resolve() == project.folder:
+            if b"assay.stages\0train" in command and (place / "cwd").resolve() == project.folder:
                 found.append(int(place.name))
         except OSError:
             continue
@@ -173,14 +174,19 @@ def test_a_planted_conflict_stops_and_the_printed_way_out_works(finished: Projec
 
 
 def test_a_stage_runs_only_within_dvc_and_with_its_own_code(finished: Project) -> None:
-    said = finished.run("python", "-m", "assay.stages.train", fails=True, PYTHONPATH="src")
+    said = finished.run("python", "-m", "assay.stages", "train", fails=True, PYTHONPATH="src")
     assert "a stage runs within dvc" in said
+    place = {"DVC_STAGE": f"train@{TASK}", "DVC_ROOT": str(finished.folder)}
     elsewhere = str(Path(__file__).parents[2] / "src")
     said = finished.run(
-        "python", "-m", "assay.stages.train", fails=True, PYTHONPATH=elsewhere,
-        DVC_STAGE=f"train@{TASK}", DVC_ROOT=str(finished.folder),
-    )  # fmt: skip
+        "python", "-m", "assay.stages", "train", fails=True, PYTHONPATH=elsewhere, **place
+    )
     assert "assay is imported from" in said
+    # The interpreter below this environment: none of the locked libraries is there.
+    bare = str(Path(sys.base_prefix) / "bin" / "python3")
+    said = finished.run(bare, "-m", "assay.stages", "train", fails=True, PYTHONPATH="src", **place)
+    assert "torch none (locked: 2." in said
+    assert "Traceback" not in said
 
 
 def test_another_environment_is_told(finished: Project) -> None:

@@ -15,7 +15,7 @@ from assay.manifest.rows import Rows
 from assay.runs.files import write_aside, write_json
 from assay.runs.record import WEIGHTS
 from assay.runs.summary import summary
-from assay.stages.launch import Stage, launch
+from assay.stages.launch import Stage
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -79,7 +79,3 @@ def _write_predictions(
         columns[f"baseline{suffix}"] = baseline[:, number]
     table = pl.DataFrame(columns)
     write_aside(path, table.write_csv)
-
-
-if __name__ == "__main__":
-    launch(main)

@@ -23,7 +23,7 @@ from assay.manifest.snapshot import PHANTOM, locate, provenance
 from assay.manifest.table import write_table
 from assay.runs.files import content_digest, write_aside
 from assay.sections import DataParams
-from assay.stages.launch import Stage, launch
+from assay.stages.launch import Stage
 
 
 def main(stage: Stage) -> None:
@@ -106,7 +106,3 @@ def _report(system: System, table: pl.DataFrame) -> None:
     for reason, count in table["reason"].value_counts().sort("reason").iter_rows():
         if reason:
             print(f"  {count:6d}  {reason}")
-
-
-if __name__ == "__main__":
-    launch(main)

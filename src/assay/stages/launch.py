@@ -1,30 +1,21 @@
-"""How every stage starts: guarded, checked, locked, journalled; its errors without a traceback."""
+"""How every stage runs: parameters checked, inputs known, locked, journalled."""
 
 from __future__ import annotations
 
-import ctypes
-import importlib.metadata
 import os
 import platform
-import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assay import contract
-from assay.errors import AssayError, MachineError
+from assay.errors import AssayError
 from assay.params import PARAMS_FILE, S, declared_part, undotted
 from assay.params_check import check_file
 from assay.runs.files import content_digest
 from assay.runs.journal import Journal, spool_path
 from assay.runs.lock import held
-
-LOCK_FILE = Path("requirements.lock")
-GUARDED = ("dvc", "polars", "torch", "lightning", "timm", "great-expectations")
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -59,18 +50,12 @@ class Stage:
 
 
 def launch(main: Callable[[Stage], None]) -> None:
-    """Run a stage's `main` as DVC's child, and end the process with its status."""
-    try:
-        _die_with_parent()
-        _guard()
-        check_file(Path(PARAMS_FILE))
-        stage = _load(os.environ["DVC_STAGE"], Path(os.environ["DVC_ROOT"]))
-        lock = Path(".assay/locks") / f"{stage.name}.lock"
-        with held(lock, f"{stage.name} runs already in this folder; waiting"):
-            _run(main, stage)
-    except AssayError as error:
-        print(error.render(), file=sys.stderr, flush=True)
-        raise SystemExit(1) from None
+    """Check the whole of `params.yaml`, then run a stage's `main` under its lock."""
+    check_file(Path(PARAMS_FILE))
+    stage = _load(os.environ["DVC_STAGE"], Path(os.environ["DVC_ROOT"]))
+    lock = Path(".assay/locks") / f"{stage.name}.lock"
+    with held(lock, f"{stage.name} runs already in this folder; waiting"):
+        _run(main, stage)
 
 
 def _run(main: Callable[[Stage], None], stage: Stage) -> None:
@@ -81,60 +66,6 @@ def _run(main: Callable[[Stage], None], stage: Stage) -> None:
         stage.journal.note("refused", {"error": str(error)})
         raise
     stage.journal.note("end")
-
-
-def _die_with_parent() -> None:
-    """Let the kernel kill this stage when `dvc` dies; else it would write over the next run's output.
-
-    macOS has no such call; there the lock alone keeps two stages apart.
-    """
-    if platform.system() != "Linux":
-        return
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # died before the call
-        raise SystemExit(1)
-
-
-def _guard() -> None:
-    """Refuse to run outside DVC, another checkout's code, or another environment."""
-    os.environ.pop("MLFLOW_RUN_ID", None)  # `mlflow run` exports it; files are the truth here
-    if "DVC_STAGE" not in os.environ:
-        module = Path(sys.argv[0]).stem
-        raise MachineError(module, "a stage runs within dvc", mend=f"dvc repro {module}@…")
-    package = Path(contract.__file__).resolve().parent
-    if package.parent != (Path.cwd() / "src").resolve():
-        raise MachineError(
-            "code",
-            f"assay is imported from {package}",
-            f"below {Path.cwd() / 'src'}",
-            "PYTHONPATH=src in the stage's cmd",
-        )
-    wrong = _wrong_versions()
-    if wrong:
-        raise MachineError(
-            f"interpreter {sys.executable}",
-            ", ".join(wrong),
-            f"what {LOCK_FILE} pins",
-            "make environment, then: PATH=$PWD/.venv/bin:$PATH dvc repro",
-        )
-
-
-def _wrong_versions() -> list[str]:
-    pins = dict(
-        line.split(" ")[0].split("==", 1)
-        for line in LOCK_FILE.read_text(encoding="utf-8").splitlines()
-        if "==" in line and not line.startswith((" ", "#"))
-    )
-    wrong = []
-    for name in GUARDED:
-        try:
-            found = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found = "none"
-        if found != pins.get(name):
-            wrong.append(f"{name} {found} (locked: {pins.get(name)})")
-    return wrong
 
 
 def _load(name: str, root: Path) -> Stage:

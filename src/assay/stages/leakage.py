@@ -6,7 +6,7 @@ from assay.gates.leakage import judge_leakage
 from assay.gates.verdict import Verdict
 from assay.manifest.layout import Layout
 from assay.manifest.table import read_table
-from assay.stages.launch import Stage, launch
+from assay.stages.launch import Stage
 
 
 def main(stage: Stage) -> None:
@@ -16,7 +16,3 @@ def main(stage: Stage) -> None:
     splits, _ = read_table(layout.splits, f"split@{stage.item}")
     checks = judge_leakage(manifest, splits)
     Verdict("leakage", stage.item, checks).settle(layout.leakage_verdict)
-
-
-if __name__ == "__main__":
-    launch(main)

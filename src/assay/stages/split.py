@@ -14,7 +14,7 @@ from assay.manifest.layout import Layout
 from assay.manifest.split import TEST, assign
 from assay.manifest.table import read_table, write_table
 from assay.runs.files import content_digest, write_aside
-from assay.stages.launch import Stage, launch
+from assay.stages.launch import Stage
 
 
 def main(stage: Stage) -> None:
@@ -65,7 +65,3 @@ def _report(rows: pl.DataFrame, is_test: np.ndarray[Any, Any]) -> None:
     counts = named.group_by("part").agg(pl.len(), pl.col("group_id").n_unique()).sort("part")
     for part, samples, groups in counts.iter_rows():
         print(f"  {part}: {samples} samples, {groups} groups")
-
-
-if __name__ == "__main__":
-    launch(main)

@@ -8,7 +8,7 @@ from assay import contract
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.runs.lock import held
 from assay.runs.run import Run
-from assay.stages.launch import Stage, launch
+from assay.stages.launch import Stage
 
 
 def main(stage: Stage) -> None:
@@ -28,7 +28,3 @@ def main(stage: Stage) -> None:
     with held(lock, "the same training runs elsewhere; waiting"):
         run = Run(task.name, stage.root, folder, reports, resume, stage.journal, record)
         task.fit(train, valid, params, run)
-
-
-if __name__ == "__main__":
-    launch(main)

@@ -7,7 +7,7 @@ from assay.gates.labels import judge_labels
 from assay.gates.verdict import Verdict
 from assay.manifest.layout import Layout
 from assay.manifest.table import read_table
-from assay.stages.launch import Stage, launch
+from assay.stages.launch import Stage
 
 
 def main(stage: Stage) -> None:
@@ -24,7 +24,3 @@ def main(stage: Stage) -> None:
         stage.item,
     )
     Verdict("labels", stage.item, checks).settle(layout.labels_verdict)
-
-
-if __name__ == "__main__":
-    launch(main)

@@ -1,0 +1,76 @@
+"""The guard of a stage: within DVC, this folder's code, the locked environment; standard library only."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import os
+import platform
+import signal
+import sys
+from pathlib import Path
+
+from assay import errors
+from assay.errors import MachineError
+
+LOCK_FILE = Path("requirements.lock")
+GUARDED = ("dvc", "pydantic", "polars", "torch", "lightning", "timm", "great-expectations")
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def guard(stage: str) -> None:
+    """Refuse to run outside DVC, from another checkout's code, or in another environment.
+
+    Raises:
+        MachineError: with what is wrong, and the command that mends it.
+    """
+    os.environ.pop("MLFLOW_RUN_ID", None)  # `mlflow run` exports it; files are the truth here
+    if "DVC_STAGE" not in os.environ:
+        raise MachineError(stage, "a stage runs within dvc", mend=f"dvc repro {stage}@…")
+    _die_with_parent()
+    package = Path(errors.__file__).resolve().parent
+    if package.parent != (Path.cwd() / "src").resolve():
+        raise MachineError(
+            "code",
+            f"assay is imported from {package}",
+            f"below {Path.cwd() / 'src'}",
+            "PYTHONPATH=src in the stage's cmd",
+        )
+    wrong = _wrong_versions()
+    if wrong:
+        raise MachineError(
+            f"interpreter {sys.executable}",
+            ", ".join(wrong),
+            f"what {LOCK_FILE} pins",
+            "make environment, then: PATH=$PWD/.venv/bin:$PATH dvc repro",
+        )
+
+
+def _die_with_parent() -> None:
+    """Let the kernel kill this stage when `dvc` dies; else it would write over the next run's output.
+
+    macOS has no such call; there the lock alone keeps two stages apart.
+    """
+    if platform.system() != "Linux":
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # died before the call
+        raise SystemExit(1)
+
+
+def _wrong_versions() -> list[str]:
+    pins = dict(
+        line.split(" ")[0].split("==", 1)
+        for line in LOCK_FILE.read_text(encoding="utf-8").splitlines()
+        if "==" in line and not line.startswith((" ", "#"))
+    )
+    wrong = []
+    for name in GUARDED:
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found = "none"
+        if found != pins.get(name):
+            wrong.append(f"{name} {found} (locked: {pins.get(name)})")
+    return wrong
