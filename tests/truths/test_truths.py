@@ -148,6 +148,12 @@ def test_a_stages_imports_lie_within_its_deps(stage: str) -> None:
         assert covered, f"{stage} imports {path.relative_to(ROOT)}; add it to its deps in dvc.yaml"
 
 
+def test_every_knob_is_commented() -> None:
+    for line in (ROOT / "params.yaml").read_text().splitlines():
+        is_value = re.match(r"\s+\w+:\s*[^\s#]", line)
+        assert not is_value or " # " in line, line
+
+
 def test_every_stage_depends_on_the_lock() -> None:
     assert all("requirements.lock" in content["deps"] for content in pipeline().values())
 
