@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from assay.systems.toy.tasks.sections import ToyTaskParams
 
 from assay.contract import Score
-from assay.params import Section
-from assay.sections import DataParams, TaskParams, Train
+from assay.sections import DataParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,25 +20,6 @@ if TYPE_CHECKING:
     from assay.runs.run import Run
 
     Floats = npt.NDArray[np.float32]
-
-
-class Model(Section):
-    """The network."""
-
-    channels: int = Field(ge=1)
-
-
-class ToyTrain(Train):
-    """How it is trained."""
-
-    lr: float = Field(gt=0)
-
-
-class ToyTaskParams(TaskParams):
-    """The section `toy-level`."""
-
-    model: Model
-    train: ToyTrain
 
 
 class Brightness:

@@ -17,9 +17,9 @@ from assay.learning.schedules import warmup_cosine
 from assay.learning.views import Prepare, normalise
 
 if TYPE_CHECKING:
-    from assay.systems.toy.tasks.level import Brightness, ToyTaskParams
+    from assay.systems.toy.tasks.sections import ToyTaskParams
 
-    from assay.contract import Predictor
+    from assay.contract import Predictor, Task
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
 
@@ -30,9 +30,7 @@ def build(channels: int) -> nn.Sequential:
     return nn.Sequential(convolution, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 1))
 
 
-def run_training(
-    task: Brightness, train: Rows, valid: Rows, params: ToyTaskParams, run: Run
-) -> None:
+def run_training(task: Task, train: Rows, valid: Rows, params: ToyTaskParams, run: Run) -> None:
     """Build the network, and carry its plan out."""
     own = params.train
     settle(own.threads)

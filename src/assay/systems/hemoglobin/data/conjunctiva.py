@@ -11,50 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 import polars as pl
-from pydantic import Field, model_validator
 
 from assay.contract import Listing, Range, Rule
 from assay.errors import SourceError
-from assay.params import Section
-from assay.sections import DataParams, Ingest
+from assay.systems.hemoglobin.data.sections import ConjunctivaParams, HbIngest, Phantom
 
 FOLDERS = {"f1": "conj_folder1.csv", "f2": "conj_folder2.csv"}
 COLUMNS = ("image_path", "hb_value", "patient_id")
 PLAUSIBLE_HB = (2.0, 25.0)  # g/dL; below is not survived, above is another unit
-
-
-class Phantom(Section):
-    """How many phantom people there are, and which faults are planted."""
-
-    folder1: int = Field(ge=0, description="people with four photographs each")
-    folder2: int = Field(ge=0, description="people with one photograph each")
-    size: int = Field(ge=16, le=1024, description="side of a photograph, px")
-    seed: int = Field(ge=0)
-    conflicts: int = Field(ge=0, description="photographs planted twice, with another Hb")
-    broken: int = Field(ge=0, description="photographs cut off half-way")
-
-
-class HbIngest(Ingest):
-    """Which samples are used, beside how they are read."""
-
-    hb_min: float = Field(description="g/dL")
-    hb_max: float = Field(description="g/dL")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.hb_min >= self.hb_max:
-            raise ValueError(f"hb_min {self.hb_min} below hb_max {self.hb_max}")
-        return self
-
-
-class ConjunctivaParams(DataParams):
-    """The section `hemoglobin.conjunctiva`."""
-
-    phantom: Phantom
-    ingest: HbIngest
 
 
 class Conjunctiva:

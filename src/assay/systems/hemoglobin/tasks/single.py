@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
-
-from pydantic import Field, model_validator
+from typing import TYPE_CHECKING
 
 from assay.contract import Score
-from assay.params import Section
-from assay.sections import DataParams, TaskParams, Train
+from assay.sections import DataParams
+from assay.systems.hemoglobin.tasks.sections import SingleParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,40 +20,6 @@ if TYPE_CHECKING:
     from assay.runs.run import Run
 
 WITHIN = (0.5, 1.0, 2.0)  # g/dL: ACC@δ, stored as acc_δ since MLflow refuses `@`
-
-
-class Model(Section):
-    """The network: a timm backbone and the regression head."""
-
-    backbone: str
-    weights: str = Field(min_length=1, description="none, pretrained, or a file")
-    hidden: list[int] = Field(min_length=1)
-    dropout: float = Field(ge=0, lt=1)
-
-
-class HbTrain(Train):
-    """How it is trained; learning rates are reached at the end of the warm-up."""
-
-    warmup: int = Field(ge=0)
-    backbone_lr: float = Field(gt=0)
-    backbone_lr_final: float = Field(ge=0)
-    head_lr: float = Field(gt=0)
-    head_lr_final: float = Field(ge=0)
-    beta: float = Field(gt=0, description="g/dL")
-    augment: list[Literal["hflip", "vflip", "crop", "tilt"]]
-
-    @model_validator(mode="after")
-    def _warm(self) -> Self:
-        if self.warmup >= self.epochs:
-            raise ValueError(f"warmup {self.warmup} below epochs {self.epochs}")
-        return self
-
-
-class SingleParams(TaskParams):
-    """The section of a single-modality task."""
-
-    model: Model
-    train: HbTrain
 
 
 class SingleModality:

@@ -16,14 +16,13 @@ from assay.learning.views import Prepare
 from assay.systems.hemoglobin.tasks import single_model
 
 if TYPE_CHECKING:
+    from assay.contract import Task
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
-    from assay.systems.hemoglobin.tasks.single import HbTrain, SingleModality, SingleParams
+    from assay.systems.hemoglobin.tasks.sections import HbTrain, SingleParams
 
 
-def run_training(
-    task: SingleModality, train: Rows, valid: Rows, params: SingleParams, run: Run
-) -> None:
+def run_training(task: Task, train: Rows, valid: Rows, params: SingleParams, run: Run) -> None:
     """Build the network, and carry its plan out."""
     settle(params.train.threads)
     network, start = single_model.build(
@@ -35,7 +34,7 @@ def run_training(
     carry_out(plan, learns, validates, run, start)
 
 
-def make_plan(task: SingleModality, network: Regressor, params: HbTrain, size: int) -> Plan:
+def make_plan(task: Task, network: Regressor, params: HbTrain, size: int) -> Plan:
     """Return the specification's training of `network`."""
     rates = (
         ("backbone", network.backbone, params.backbone_lr, params.backbone_lr_final),

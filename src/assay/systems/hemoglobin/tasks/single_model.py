@@ -16,7 +16,7 @@ from assay.learning.regression import RegressionHead, Regressor
 from assay.learning.views import normalise
 
 if TYPE_CHECKING:
-    from assay.systems.hemoglobin.tasks.single import Model
+    from assay.systems.hemoglobin.tasks.sections import Model
 
 
 def build(params: Model, weights: str, root: Path, seed: int) -> tuple[Regressor, str]:

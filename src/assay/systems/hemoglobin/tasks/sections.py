@@ -1,0 +1,44 @@
+"""The section of a single-modality task in `params.yaml`."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from assay.params import Section
+from assay.sections import TaskParams, Train
+
+
+class Model(Section):
+    """The network: a timm backbone and the regression head."""
+
+    backbone: str
+    weights: str = Field(min_length=1, description="none, pretrained, or a file")
+    hidden: list[int] = Field(min_length=1)
+    dropout: float = Field(ge=0, lt=1)
+
+
+class HbTrain(Train):
+    """How it is trained; learning rates are reached at the end of the warm-up."""
+
+    warmup: int = Field(ge=0)
+    backbone_lr: float = Field(gt=0)
+    backbone_lr_final: float = Field(ge=0)
+    head_lr: float = Field(gt=0)
+    head_lr_final: float = Field(ge=0)
+    beta: float = Field(gt=0, description="g/dL")
+    augment: list[Literal["hflip", "vflip", "crop", "tilt"]]
+
+    @model_validator(mode="after")
+    def _warm(self) -> Self:
+        if self.warmup >= self.epochs:
+            raise ValueError(f"warmup {self.warmup} below epochs {self.epochs}")
+        return self
+
+
+class SingleParams(TaskParams):
+    """The section of a single-modality task."""
+
+    model: Model
+    train: HbTrain
