@@ -174,7 +174,8 @@ def _fields_at(model: type[BaseModel], keys: list[str]) -> list[str]:
 def _unknown(path: str, known: Iterable[str]) -> AssayError:
     close = difflib.get_close_matches(path, list(known), n=1, cutoff=0.6)
     expected = f"did you mean {close[0]}?" if close else f"one of {', '.join(sorted(known))}"
-    return AssayError(f"{PARAMS_FILE} · {path}", "unknown key", expected, "")
+    mend = f"rename or delete the line in {PARAMS_FILE}"
+    return AssayError(f"{PARAMS_FILE} · {path}", "unknown key", expected, mend)
 
 
 def _missing(path: str, known: Iterable[str]) -> AssayError:

@@ -152,7 +152,7 @@ def test_a_clone_with_the_cache_gets_all_runs_back(experimented: Project, tmp_pa
 def test_a_clone_without_the_cache_says_what_is_missing(finished: Project, tmp_path: Path) -> None:
     finished.run("git", "clone", "-q", str(finished.folder), str(tmp_path / "clone"))
     said = Project(tmp_path / "clone").assay("sync")
-    assert "0 run(s) added, 0 known, 1 not in the DVC cache (dvc pull" in said
+    assert "0 run(s) added, 0 known, 1 known to git but not in the DVC cache" in said
 
 
 def test_a_candidate_is_code_and_safetensors(finished: Project, store: Store) -> None:

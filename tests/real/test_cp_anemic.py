@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -20,12 +21,14 @@ def source(real_data: Path) -> str:
 
 
 def test_the_gate_stops_then_policy_lets_the_run_go_on_to_a_candidate(
-    finished: Project, source: str
+    finished: Project, source: str, tmp_path: Path
 ) -> None:
-    finished.set(**{f"{DATA}.source": source})
+    folder = tmp_path / "cp_anemic"
+    shutil.copytree(source, folder, copy_function=shutil.copyfile)
+    finished.set(**{f"{DATA}.source": str(folder)})
     said = finished.run("dvc", "repro", fails=True)
     assert "91 groups of identical images (303 rows), 90 with different hb" in said
-    assert "710 rows, 710 readable, 710 without conflicts, 614 used" in said
+    assert "710 rows, 710 readable, 614 used" in said
     verdict = finished.json(f"reports/{DATA}/labels.json")
     [groups] = [check["rows"] for check in verdict["checks"] if check["name"] == "identical images"]
     assert len(groups) == 91
@@ -41,6 +44,10 @@ def test_the_gate_stops_then_policy_lets_the_run_go_on_to_a_candidate(
     _identical_bytes_stay_together(finished)
     finished.commit("Train")
     assert f"{TASK} v1 registered" in finished.assay("candidate", TASK)
+    # A source is no DVC dependency: what changes in it after the training is found at the door.
+    table = folder / "conj_folder2.csv"
+    table.write_text(table.read_text() + "Anemic/Image_001.png,9.8,Image_001\n")
+    assert "holds other files than when" in finished.assay("candidate", TASK, fails=True)
 
 
 def _identical_bytes_stay_together(project: Project) -> None:
@@ -58,3 +65,6 @@ def test_a_snapshot_of_it_states_what_its_ids_are(finished: Project, source: str
     snapshot = finished.json(f"data/{DATA}.source.json")
     assert snapshot["group_kind"] == "content"
     assert snapshot["origin"] == "Mendeley Data, CP-AnemiC"
+    finished.assay("snapshot", DATA, source, "--licence", "CC BY 4.0")
+    again = finished.json(f"data/{DATA}.source.json")
+    assert again == {**snapshot, "licence": "CC BY 4.0"}  # what was stated before stays

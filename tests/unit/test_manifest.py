@@ -213,7 +213,7 @@ def test_a_source_that_changed_since_its_snapshot_is_refused(
     first, kind = provenance("toy", "set", files, source)
     assert kind == "patient"
     write_snapshot(tmp_path, "toy", Snapshot(**facts, listing_digest=first["listing_digest"]))
-    assert provenance("toy", "set", files, source)[0]["provenance"]["origin"] == "unstated"
+    assert provenance("toy", "set", files, source)[0]["provenance"] == "stated"
     assert provenance("toy", "other", files, source)[0]["provenance"] == "unstated"
     files[0].write_bytes(b"12")
     with pytest.raises(SourceError, match="assay snapshot toy"):

@@ -8,7 +8,7 @@ import click
 @click.command()
 @click.argument("task")
 def command(task: str) -> None:
-    """Register the committed model of TASK under the alias `candidate`."""
+    """Register TASK's committed model."""
     from assay import contract
     from assay.registry.candidate import register
     from assay.runs.root import find_root

@@ -7,7 +7,7 @@ import click
 
 @click.command()
 def command() -> None:
-    """Check the whole of params.yaml: keys, types, ranges, combinations."""
+    """Check the whole of params.yaml."""
     from assay import contract
     from assay.params import PARAMS_FILE
     from assay.params_check import check_file

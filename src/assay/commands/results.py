@@ -7,7 +7,7 @@ import click
 
 @click.command()
 def command() -> None:
-    """Print the results of the work tree, one line a task."""
+    """Print the results of the work tree."""
     from assay import contract
     from assay.errors import AssayError
     from assay.runs.root import find_root

@@ -7,7 +7,7 @@ import click
 
 @click.command()
 def command() -> None:
-    """Build the MLflow runs that the files call for; safe to repeat."""
+    """Build the MLflow runs from files."""
     from assay.runs.root import find_root
     from assay.tracking.store import store_uri
     from assay.tracking.sync import sync

@@ -59,7 +59,10 @@ def _broken(table: pl.DataFrame, limit: float, name: str) -> Check:
         f"{len(broken)} of {len(counted)} rows ({share:.1%})",
         len(counted),
         rows,
-        f"mend the files, or -S {name}.ingest.max_broken_share={share:.3f}" if rows else "",
+        f"mend the files, then assay snapshot {name} <source>; or"
+        f" dvc exp run -S {name}.ingest.max_broken_share={share:.3f}"
+        if rows
+        else "",
     )
 
 
@@ -89,7 +92,10 @@ def _conflicts(table: pl.DataFrame, target: str, policy: str, name: str) -> Chec
         found,
         len(table),
         same.to_dicts(),
-        f"to drop them: -S {name}.policy.conflict=drop" if len(conflicts) and not decided else "",
+        f"to drop them: dvc exp run -S {name}.policy.conflict=drop; after mending the source:"
+        f" assay snapshot {name} <source>"
+        if len(conflicts) and not decided
+        else "",
     )
 
 

@@ -7,9 +7,9 @@ minutes, and a path outside the repository fails in `dvc exp run --temp`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
@@ -17,6 +17,9 @@ from assay.errors import SourceError
 from assay.manifest.layout import Layout
 from assay.params import Section
 from assay.runs.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from assay.contract import System
 
 PHANTOM = "phantom"
 
@@ -46,13 +49,33 @@ def listing_digest(source: Path, files: Sequence[Path]) -> str:
 def read_snapshot(name: str) -> Snapshot:
     """Read the tracked snapshot of the data set `name`."""
     path = Layout(name).snapshot
-    mend = f"assay snapshot {name}"
+    mend = f"git checkout -- {path}, or: assay snapshot {name} <source>"
     if not path.exists():
         raise SourceError(str(path), "no such file", "the snapshot of a source", mend)
     try:
         return Snapshot.model_validate(read_json(path))
-    except (ValidationError, ValueError) as fault:
-        raise SourceError(str(path), f"not a snapshot: {fault}", mend=mend) from None
+    except ValidationError as fault:
+        first = fault.errors(include_url=False)[0]
+        found = f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip()
+        raise SourceError(str(path), f"not a snapshot: {found}", mend=mend) from None
+    except ValueError as fault:
+        raise SourceError(str(path), f"not JSON: {fault}", mend=mend) from None
+
+
+def listed(root: Path, system: System, source: str, stated: Mapping[str, str | None]) -> Snapshot:
+    """List a source as it stands; what was stated of it before stays where nothing new is said."""
+    path = root / Layout(system.name).snapshot
+    before = read_json(path) if path.exists() else {}
+    kept = before if before.get("url") == source.rstrip("/") else {}
+    said = {key: value or kept.get(key) for key, value in stated.items()}
+    facts: dict[str, Any] = {"url": source.rstrip("/")}
+    if source != PHANTOM:
+        folder = locate(source, root)
+        listing = system.read(folder)
+        said["group_kind"] = said["group_kind"] or listing.group_kind
+        digest = listing_digest(folder, listing.files)
+        facts |= {"count": len(listing.files), "listing_digest": digest}
+    return Snapshot.model_validate(facts | {key: value for key, value in said.items() if value})
 
 
 def write_snapshot(root: Path, name: str, snapshot: Snapshot) -> Path:
@@ -77,16 +100,19 @@ def provenance(
     found = listing_digest(folder, files)
     facts = {"source": source, "files": len(files), "listing_digest": found}
     if snapshot.url != source:
+        print(
+            f"note: {source} is not listed, so later changes in it go unnoticed; when it stays:"
+            f" assay snapshot {name} {source}"
+        )
         return {**facts, "provenance": "unstated"}, None
     if source != PHANTOM and snapshot.listing_digest not in (None, found):
         raise SourceError(
             source,
             f"holds other files ({len(files)}, listing {found[:8]}) than when it was listed",
             f"{snapshot.count} files, listing {str(snapshot.listing_digest)[:8]}",
-            f"assay snapshot {name}",
+            f"assay snapshot {name} {source}",
         )
-    stated = {"origin": snapshot.origin, "licence": snapshot.licence, "consent": snapshot.consent}
-    return {**facts, "provenance": stated}, snapshot.group_kind
+    return {**facts, "provenance": "stated"}, snapshot.group_kind
 
 
 def locate(source: str, root: Path) -> Path:
@@ -98,7 +124,7 @@ def locate(source: str, root: Path) -> Path:
         raise SourceError(
             source,
             f"no such folder: {folder}",
-            "a folder, or `phantom`",
-            "dvc exp run -S '<data>.source=<folder>'",
+            "a folder, relative to the repository's root or absolute; or `phantom`",
+            "the same command with the right folder (git diff params.yaml shows what -S left)",
         )
     return folder

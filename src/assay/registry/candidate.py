@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assay import contract
 from assay.errors import RegistryError
+from assay.manifest.snapshot import PHANTOM, listing_digest
 from assay.runs.files import file_digest, read_json
 from assay.runs.record import RECORD, WEIGHTS
 from assay.tracking.entries import sighted_entries
@@ -40,6 +42,7 @@ def register(root: Path, task: str) -> Candidate:
     """
     commit = _committed(root, task)
     result = _result(root, task)
+    _ensure_source_stands(root, task)
     run = sync(root).runs.get(result.digest)
     if run is None:
         raise RegistryError(
@@ -76,7 +79,7 @@ def _committed(root: Path, task: str) -> str:
     if stale:
         raise RegistryError(
             f"candidate {task}",
-            f"{stale} does not stand as committed",
+            f"stale: {stale}",
             "outputs that agree with code, data and dvc.lock",
             f"dvc repro evaluate@{task}",
         )
@@ -102,6 +105,23 @@ def _result(root: Path, task: str) -> Result:
     raise RegistryError(
         f"candidate {task}", "no commit holds this model", mend=f"dvc repro evaluate@{task}"
     )
+
+
+def _ensure_source_stands(root: Path, task: str) -> None:
+    """Refuse a model whose source has changed since; one that is not reachable here is believed."""
+    data = read_json(root / "models" / task / RECORD)["data"]
+    folder = root / data["source"]
+    if data["source"] == PHANTOM or not folder.is_dir():
+        return
+    name = contract.find_task(task).data
+    listing = contract.find_system(name).read(folder.resolve())
+    if listing_digest(folder.resolve(), listing.files) != data["listing_digest"]:
+        raise RegistryError(
+            f"candidate {task}",
+            f"{data['source']} holds other files than when this model was trained",
+            "the source as it was",
+            f"assay snapshot {name} {data['source']}, then dvc repro",
+        )
 
 
 def _known_version(client: MlflowClient, task: str, digest: str) -> str | None:

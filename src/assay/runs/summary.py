@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.runs.files import read_json
-from assay.runs.journal import read_journal
+from assay.runs.journal import read_journal, spool_path
 from assay.runs.record import RECORD
 
 if TYPE_CHECKING:
@@ -44,17 +44,15 @@ def summaries(root: Path, tasks: Mapping[str, Task]) -> list[str]:
     for name, task in sorted(tasks.items()):
         metrics, record = root / "reports" / name / "metrics.json", root / "models" / name / RECORD
         if metrics.exists() and record.exists():
-            line = summary(task, read_json(metrics), read_json(record)["data"])
-            found.append(f"{line} · {_seconds(root, name, task.data):.0f} s")
+            content = read_json(record)
+            line = summary(task, read_json(metrics), content["data"])
+            found.append(line + _trained_in(root, content))
     return found
 
 
-def _seconds(root: Path, task: str, data: str) -> float:
-    """Add up the newest run of each stage, by its journal."""
-    total = 0.0
-    for folder in (root / ".assay" / "spool").glob("*@*"):
-        if folder.name.partition("@")[2] in (task, data):
-            newest = max(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
-            starts = [event for event in read_journal(newest) if event["event"] == "start"]
-            total += read_journal(newest)[-1]["time"] - starts[-1]["time"]
-    return total
+def _trained_in(root: Path, record: Mapping[str, Any]) -> str:
+    """Return how long this very training took, where its journal is on this machine."""
+    events = read_journal(spool_path(root, record["stage"], record["key"]))
+    if not events:
+        return ""
+    return f" · trained in {events[-1]['time'] - events[0]['time']:.0f} s"

@@ -30,6 +30,7 @@ def open_store(root: Path) -> MlflowClient:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     warnings.filterwarnings("ignore", module="mlflow")
+    warnings.filterwarnings("ignore", message=".*[Tt]ype hint.*")
     import logging
 
     import mlflow

@@ -38,9 +38,8 @@ class Synced:
         """Return the counts as one line."""
         text = f"{self.created} run(s) added, {self.known} known"
         if self.absent:
-            text += (
-                f", {len(self.absent)} not in the DVC cache (dvc pull --run-cache --all-commits)"
-            )
+            text += f", {len(self.absent)} known to git but not in the DVC cache of this clone"
+            text += " (where a remote is set: dvc pull --run-cache --all-commits)"
         return text
 
 

@@ -80,7 +80,9 @@ def _read_folder(key: str, path: Path) -> pl.DataFrame:
     try:
         table = pl.read_csv(path, infer_schema=False)
     except pl.exceptions.PolarsError as unreadable:
-        raise SourceError(str(path), f"not a table: {unreadable}", ",".join(COLUMNS)) from None
+        raise SourceError(
+            str(path), f"not a table: {unreadable}", ",".join(COLUMNS), "export it again"
+        ) from None
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
         raise SourceError(
