@@ -12,12 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from assay.contract import find_system
 from assay.errors import AssayError, SourceError
 from assay.gates.leakage import judge_leakage
 from assay.manifest.conflicts import apply_policy, identical
 from assay.manifest.groups import join_groups
 from assay.manifest.images import open_image
-from assay.manifest.snapshot import Snapshot, provenance, write_snapshot
+from assay.manifest.snapshot import (
+    Snapshot,
+    listed,
+    provenance,
+    read_snapshot,
+    write_snapshot,
+)
 from assay.manifest.split import assign
 from assay.runs.files import write_aside
 
@@ -218,3 +225,18 @@ def test_a_source_that_changed_since_its_snapshot_is_refused(
     files[0].write_bytes(b"12")
     with pytest.raises(SourceError, match="assay snapshot toy"):
         provenance("toy", "set", files, source)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"count": 3}'])
+def test_a_damaged_snapshot_is_told_and_the_printed_way_out_works(
+    tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "data" / "hemoglobin.conjunctiva.source.json"
+    path.parent.mkdir()
+    path.write_text(content)
+    with pytest.raises(SourceError, match=r"assay snapshot hemoglobin\.conjunctiva"):
+        read_snapshot("hemoglobin.conjunctiva", tmp_path)
+    system = find_system("hemoglobin.conjunctiva")
+    assert (
+        listed(tmp_path, system, "phantom", {"origin": None, "group_kind": None}).url == "phantom"
+    )

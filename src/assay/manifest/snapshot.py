@@ -46,9 +46,9 @@ def listing_digest(source: Path, files: Sequence[Path]) -> str:
     return digest.hexdigest()[:32]
 
 
-def read_snapshot(name: str) -> Snapshot:
-    """Read the tracked snapshot of the data set `name`."""
-    path = Layout(name).snapshot
+def read_snapshot(name: str, root: Path = Path()) -> Snapshot:
+    """Read the tracked snapshot of the data set `name` below `root`."""
+    path = root / Layout(name).snapshot
     mend = f"git checkout -- {path}, or: assay snapshot {name} <source>"
     if not path.exists():
         raise SourceError(str(path), "no such file", "the snapshot of a source", mend)
@@ -64,8 +64,10 @@ def read_snapshot(name: str) -> Snapshot:
 
 def listed(root: Path, system: System, source: str, stated: Mapping[str, str | None]) -> Snapshot:
     """List a source as it stands; what was stated of it before stays where nothing new is said."""
-    path = root / Layout(system.name).snapshot
-    before = read_json(path) if path.exists() else {}
+    try:
+        before = read_snapshot(system.name, root).model_dump()
+    except SourceError:  # absent or damaged: this very call writes it anew
+        before = {}
     kept = before if before.get("url") == source.rstrip("/") else {}
     said = {key: value or kept.get(key) for key, value in stated.items()}
     facts: dict[str, Any] = {"url": source.rstrip("/")}

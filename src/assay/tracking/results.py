@@ -39,10 +39,6 @@ class Result:
         """Return the digest of `run.json`."""
         return self.outs[f"models/{self.task}/{RECORD}"]
 
-    @property
-    def evaluated(self) -> bool:
-        return f"reports/{self.task}/{METRICS}" in self.outs
-
 
 def join(sighted: Iterable[tuple[Entry, Sighting]]) -> list[Result]:
     """Join trainings with their evaluations, over all that was sighted; first sighted, first listed."""
