@@ -35,11 +35,15 @@ assay.systems.__path__.append(str(ROOT / "examples"))
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return a person's environment: the interpreter's folder first, nothing of the test's own."""
+    """Return a person's environment: the interpreter's folder first, nothing of the test's own.
+
+    The shell is the plainest one: with dash, unlike bash, a stage has a shell between it and DVC
+    unless its command says `exec`.
+    """
     dropped = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "MLFLOW_TRACKING_URI")
     clean = {key: value for key, value in os.environ.items() if key not in dropped}
     path = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
-    return {**clean, "PATH": path, "DVC_NO_ANALYTICS": "1", **more}
+    return {**clean, "PATH": path, "DVC_NO_ANALYTICS": "1", "SHELL": "/bin/sh", **more}
 
 
 class Project:

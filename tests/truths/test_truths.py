@@ -154,6 +154,13 @@ def test_every_knob_is_commented() -> None:
         assert not is_value or " # " in line, line
 
 
+def test_no_shell_stands_between_dvc_and_a_stage() -> None:
+    """A stage dies with its parent; a shell between them would outlive dvc, and the stage with it."""
+    for name, stage in pipeline().items():
+        start = "exec env PYTHONPATH=src python -m assay.stages "
+        assert stage["cmd"] == start + name.partition("@")[0], name
+
+
 def test_every_stage_depends_on_the_lock() -> None:
     assert all("requirements.lock" in content["deps"] for content in pipeline().values())
 

@@ -34,7 +34,7 @@ def guard(stage: str) -> None:
             "code",
             f"assay is imported from {package}",
             f"below {Path.cwd() / 'src'}",
-            "PYTHONPATH=src in the stage's cmd",
+            "exec env PYTHONPATH=src in the stage's cmd",
         )
     wrong = _wrong_versions()
     if wrong:
