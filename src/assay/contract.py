@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from assay.manifest.rows import Rows
+    from assay.manifest.source import Source
     from assay.runs.run import Run
 
     Predictor = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
@@ -40,7 +41,8 @@ GROUP_KINDS = ("patient", "session", "content", "sample")
 class Rule:
     """One thing that must be true of the labels, as an expectation of Great Expectations.
 
-    `rows` says which rows it judges: `all` rows with a readable label, or those `kept` for training.
+    `rows` says which rows it judges: `all` rows with a readable label, those `kept` for training, or
+    each `subset` of the readable ones by itself.
     """
 
     name: str
@@ -63,13 +65,19 @@ class Range:
 class Listing:
     """What a source says it holds, before any image is opened.
 
-    `table` has one row a sample: `sample_id`, `uri` (relative to the source folder), `item`, `group`
-    and the label columns; `fault` is null or the reason why the row cannot be used.
+    `table` has one row a sample: `sample_id`, `uri` (relative to the source, or standing for itself),
+    `item`, `group` (as published), `subset` (the table or folder it is from), the label columns, and
+    `fault`: null, or the reason why the row cannot be used. `line` may say where it stands in its
+    table. `tables` are the files that were read to know this.
     """
 
     table: pl.DataFrame
     group_kind: str
-    files: Sequence[Path]
+    tables: Sequence[str]
+
+    def files(self) -> list[str]:
+        """Return every file that belongs to the source, tables first."""
+        return [*self.tables, *self.table["uri"].unique().sort()]
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ class System(Protocol):
         """Write a small set in the published layout into the empty `folder`; deterministic."""
         ...
 
-    def read(self, source: Path) -> Listing:
+    def read(self, source: Source) -> Listing:
         """List the samples of `source`; a row that cannot be read carries its `fault`."""
         ...
 

@@ -10,16 +10,31 @@ from assay.params import Section
 
 
 class Policy(Section):
-    """What ingest does with a fault; the label gate refuses what is left."""
+    """What is done with a fault; the gates refuse what is left."""
 
     conflict: Literal["stop", "drop", "group"]
+    similar: Literal["stop", "group"]
 
 
 class Ingest(Section):
     """How images are read, and how many may be broken."""
 
     size: int = Field(ge=16, le=2048, description="side of the stored images, px")
+    decoder: Literal["pillow", "simplejpeg"]
     max_broken_share: float = Field(ge=0, le=1)
+
+
+class Similar(Section):
+    """How near-identical images are looked for."""
+
+    nearest: int = Field(
+        ge=1, le=100, description="pictures proposed for each, by hash and by colour"
+    )
+    radius: int = Field(
+        ge=0, le=7, description="bits of 63 by which hashes of proposed pairs differ"
+    )
+    null_pairs: int = Field(ge=20, description="random pairs that the threshold is taken from")
+    seed: int = Field(ge=0)
 
 
 class Split(Section):
@@ -49,6 +64,7 @@ class DataParams(Section):
     phantom: Section
     policy: Policy
     ingest: Ingest
+    similar: Similar
     split: Split
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
+from tests.ingest import indexed
 
 from assay import contract
 from assay.gates.labels import judge_labels
-from assay.manifest.groups import join_groups
-from assay.manifest.index import OK, index_images
+from assay.manifest.index import OK
+from assay.manifest.source import Source
 from assay.params import read_params, typed
 from assay.sections import DataParams
 
@@ -30,11 +30,12 @@ def system(request: pytest.FixtureRequest) -> contract.System:
 
 
 @pytest.fixture
-def made(system: contract.System, tmp_path: Path) -> tuple[Path, contract.Listing]:
+def made(system: contract.System, tmp_path: Path) -> tuple[Source, contract.Listing]:
     folder = tmp_path / "phantom"
     folder.mkdir()
     system.phantom(folder, params_of(system).phantom)
-    return folder, system.read(folder)
+    source = Source("phantom", tmp_path)
+    return source, system.read(source)
 
 
 def test_the_toy_is_among_them() -> None:
@@ -55,33 +56,29 @@ def test_a_phantom_is_deterministic(system: contract.System, tmp_path: Path) -> 
 
 
 def test_a_listing_has_what_the_platform_reads(
-    system: contract.System, made: tuple[Path, contract.Listing]
+    system: contract.System, made: tuple[Source, contract.Listing]
 ) -> None:
-    folder, listing = made
-    needed = {"sample_id", "uri", "item", "group", "fault", system.target}
+    source, listing = made
+    needed = {"sample_id", "uri", "item", "group", "subset", "fault", system.target}
     assert needed <= set(listing.table.columns)
     assert listing.table["sample_id"].is_unique().all()
     assert listing.table["fault"].is_null().all()
     assert listing.group_kind in contract.GROUP_KINDS
-    assert all(path.exists() for path in listing.files)
-    assert all((folder / uri).exists() for uri in listing.table["uri"])
+    assert all(source.stamp(source.uri(name)).bytes > 0 for name in listing.files())
 
 
 def test_a_phantom_passes_its_own_gate(
-    system: contract.System, made: tuple[Path, contract.Listing]
+    system: contract.System, made: tuple[Source, contract.Listing], tmp_path: Path
 ) -> None:
-    folder, listing = made
-    rows = listing.table.with_columns(uri=pl.lit(f"{folder}/") + pl.col("uri"))
-    table, pixels = index_images(rows, folder, 16)
-    table = table.with_columns(join_groups(table["group"], table["digest"]))
+    table, store = indexed(*made, tmp_path)
     assert (table["status"] == OK).all()
-    assert pixels.std() > 0
+    assert store.pixels().std() > 0
     checks = judge_labels(table, system.target, system.rules(), "stop", 0.0, system.name)
     assert [check.name for check in checks if not check.passed] == []
 
 
 def test_the_target_is_a_number_that_varies(
-    system: contract.System, made: tuple[Path, contract.Listing]
+    system: contract.System, made: tuple[Source, contract.Listing]
 ) -> None:
     labels = made[1].table[system.target].to_numpy()
     assert np.isfinite(labels).all()
@@ -92,4 +89,4 @@ def test_a_source_without_its_table_is_refused(system: contract.System, tmp_path
     from assay.errors import SourceError
 
     with pytest.raises(SourceError):
-        system.read(tmp_path)
+        system.read(Source(".", tmp_path))

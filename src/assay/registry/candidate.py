@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay import contract
-from assay.errors import RegistryError
+from assay.errors import RegistryError, SourceError
 from assay.manifest.snapshot import PHANTOM, listing_digest
+from assay.manifest.source import Source
 from assay.runs.files import file_digest, read_json
 from assay.runs.record import RECORD, WEIGHTS
 from assay.tracking.entries import sighted_entries
@@ -110,12 +111,16 @@ def _result(root: Path, task: str) -> Result:
 def _ensure_source_stands(root: Path, task: str) -> None:
     """Refuse a model whose source has changed since; one that is not reachable here is believed."""
     data = read_json(root / "models" / task / RECORD)["data"]
-    folder = root / data["source"]
-    if data["source"] == PHANTOM or not folder.is_dir():
+    if data["source"] == PHANTOM:
         return
     name = contract.find_task(task).data
-    listing = contract.find_system(name).read(folder.resolve())
-    if listing_digest(folder.resolve(), listing.files) != data["listing_digest"]:
+    try:
+        place = Source(data["source"], root)
+        files = contract.find_system(name).read(place).files()
+    except SourceError as fault:
+        print(f"note: not compared with its source ({fault.where}: {fault.found})")
+        return
+    if listing_digest(place, files) != data["listing_digest"]:
         raise RegistryError(
             f"candidate {task}",
             f"{data['source']} holds other files than when this model was trained",

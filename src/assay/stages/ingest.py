@@ -1,51 +1,58 @@
-"""Ingest: source → manifest and stored images; faults become `status` and `reason`, never exceptions.
+"""Ingest: source → manifest and once-made images; faults become `status` and `reason`, never exceptions.
 
 Order: conflicts are judged on all rows, then policy, then filters, then groups.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 import polars as pl
 
 from assay import contract
 from assay.contract import Listing, System
 from assay.errors import SourceError
 from assay.manifest.conflicts import apply_policy
-from assay.manifest.groups import join_groups
+from assay.manifest.groups import join_groups, spelling
+from assay.manifest.images import require
 from assay.manifest.index import BROKEN, DROPPED, FILTERED, OK, index_images
 from assay.manifest.layout import Layout
+from assay.manifest.listing import settle
 from assay.manifest.phantom import made_phantom
-from assay.manifest.snapshot import PHANTOM, locate, provenance
+from assay.manifest.snapshot import PHANTOM, provenance
+from assay.manifest.source import Source
+from assay.manifest.store import ImageStore, store_place
 from assay.manifest.table import write_table
-from assay.runs.files import content_digest, write_aside
+from assay.runs.files import content_digest
+from assay.runs.lock import held
 from assay.sections import DataParams
 from assay.stages.launch import Stage
 
 
 def main(stage: Stage) -> None:
-    """Write `manifest.parquet` and `pixels.npy` of the data set `stage.item`."""
+    """Write `manifest.parquet` of the data set `stage.item`, and keep its images below `.assay`."""
     system = contract.find_system(stage.item)
     params = stage.params(system.params)
-    uri = _source(stage, system, params)
-    folder = locate(uri, stage.root)
-    listing = system.read(folder)
-    facts, stated_kind = provenance(system.name, params.source, listing.files, folder)
+    require(params.ingest.decoder)
+    base = _base(stage, system, params)
+    source = Source(base, stage.root)
+    listing = system.read(source)
+    facts, stated_kind = provenance(system.name, params.source, listing.files(), source)
     facts |= {"group_kind": _group_kind(listing, stated_kind), "target": system.target}
-    stands_alone = pl.col("uri").str.starts_with("/") | pl.col("uri").str.contains("://")
-    below = pl.when(stands_alone).then("uri").otherwise(pl.lit(f"{uri}/") + pl.col("uri"))
-    rows = listing.table.sort("sample_id").with_columns(uri=below)
-    table, pixels = index_images(rows, stage.root, params.ingest.size)
+    size, decoder = params.ingest.size, params.ingest.decoder
+    facts |= {"base": base, "size": size, "images": store_place(system.name, base, size, decoder)}
+    with held(
+        stage.root / f"{facts['images']}.lock", "another process opens these images; waiting"
+    ):
+        store = ImageStore(stage.root / facts["images"], size)
+        rows = settle(listing.table).sort("sample_id")
+        table = index_images(rows, source, store, size, decoder)
     table = _decide(table, system, params)
-    _write(system, table, pixels, facts)
+    _ensure_usable(system, table, params.source)
+    write_table(Layout(system.name).manifest, table, facts)
     _report(system, table)
 
 
-def _source(stage: Stage, system: System, params: DataParams) -> str:
-    """Return the source relative to the root."""
+def _base(stage: Stage, system: System, params: DataParams) -> str:
+    """Return where the source lies; a phantom is made first."""
     if params.source != PHANTOM:
         return params.source.rstrip("/")
     code = content_digest({path: md5 for path, md5 in stage.inputs.items() if "src/" in path})
@@ -61,8 +68,7 @@ def _decide(table: pl.DataFrame, system: System, params: DataParams) -> pl.DataF
             status=pl.when(outside).then(pl.lit(FILTERED)).otherwise("status"),
             reason=pl.when(outside).then(pl.lit(reason)).otherwise("reason"),
         )
-    group_id = join_groups(table["group"], table["digest"])
-    return table.with_columns(group_id).drop("group")
+    return table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
 
 
 def _group_kind(listing: Listing, stated: str | None) -> str:
@@ -73,25 +79,16 @@ def _group_kind(listing: Listing, stated: str | None) -> str:
     return stated
 
 
-def _write(
-    system: System, table: pl.DataFrame, pixels: np.ndarray[Any, Any], facts: dict[str, Any]
-) -> None:
-    layout = Layout(system.name)
-    usable = (table["status"] == OK).to_numpy()
-    if not usable.any():
-        raise SourceError(
-            str(facts["source"]),
-            "no usable sample",
-            "at least one row with status ok",
-            f"assay params, then look at {layout.manifest}",
-        )
-    write_table(layout.manifest, table, facts)
-
-    def fill(aside: Path) -> None:
-        with aside.open("wb") as stream:
-            np.save(stream, pixels[usable])
-
-    write_aside(layout.pixels, fill)
+def _ensure_usable(system: System, table: pl.DataFrame, source: str) -> None:
+    if (table["status"] == OK).any():
+        return
+    reasons = table["reason"].value_counts(sort=True).rows()
+    raise SourceError(
+        source,
+        "no usable sample: " + "; ".join(f"{count} × {reason}" for reason, count in reasons[:3]),
+        "at least one row with status ok",
+        f"mend the files, or {system.name}.ingest in params.yaml, then dvc repro",
+    )
 
 
 def _report(system: System, table: pl.DataFrame) -> None:

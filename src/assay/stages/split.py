@@ -9,12 +9,16 @@ import numpy as np
 import polars as pl
 
 from assay import contract
+from assay.manifest.groups import join_pairs
 from assay.manifest.index import OK
 from assay.manifest.layout import Layout
 from assay.manifest.split import TEST, assign
+from assay.manifest.store import kept_images
 from assay.manifest.table import read_table, write_table
 from assay.runs.files import content_digest, write_aside
 from assay.stages.launch import Stage
+
+Kept = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]  # images, and each row's place among them
 
 
 def main(stage: Stage) -> None:
@@ -22,25 +26,40 @@ def main(stage: Stage) -> None:
     system = contract.find_system(stage.item)
     layout = Layout(stage.item)
     manifest, facts = read_table(layout.manifest, f"ingest@{stage.item}")
-    rows = manifest.filter(pl.col("status") == OK)
-    params = stage.params(system.params).split
-    splits = assign(rows, system.target, params.share, params.folds, params.strata, params.seed)
-    facts |= {"split_digest": content_digest(splits.to_dict(as_series=False)), "test": params.test}
+    similar, _ = read_table(layout.similar, f"similar@{stage.item}")
+    params = stage.params(system.params)
+    rows = _grouped(manifest.filter(pl.col("status") == OK), similar, params.policy.similar)
+    how = params.split
+    splits = assign(rows, system.target, how.share, how.folds, how.strata, how.seed)
+    facts |= {"split_digest": content_digest(splits.to_dict(as_series=False)), "test": how.test}
     write_table(layout.splits, splits, facts)
     is_test = (splits["split"] == TEST).to_numpy()
-    pixels = np.load(layout.pixels, mmap_mode="r")
+    images = kept_images(stage.root, facts, rows["digest"], stage.item)
     whole = rows.with_columns(splits["fold"])
-    _write_part(layout.trainval, layout.trainval_pixels, whole, pixels, ~is_test, facts)
-    _write_part(layout.sealed, layout.sealed_pixels, whole, pixels, is_test, facts)
+    _write_part(layout.trainval, layout.trainval_pixels, whole, images, ~is_test, facts)
+    _write_part(layout.sealed, layout.sealed_pixels, whole, images, is_test, facts)
     _report(whole, is_test)
 
 
+def _grouped(rows: pl.DataFrame, similar: pl.DataFrame, policy: str) -> pl.DataFrame:
+    """Under the policy `group`, join the groups that near-identical images connect."""
+    if policy != "group":
+        return rows
+    group = dict(zip(rows["sample_id"], rows["group_id"], strict=True))
+    one, other = (similar[end].replace_strict(group) for end in ("sample_a", "sample_b"))
+    joined = join_pairs(rows["group_id"], one, other)
+    before, after = rows["group_id"].n_unique(), joined.n_unique()
+    print(f"  {before} groups, {after} after joining near-identical images")
+    return rows.with_columns(joined)
+
+
 def _write_part(
-    table_path: Path, pixels_path: Path, rows: pl.DataFrame, pixels: np.ndarray[Any, Any],
+    table_path: Path, pixels_path: Path, rows: pl.DataFrame, images: Kept,
     mask: np.ndarray[Any, Any], facts: dict[str, Any],
 ) -> None:  # fmt: skip
     """Write one part; its image file is filled row by row, so that memory does not grow with it."""
     write_table(table_path, rows.filter(pl.Series(mask)), facts)
+    pixels, slots = images
 
     def fill(aside: Path) -> None:
         shape = (int(mask.sum()), *pixels.shape[1:])
@@ -49,8 +68,8 @@ def _write_part(
                 np.save(stream, np.empty(shape, dtype=np.uint8))
             return
         part = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=shape)
-        for target, source in enumerate(np.flatnonzero(mask)):
-            part[target] = pixels[source]
+        for target, slot in enumerate(slots[mask]):
+            part[target] = pixels[slot]
         part.flush()
 
     write_aside(pixels_path, fill)

@@ -2,5 +2,6 @@
 
 from assay.contract import System
 from assay.systems.hemoglobin.data.conjunctiva import Conjunctiva
+from assay.systems.hemoglobin.data.nail import Nail
 
-SYSTEMS: dict[str, System] = {system.name: system for system in (Conjunctiva(),)}
+SYSTEMS: dict[str, System] = {system.name: system for system in (Conjunctiva(), Nail())}

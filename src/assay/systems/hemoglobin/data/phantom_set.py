@@ -1,4 +1,4 @@
-"""A phantom of the conjunctiva set in its published layout, with faults on request."""
+"""A phantom of the conjunctiva set in its published layout; rows, faults and table of any Hb set."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.progress import track
 from assay.systems.hemoglobin.data.phantom import write_person
 
 if TYPE_CHECKING:
-    from assay.systems.hemoglobin.data.sections import Phantom
+    from assay.systems.hemoglobin.data.sections import Faults, Phantom
 
 HB_RANGE = (
     7.0,
@@ -32,9 +32,14 @@ def write_set(folder: Path, params: Phantom) -> None:
     }
     for name, rows in sets.items():
         if rows:
-            _plant_conflicts(folder, rows, params.conflicts, random)
-            _plant_broken(folder, rows, params.broken)
-            _write_csv(folder / name, rows)
+            finish_set(folder / name, rows, params, random)
+
+
+def finish_set(path: Path, rows: list[Row], faults: Faults, random: np.random.Generator) -> None:
+    """Plant the faults among the photographs beside `path`, and write their table there."""
+    _plant_conflicts(path.parent, rows, faults.conflicts, random)
+    _plant_broken(path.parent, rows, faults.broken)
+    _write_csv(path, rows)
 
 
 def _write_folder(

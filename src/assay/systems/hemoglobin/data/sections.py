@@ -1,4 +1,4 @@
-"""The section `hemoglobin.conjunctiva` of `params.yaml`."""
+"""The sections `hemoglobin.conjunctiva` and `hemoglobin.nail` of `params.yaml`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,28 @@ from assay.params import Section
 from assay.sections import DataParams, Ingest
 
 
-class Phantom(Section):
+class Faults(Section):
+    """Which faults are planted in a phantom."""
+
+    conflicts: int = Field(ge=0, description="photographs planted twice, with another Hb")
+    broken: int = Field(ge=0, description="photographs cut off half-way")
+
+
+class Phantom(Faults):
     """How many phantom people there are, and which faults are planted."""
 
     folder1: int = Field(ge=0, description="people with four photographs each")
     folder2: int = Field(ge=0, description="people with one photograph each")
     size: int = Field(ge=16, le=1024, description="side of a photograph, px")
     seed: int = Field(ge=0)
-    conflicts: int = Field(ge=0, description="photographs planted twice, with another Hb")
-    broken: int = Field(ge=0, description="photographs cut off half-way")
+
+
+class NailPhantom(Faults):
+    """How many phantom people there are, one fingertip each, and which faults are planted."""
+
+    people: int = Field(ge=1)
+    size: int = Field(ge=16, le=1024, description="side of a photograph, px")
+    seed: int = Field(ge=0)
 
 
 class HbIngest(Ingest):
@@ -39,3 +52,9 @@ class ConjunctivaParams(DataParams):
 
     phantom: Phantom
     ingest: HbIngest
+
+
+class NailParams(DataParams):
+    """The section `hemoglobin.nail`; the study uses every Hb here."""
+
+    phantom: NailPhantom

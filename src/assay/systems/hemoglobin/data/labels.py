@@ -1,0 +1,72 @@
+"""The label table that both single-modality parts publish: `image_path, hb_value, patient_id`."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from assay.contract import Rule
+from assay.manifest.published import faults, number, read_published
+from assay.manifest.source import Source
+
+COLUMNS = ("image_path", "hb_value", "patient_id")
+PLAUSIBLE_HB = (2.0, 25.0)  # g/dL; below is not survived, above is another unit
+PLAUSIBLE_MEDIAN = (6.0, 18.0)  # g/dL, of any cohort; a table in g/L has 60–180
+
+
+def read_labels(source: Source, name: str, key: str = "") -> pl.DataFrame | None:
+    """Return the samples of one table, or None where the source has no such file.
+
+    Args:
+        source: where the table lies.
+        name: its file.
+        key: put before ids (`f1:12`), so that those of two tables cannot collide.
+    """
+    content = source.text(name)
+    if content is None:
+        return None
+    lines = read_published(content, source.uri(name), COLUMNS)
+    hb, quoted = number("hb_value"), pl.lit("'") + pl.col("hb_value") + pl.lit("'")
+    comma = pl.col("hb_value").str.contains(r"^\d+,\d+$")
+    fault = faults(name, [
+        (pl.col("image_path").is_null(), pl.lit("image_path is empty")),
+        (pl.col("patient_id").is_null(), pl.lit("patient_id is empty")),
+        (pl.col("hb_value").is_null(), pl.lit("hb_value is empty")),
+        (hb.is_null() & comma, pl.lit("hb_value has a decimal comma: ") + quoted),
+        (hb.is_null(), pl.lit("hb_value is not a number: ") + quoted),
+    ])  # fmt: skip
+    return lines.select(
+        sample_id=pl.lit(key) + pl.col("image_path").fill_null(""),
+        uri=pl.col("image_path").fill_null(""),
+        item=pl.lit(0),
+        group=pl.lit(key) + pl.col("patient_id").fill_null(""),
+        subset=pl.lit(name.removesuffix(".csv")),
+        hb=hb,
+        line=pl.col("line"),
+        fault=fault,
+    )
+
+
+def hb_rules() -> list[Rule]:
+    """Hb is in g/dL: 44–169 would be g/L, and a median outside any cohort's another unit."""
+    low, high = PLAUSIBLE_HB
+    least, most = PLAUSIBLE_MEDIAN
+    return [
+        Rule("hb_plausible", "ExpectColumnValuesToBeBetween",
+             {"column": "hb", "min_value": low, "max_value": high},
+             f"Hb lies in {low:g}–{high:g} g/dL (g/L would be ten times that)", rows="all"),
+        Rule("hb_median", "ExpectColumnMedianToBeBetween",
+             {"column": "hb", "min_value": least, "max_value": most},
+             f"the median Hb of a table lies in {least:g}–{most:g} g/dL", rows="subset"),
+        Rule("hb_present", "ExpectColumnValuesToNotBeNull", {"column": "hb"},
+             "every sample has an Hb"),
+    ]  # fmt: skip
+
+
+def group_kind(table: pl.DataFrame, key_length: int = 0) -> str:
+    """Say `content` where the ids only number the files (CP-AnemiC), else `patient`.
+
+    One row an id, and the id is the file's own name: such ids know nothing about people.
+    """
+    stem = pl.col("uri").str.split("/").list.last().str.replace(r"\.[^.]*$", "")
+    is_file_id = table.select((pl.col("group").str.slice(key_length) == stem).all()).item()
+    return "content" if is_file_id and table["group"].is_unique().all() else "patient"

@@ -1,0 +1,51 @@
+"""Data of `hemoglobin.nail`: Hb (g/dL) from photographs of fingernails.
+
+The published table is `nail_meta_1.csv`, 823 people with one photograph each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from assay.contract import Listing, Range, Rule
+from assay.errors import SourceError
+from assay.manifest.source import Source
+from assay.sections import Ingest
+from assay.systems.hemoglobin.data import labels
+from assay.systems.hemoglobin.data.sections import NailParams, NailPhantom
+
+TABLE = "nail_meta_1.csv"
+
+
+class Nail:
+    """The system part `hemoglobin.nail`."""
+
+    name = "hemoglobin.nail"
+    target = "hb"
+    params = NailParams
+
+    def phantom(self, folder: Path, params: NailPhantom) -> None:
+        """Write a phantom of the published folder; Hb is uniform over 7–17 g/dL."""
+        from assay.systems.hemoglobin.data.phantom_nail import write_nail_set
+
+        write_nail_set(folder, params)
+
+    def read(self, source: Source) -> Listing:
+        """List the samples.
+
+        Raises:
+            SourceError: the table is not there, or is none of the published layout.
+        """
+        table = labels.read_labels(source, TABLE)
+        if table is None:
+            raise SourceError(source.base, "no table of the published layout", TABLE)
+        return Listing(table, labels.group_kind(table), [TABLE])
+
+    def filters(self, params: Ingest) -> Sequence[Range]:
+        """Use every Hb, as the study does."""
+        return []
+
+    def rules(self) -> Sequence[Rule]:
+        """Hb is in g/dL; see `labels`."""
+        return labels.hb_rules()
