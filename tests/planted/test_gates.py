@@ -31,7 +31,11 @@ def manifest(**columns: list[Any]) -> pl.DataFrame:
     table = {
         "sample_id": [f"s{i}" for i in range(count)],
         "uri": [f"s{i}.png" for i in range(count)],
+        "item": [0] * count,
+        "group": [f"g{i}" for i in range(count)],
         "group_id": [f"g{i}" for i in range(count)],
+        "subset": ["one"] * count,
+        "format": ["PNG"] * count,
         "digest": [f"d{i}" for i in range(count)],
         "hb": [9.0 + i / 2 for i in range(count)],
         "status": ["ok"] * count,
@@ -96,8 +100,21 @@ def placed(fold: list[int], split: list[str] | None = None) -> pl.DataFrame:
     return pl.DataFrame({"sample_id": names, "split": parts, "fold": fold})
 
 
-def leaks(table: pl.DataFrame, splits: pl.DataFrame) -> dict[str, Check]:
-    return {check.name: check for check in judge_leakage(table, splits) if not check.passed}
+NO_PAIRS = pl.DataFrame(
+    schema={
+        "sample_a": pl.String,
+        "sample_b": pl.String,
+        "inliers": pl.Int64,
+        "mirrored": pl.Boolean,
+    }
+)
+
+
+def leaks(
+    table: pl.DataFrame, splits: pl.DataFrame, similar: pl.DataFrame = NO_PAIRS
+) -> dict[str, Check]:
+    checks = judge_leakage(table, splits, similar, "set")
+    return {check.name: check for check in checks if not check.passed}
 
 
 FOLDS = [-1, -1, 0, 0, 1, 1, 2, 2]
@@ -111,7 +128,24 @@ def test_a_patient_in_training_and_test_is_caught() -> None:
     groups = ["p", "g1", "p", *(f"g{i}" for i in range(3, 8))]
     caught = leaks(manifest(group_id=groups), placed(FOLDS))
     assert set(caught) == {"groups"}
-    assert "p in test -1 and trainval 0" in caught["groups"].found
+    assert "p in fold 0 and test" in caught["groups"].found
+
+
+def test_a_patient_spelt_in_two_ways_is_caught() -> None:
+    names = ["P 12", "g1", "p12 ", *(f"g{i}" for i in range(3, 8))]
+    caught = leaks(manifest(group=names), placed(FOLDS))
+    assert set(caught) == {"group names but for blanks and case"}
+
+
+def test_a_copy_across_the_split_is_caught_and_the_way_out_is_printed() -> None:
+    pairs = NO_PAIRS.vstack(
+        pl.DataFrame(
+            [("s0", "s5", 40, True), ("s2", "s3", 30, False)], NO_PAIRS.schema, orient="row"
+        )
+    )
+    caught = leaks(manifest(), placed(FOLDS), pairs)["similar images"]
+    assert "1 of 2 near-identical pairs in two parts, e.g. s0 in test, s5 in fold 1" in caught.found
+    assert caught.mend == "dvc exp run -S set.policy.similar=group"
 
 
 def test_a_patient_in_two_folds_is_caught() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,18 +30,23 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All checks of one gate over one subject."""
+    """All checks of one gate over one subject; `tables` are what a person wants to see beside them."""
 
     gate: str
     subject: str
     checks: Sequence[Check]
+    tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
         return all(check.passed for check in self.checks)
 
-    def settle(self, path: Path) -> None:
+    def settle(self, path: Path, page: Path | None = None) -> None:
         """Print every check, write the verdict, and refuse if one failed.
+
+        Args:
+            path: of the JSON.
+            page: what a person should look at, where there is one; it was written before.
 
         Raises:
             GateError: a check failed; the file stands, with every failing row in it.
@@ -50,11 +55,12 @@ class Verdict:
         for check in self.checks:
             print(check.line())
         content = {"gate": self.gate, "subject": self.subject, "passed": self.passed}
-        write_json(path, {**content, "checks": [asdict(check) for check in self.checks]})
+        checks = [asdict(check) for check in self.checks]
+        write_json(path, {**content, "checks": checks, "tables": self.tables})
         failed = [check for check in self.checks if not check.passed]
         if failed:
             found = "; ".join(f"{check.name}: {check.found}" for check in failed)
             expected = "; ".join(check.expected for check in failed)
             mend = "; ".join(check.mend for check in failed if check.mend)
-            see = f"see {path}" + (f" · {mend}" if mend else "")
+            see = f"see {page or path}" + (f" · {mend}" if mend else "")
             raise GateError(f"gate {self.gate} of {self.subject}", found, expected, see)

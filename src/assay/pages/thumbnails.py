@@ -1,0 +1,48 @@
+"""Thumbnails of the once-made images; made from pixels, so that no EXIF of an original travels."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from PIL import Image
+
+from assay.manifest.store import kept_images
+
+SIDE = 96  # px: several in a row of a page, and still a picture
+QUALITY = 85
+
+
+def thumbnails(
+    root: Path, facts: dict[str, Any], manifest: pl.DataFrame, samples: Iterable[str], name: str
+) -> dict[str, str]:
+    """Return sample → picture as a data URL, of those samples that have one.
+
+    Args:
+        root: the repository's root.
+        facts: the manifest's.
+        manifest: with `sample_id, digest, stored`.
+        samples: which are to be shown.
+        name: the data set, for the command that mends.
+    """
+    chosen = pl.Series("sample_id", sorted(set(samples)), dtype=pl.String)
+    rows = manifest.filter(pl.col("sample_id").is_in(chosen.implode()) & pl.col("stored"))
+    pixels, slots = kept_images(root, facts, rows["digest"], name)
+    return {
+        sample: encode(pixels[slot]) for sample, slot in zip(rows["sample_id"], slots, strict=True)
+    }
+
+
+def encode(pixels: npt.NDArray[np.uint8]) -> str:
+    """Return an image (h, w, 3) as a JPEG data URL, at most 96 px wide."""
+    image = Image.fromarray(np.asarray(pixels))
+    image.thumbnail((SIDE, SIDE))
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
