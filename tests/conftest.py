@@ -24,6 +24,8 @@ SMALL = {
     f"{DATA}.phantom.folder2": 45,
     f"{DATA}.phantom.size": 40,
     f"{DATA}.ingest.size": 32,
+    f"{DATA}.similar.nearest": 2,
+    f"{DATA}.similar.null_pairs": 40,
     f"{DATA}.split.folds": 4,
     f"{TASK}.train.epochs": 3,
     f"{TASK}.train.warmup": 1,

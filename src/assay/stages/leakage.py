@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from assay.gates.leakage import judge_leakage
+from assay.gates.leakage import judge_leakage, similar_groups
 from assay.gates.verdict import Verdict
 from assay.manifest.layout import Layout
 from assay.manifest.table import read_table
+from assay.pages.gate import write_gate_page
 from assay.stages.launch import Stage
 
 
 def main(stage: Stage) -> None:
-    """Judge the split of `stage.item` and write `leakage.json`."""
+    """Judge the split of `stage.item` and write `leakage.json`, and the page that shows it."""
     layout = Layout(stage.item)
-    manifest, _ = read_table(layout.manifest, f"ingest@{stage.item}")
+    manifest, facts = read_table(layout.manifest, f"ingest@{stage.item}")
     splits, _ = read_table(layout.splits, f"split@{stage.item}")
-    checks = judge_leakage(manifest, splits)
-    Verdict("leakage", stage.item, checks).settle(layout.leakage_verdict)
+    similar, search = read_table(layout.similar, f"similar@{stage.item}")
+    checks = judge_leakage(manifest, splits, similar, stage.item)
+    tables = {"how similar images were found": [_row(*fact) for fact in sorted(search.items())]}
+    verdict = Verdict("leakage", stage.item, [*checks, similar_groups(similar)], tables)
+    write_gate_page(verdict, layout.leakage_page, stage.root, manifest, facts)
+    verdict.settle(layout.leakage_verdict, layout.leakage_page)
+
+
+def _row(name: str, value: object) -> dict[str, str]:
+    return {"what": name.replace("_", " "), "value": str(value)}

@@ -1,0 +1,64 @@
+"""A descriptor of colour that flips, turns, crops and re-encoding hardly change."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from sklearn.neighbors import NearestNeighbors
+
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
+
+DARK = 8  # grey levels: the ground that crops are laid on, after resizing and re-encoding
+CHUNK = 1024  # rows whose neighbours are sought at once
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def colour_descriptors(pixels: npt.NDArray[np.uint8]) -> Floats:
+    """Return mean, spread and quantiles of L, a and b over what is not black, of each image.
+
+    Args:
+        pixels: (n, height, width, 3) RGB, one image read at a time.
+
+    Returns:
+        (n, 21) standardised over the set; a column that is equal for all images is 0.
+    """
+    rows = np.stack([_describe(image) for image in pixels])
+    spread = rows.std(axis=0)
+    rows -= rows.mean(axis=0)
+    rows /= np.where(spread > 1e-3, spread, np.inf)
+    return rows
+
+
+def neighbours(descriptors: Floats, groups: Integers, count: int) -> Integers:
+    """Return the pairs (m, 2) of rows i < j, sorted, of which one is among the other's nearest.
+
+    Args:
+        descriptors: (n, columns).
+        groups: (n,) group of each row; rows of its own are no neighbours.
+        count: nearest rows of other groups taken of each row.
+    """
+    if len(groups) < 2:
+        return np.empty((0, 2), dtype=np.int64)
+    # So many that, with all of its own group among them, a row still has `count` others.
+    own = int(np.unique(groups, return_counts=True)[1].max())
+    wanted = min(len(groups), count + own)
+    tree = NearestNeighbors(n_neighbors=wanted, n_jobs=1).fit(descriptors)
+    found = []
+    for start in range(0, len(groups), CHUNK):
+        nearest = tree.kneighbors(descriptors[start : start + CHUNK], return_distance=False)
+        rows = np.broadcast_to(np.arange(start, start + len(nearest))[:, None], nearest.shape)
+        other = groups[rows] != groups[nearest]
+        other &= np.cumsum(other, axis=1) <= count
+        found.append(np.stack([rows[other], nearest[other]], axis=1))
+    return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+
+
+def _describe(image: npt.NDArray[np.uint8]) -> Floats:
+    inside = image[image.max(axis=-1) > DARK]
+    if not len(inside):
+        return np.zeros(3 * (2 + len(QUANTILES)), dtype=np.float32)
+    lab = cv2.cvtColor((inside[None] / np.float32(255)).astype(np.float32), cv2.COLOR_RGB2Lab)[0]
+    parts = [lab.mean(axis=0), lab.std(axis=0), *np.quantile(lab, QUANTILES, axis=0)]
+    return np.concatenate(parts).astype(np.float32)

@@ -1,0 +1,77 @@
+"""Similar: near-identical images between groups, found once, before the split; nobody is judged here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import polars as pl
+
+from assay import contract
+from assay.errors import SourceError
+from assay.manifest.images import Pixels, open_image
+from assay.manifest.index import OK
+from assay.manifest.layout import Layout
+from assay.manifest.source import Source
+from assay.manifest.store import kept_images
+from assay.manifest.table import read_table, write_table
+from assay.similar.find import Similar, find_similar
+from assay.stages.launch import Stage
+
+
+def main(stage: Stage) -> None:
+    """Write `similar.parquet`: near-identical pairs of `stage.item`, and how they were found."""
+    params = stage.params(contract.find_system(stage.item).params).similar
+    layout = Layout(stage.item)
+    manifest, facts = read_table(layout.manifest, f"ingest@{stage.item}")
+    rows = manifest.filter(pl.col("status") == OK)
+    pixels, slots = kept_images(stage.root, facts, rows["digest"], stage.item)
+    originals = Originals(rows, Source(facts["base"], stage.root), stage.item)
+    found = find_similar(
+        pixels[slots],
+        rows["hash"].to_numpy(),
+        rows["group_id"].rank("dense").cast(pl.Int64).to_numpy(),
+        originals.open,
+        radius=params.radius,
+        nearest=params.nearest,
+        null=params.null_pairs,
+        seed=params.seed,
+    )
+    names = rows["sample_id"]
+    pairs = found.pairs.with_columns(
+        sample_a=names.gather(found.pairs["a"]), sample_b=names.gather(found.pairs["b"])
+    ).drop("a", "b")
+    counts = {key: value for key, value in asdict(found).items() if key != "pairs"}
+    write_table(layout.similar, pairs, {**counts, "images": len(rows)})
+    _report(found, len(rows))
+
+
+class Originals:
+    """The photographs themselves, which must still be what ingest read."""
+
+    def __init__(self, rows: pl.DataFrame, source: Source, name: str) -> None:
+        self._uris, self._digests = rows["uri"].to_list(), rows["digest"].to_list()
+        self._source, self._name = source, name
+
+    def open(self, row: int) -> Pixels:
+        """Return a photograph (h, w, 3), upright.
+
+        Raises:
+            SourceError: it is not what ingest read.
+        """
+        uri = self._uris[row]
+        opened = open_image(self._source, uri, self._source.stamp(uri), None)
+        if opened.pixels is None or opened.digest != self._digests[row]:
+            raise SourceError(
+                uri,
+                opened.reason or "other bytes than when it was read",
+                "the file that ingest read",
+                f"dvc repro -f -s ingest@{self._name}, then the same command",
+            )
+        return opened.pixels
+
+
+def _report(found: Similar, count: int) -> None:
+    print(
+        f"similar: {len(found.pairs)} pairs among {count} images, from {found.candidates} candidates;"
+        f" {found.threshold} inliers needed, {found.null} random pairs reach {found.null_max}"
+    )
