@@ -12,8 +12,8 @@ from assay.gates.verdict import Check, Verdict
 from assay.pages.page import short, write_page
 from assay.pages.thumbnails import thumbnails
 
-SHOWN = 40  # rows of a check, or groups of rows
-CARDS = 16  # pictures a row
+SHOWN = 120  # rows of a check, or groups of rows
+CARDS = 20  # pictures a row
 Row = Mapping[str, Any]
 
 
