@@ -13,7 +13,8 @@ from torch import nn
 
 from assay.contract import find_system
 from assay.errors import GateError
-from assay.gates.labels import judge_labels
+from assay.gates.expectations import judge_expectations
+from assay.gates.labels import common, judge_labels
 from assay.gates.leakage import judge_leakage
 from assay.gates.preflight import preflight
 from assay.gates.verdict import Check, Verdict
@@ -24,6 +25,7 @@ from assay.runs.files import read_json
 from assay.sections import Train
 
 RULES = find_system("hemoglobin.conjunctiva").rules()
+[SCHEMA] = [rule for rule in common("hb") if rule.name == "schema"]
 
 
 def manifest(**columns: list[Any]) -> pl.DataFrame:
@@ -83,10 +85,28 @@ def test_one_image_twice_with_one_label_is_no_conflict() -> None:
         ({"sample_id": ["s0", "s0", "s2", "s3", "s4", "s5", "s6", "s7"]}, "sample_unique"),
         ({"group_id": [None, *(f"g{i}" for i in range(7))]}, "group_present"),
         ({"status": ["broken"] + ["ok"] * 7}, "broken"),
+        ({"digest": [None, *(f"d{i}" for i in range(7))]}, "digest_present"),
+        ({"group": ["f2: Unknown", *(f"g{i}" for i in range(7))]}, "group_named"),
+        ({"group": ["N/A", *(f"g{i}" for i in range(7))]}, "group_named"),
+        ({"group_id": ["p"] * 5 + ["g5", "g6", "g7"]}, "group sizes"),
+        ({"hb": [9.5] * 8}, "label_varies"),
+        ({"hb": [5.6, 5.1, 5.3, 4.9, 5.5, 5.2, 6.1, 5.7]}, "hb_median one"),
     ],
 )
 def test_other_faults_are_caught(columns: dict[str, Any], name: str) -> None:
     assert set(failed(manifest(**columns))) == {name}
+
+
+def test_a_table_in_another_unit_is_caught_beside_a_sound_one() -> None:
+    """Every value alone is possible; the median of its table is not."""
+    hb = [12.0, 13, 14, 15, 5.1, 4.9, 5.6, 5.2]
+    caught = failed(manifest(hb=hb, subset=["sound"] * 4 + ["other"] * 4))
+    assert set(caught) == {"hb_median other"}
+
+
+def test_a_missing_column_is_caught() -> None:
+    checks = judge_expectations([SCHEMA], manifest().drop("item"))
+    assert [check.passed for check in checks] == [False]
 
 
 def test_a_few_broken_files_are_allowed_up_to_the_declared_share() -> None:
