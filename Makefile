@@ -22,10 +22,11 @@ environment: $(VENV)/.runtime  ## .venv from requirements.lock
 
 demo: $(VENV)/.runtime  ## the whole pipeline on phantoms, then the results
 	dvc repro
+	assay sweep hemoglobin-conjunctiva model.backbone test_resnet test_byobnet
 	assay sync
 	@echo
 	@assay results
-	@echo "Look: make ui · reports/*/pictures      Yours: assay snapshot --help"
+	@echo "Look: make ui · reports/*/*.html · reports/*/pictures      Yours: assay snapshot --help"
 
 test: $(VENV)/.dev  ## the suite
 	pytest -n 2 --dist loadgroup

@@ -1,4 +1,4 @@
-"""One set in a folder, a zip, an S3 bucket and on a web server: the same manifest, and little work twice."""
+"""One set in a folder, a zip, an S3 bucket and on a web server: one manifest, little work twice."""
 
 from __future__ import annotations
 

@@ -1,19 +1,49 @@
-"""Print one line a task: value, interval, skill, what they rest on, time taken."""
+"""Print one line a task: value, interval, skill, what they rest on, time taken; or a comparison."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from assay.contract import Task
+
 
 @click.command()
-def command() -> None:
-    """Print the results of the work tree."""
+@click.argument("task", required=False)
+@click.option("--over", "key", metavar="KEY", help="compare TASK's results over this parameter")
+def command(task: str | None, key: str | None) -> None:
+    """Print the work tree's results, or compare.
+
+    With --over, for example model.backbone: every known result of TASK (commits, experiments, work
+    tree), one row a value. Only those of the same data and otherwise equal parameters are ranked
+    together.
+    """
     from assay import contract
-    from assay.errors import AssayError
     from assay.runs.root import find_root
+
+    root = find_root(Path.cwd())
+    if key is None:
+        _print_lines(root, {task: contract.find_task(task)} if task else contract.tasks())
+        return
+    if task is None:
+        raise click.UsageError("--over compares one task's results: assay results <task> --over …")
+    from assay.tracking.comparison import compare, ensure_known
+    from assay.tracking.comparison_table import make_console, show
+
+    found = contract.find_task(task)
+    ensure_known(root, [f"{task}.{key}"])
+    show(found, key, compare(root, found, key), make_console())
+
+
+def _print_lines(root: Path, tasks: Mapping[str, Task]) -> None:
+    from assay.errors import AssayError
     from assay.runs.summary import summaries
 
-    lines = summaries(find_root(Path.cwd()), contract.tasks())
+    lines = summaries(root, tasks)
     if not lines:
         raise AssayError("results", "none in this work tree", mend="dvc repro")
     click.echo("\n".join(lines))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -30,6 +31,7 @@ def build_backbone(name: str, weights: str, root: Path) -> tuple[nn.Module, str]
     Raises:
         MachineError: the name is unknown, or the weights are neither here nor to be had.
     """
+    _ensure_known(name)
     if weights == NONE:
         return _create(name, pretrained=False), NONE
     if weights == PRETRAINED:
@@ -59,22 +61,54 @@ def _from_file(name: str, path: Path) -> tuple[nn.Module, str]:
     return network, hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
-def _create(name: str, pretrained: bool) -> nn.Module:
-    if not timm.is_model(name):
-        close = difflib.get_close_matches(name, timm.list_models(), n=3)
+def ensure_takes(network: nn.Module, size: int) -> None:
+    """Refuse an image size that the network is not made for, by showing it an empty image.
+
+    timm's `fixed_input_size` does not tell: some networks that carry it take any size.
+
+    Raises:
+        MachineError: with the size that it was made for.
+    """
+    learns = network.training
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, 3, size, size))
+    except (AssertionError, RuntimeError) as fault:
+        config: dict[str, Any] = getattr(network, "pretrained_cfg", {})
+        made_for = config.get("input_size", (3, "another", "another"))[-1]
+        said = str(fault).partition("\n")[0]
         raise MachineError(
-            "model.backbone",
-            f"timm has no {name!r}",
-            f"for example {', '.join(close) or 'resnet18'}",
-            "dvc exp run -S '<task>.model.backbone=<name>'",
-        )
+            f"model.backbone {config.get('architecture', '')}",
+            f"does not take images of {size} px: {said}",
+            f"{made_for} px",
+            f"dvc exp run -S '<data>.ingest.size={made_for}', or another backbone",
+        ) from None
+    finally:
+        network.train(learns)
+
+
+def _ensure_known(name: str) -> None:
+    base, _, tag = name.partition(".")
+    if timm.is_model(base) and (not tag or name in timm.list_pretrained(f"{base}.*")):
+        return
+    known = [*timm.list_models(), *timm.list_pretrained()]
+    close = difflib.get_close_matches(name, known, n=3)
+    raise MachineError(
+        "model.backbone",
+        f"timm has no {name!r}",
+        f"for example {', '.join(close) or 'resnet18'}",
+        "dvc exp run -S '<task>.model.backbone=<name>'",
+    )
+
+
+def _create(name: str, pretrained: bool) -> nn.Module:
     network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0)
     return network
 
 
 def _pretrained(name: str) -> tuple[nn.Module, str]:
     """Take the hub's file from its cache, else fetch it; a hub out of reach is told within seconds."""
-    config = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    config = timm.get_pretrained_cfg(name)
     if config is not None and config.hf_hub_id:
         cached = try_to_load_from_cache(config.hf_hub_id, "model.safetensors")
         if isinstance(cached, str):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib.metadata
 import os
-import platform
-import signal
 import sys
 from pathlib import Path
 
 from assay import errors
 from assay.errors import MachineError
+from assay.runs.parent import die_with_parent
 
 LOCK_FILE = Path("requirements.lock")
 GUARDED = ("dvc", "pydantic", "polars", "torch", "lightning", "timm", "great-expectations")
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def guard(stage: str) -> None:
@@ -27,7 +24,7 @@ def guard(stage: str) -> None:
     os.environ.pop("MLFLOW_RUN_ID", None)  # `mlflow run` exports it; files are the truth here
     if "DVC_STAGE" not in os.environ:
         raise MachineError(stage, "a stage runs within dvc", mend=f"dvc repro {stage}@…")
-    _die_with_parent()
+    die_with_parent()
     package = Path(errors.__file__).resolve().parent
     if package.parent != (Path.cwd() / "src").resolve():
         raise MachineError(
@@ -44,19 +41,6 @@ def guard(stage: str) -> None:
             f"what {LOCK_FILE} pins",
             "make environment, then: PATH=$PWD/.venv/bin:$PATH dvc repro",
         )
-
-
-def _die_with_parent() -> None:
-    """Let the kernel kill this stage when `dvc` dies; else it would write over the next run's output.
-
-    macOS has no such call; there the lock alone keeps two stages apart.
-    """
-    if platform.system() != "Linux":
-        return
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # died before the call
-        raise SystemExit(1)
 
 
 def _wrong_versions() -> list[str]:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from assay.gates.training import carry_out
+from assay.learning.backbone import ensure_takes
 from assay.learning.determinism import settle
 from assay.learning.plan import Part, Plan, Set
 from assay.learning.regression import Regressor
@@ -28,6 +29,7 @@ def run_training(task: Task, train: Rows, valid: Rows, params: SingleParams, run
     network, start = single_model.build(
         params.model, params.model.weights, run.root, params.train.seed
     )
+    ensure_takes(network.backbone, train.images.shape[1])
     learns, validates = (Set(rows.images, task.labels(rows)) for rows in (train, valid))
     network.head.start_at(torch.from_numpy(task.baseline(learns.targets, 1)[0]))
     plan = make_plan(task, network, params.train, train.images.shape[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +23,9 @@ def build(params: Model, weights: str, root: Path, seed: int) -> tuple[Regressor
     """Return the untrained network, and the digest of the backbone's first weights."""
     reseed(seed)
     backbone, digest = build_backbone(params.backbone, weights, root)
-    with torch.no_grad():
-        # Some of timm's networks widen after `num_features`: ask the network, not its attribute.
-        width = backbone.eval()(torch.zeros(1, 3, 64, 64)).shape[1]
+    # Some of timm's networks widen after `num_features`; and some take one image size alone, so that
+    # a trial image would have to be of it.
+    width = cast("int", backbone.head_hidden_size)
     head = RegressionHead(width, params.hidden, params.dropout)
     return Regressor(backbone, head).train(), digest
 

@@ -1,0 +1,169 @@
+"""Results of one task over the values of one parameter; ranked where, and only where, they compare.
+
+Two results compare when their training read the same data (the digests of its `data/` inputs) with
+otherwise equal parameters. Others form rankings of their own, which say what sets them apart.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.errors import AssayError
+from assay.params import PARAMS_FILE, read_params
+from assay.runs.files import content_digest, read_json
+from assay.runs.record import RECORD
+from assay.tracking.entries import sighted_entries
+from assay.tracking.projection import project
+from assay.tracking.results import METRICS, Cache, Result, join
+
+if TYPE_CHECKING:
+    from assay.contract import Task
+
+
+@dataclass(frozen=True)
+class Row:
+    """One result.
+
+    Attributes:
+        value: the compared parameter's, as text.
+        others: every other parameter of model and training, dotted name → text.
+        data: path → digest of the data that training read.
+        source: where the data come from.
+        code: digest of code and environment.
+        scores: the content of `metrics.json`, of validation rows.
+        experiments: the names under which it was run.
+        time: end of the training, ms.
+    """
+
+    value: str
+    others: Mapping[str, str]
+    data: Mapping[str, str]
+    source: str
+    code: str
+    scores: Mapping[str, Any]
+    experiments: frozenset[str]
+    time: int
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Return the plain values."""
+        found = {name: each for name, each in self.scores.items() if isinstance(each, Mapping)}
+        return {name: each["value"] for name, each in found.items() if "value" in each}
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Results that compare.
+
+    Attributes:
+        rows: one a value, best first by the task's rank.
+        repeated: value → how many results it has; the latest stands in `rows`.
+        apart: what sets this ranking apart from the first one; empty for the first.
+    """
+
+    rows: list[Row]
+    repeated: Mapping[str, int]
+    apart: str
+
+
+def ensure_known(root: Path, keys: Collection[str]) -> None:
+    """Refuse a dotted key that `params.yaml` does not have, and name the nearest.
+
+    The file has every field of every model (`assay params`), and DVC's `-S` knows no other.
+    """
+    known = list(_leaves(read_params(root / PARAMS_FILE)))
+    for key in keys:
+        if key in known:
+            continue
+        section = [each for each in known if each.startswith(f"{key.partition('.')[0]}.")]
+        close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+        expected = f"did you mean {close[0]}?" if close else f"one of {', '.join(section or known)}"
+        raise AssayError(f"{PARAMS_FILE} · {key}", "no such parameter", expected, "assay params")
+
+
+def compare(root: Path, task: Task, key: str, first: Collection[str] = ()) -> list[Ranking]:
+    """Return the rankings of every known result of `task` over `key`.
+
+    Args:
+        root: the repository's root.
+        task: whose results are compared, and whose `rank` sorts them.
+        key: dotted, below the task's section; of model or training.
+        first: names of experiments whose ranking comes first; then the longest, then the latest.
+
+    Raises:
+        AssayError: no result is known that holds the parameter.
+    """
+    cache = Cache(root)
+    rows = [
+        row
+        for result in join(sighted_entries(root))
+        if result.task == task.name and (row := _row(result, cache, root, key)) is not None
+    ]
+    if not rows:
+        raise AssayError(
+            f"results of {task.name}",
+            f"none that holds {key} is known in this clone",
+            "finished runs, here or in the DVC cache",
+            f"assay sweep {task.name} {key} <value> <value>",
+        )
+    comparable: dict[str, list[Row]] = {}
+    for row in rows:
+        comparable.setdefault(content_digest([row.others, row.data]), []).append(row)
+
+    def order(group: list[Row]) -> tuple[bool, int, int]:
+        wanted = any(row.experiments & set(first) for row in group)
+        values = len({row.value for row in group})
+        return (not wanted, -values, -max(row.time for row in group))
+
+    groups = sorted(comparable.values(), key=order)
+    return [_ranking(task, group, groups[0][0]) for group in groups]
+
+
+def _ranking(task: Task, group: list[Row], first: Row) -> Ranking:
+    latest: dict[str, Row] = {}
+    counts: dict[str, int] = {}
+    for row in sorted(group, key=lambda row: row.time):
+        latest[row.value] = row
+        counts[row.value] = counts.get(row.value, 0) + 1
+    rows = sorted(latest.values(), key=lambda row: (task.rank(row.metrics), row.value))
+    repeated = {value: count for value, count in counts.items() if count > 1}
+    return Ranking(rows, repeated, _apart(group[0], first))
+
+
+def _apart(row: Row, first: Row) -> str:
+    parts = [f"other data ({row.source})"] if row.data != first.data else []
+    names = sorted(row.others.keys() | first.others.keys())
+    differing = [name for name in names if row.others.get(name) != first.others.get(name)]
+    return ", ".join(parts + [f"{name} {row.others.get(name, 'absent')}" for name in differing])
+
+
+def _row(result: Result, cache: Cache, root: Path, key: str) -> Row | None:
+    """Read a result; None where it was not evaluated, lies in another clone, or lacks the key."""
+    shown = project(result, cache, root)
+    if shown is None or METRICS not in shown.artifacts or key not in shown.params:
+        return None
+    inputs = read_json(shown.artifacts[RECORD])["inputs"]
+    # Before an experiment's commit exists, its journal alone knows its name.
+    names = [*(sighting.experiment for sighting in result.sightings), shown.tags["experiment"]]
+    return Row(
+        value=shown.params[key],
+        others={name: value for name, value in shown.params.items() if name != key},
+        data=shown.datasets,
+        source=shown.tags["source"],
+        code=content_digest({k: v for k, v in inputs.items() if k not in shown.datasets}),
+        scores=read_json(shown.artifacts[METRICS]),
+        experiments=frozenset(filter(None, names)),
+        time=shown.end,
+    )
+
+
+def _leaves(content: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}"
