@@ -7,6 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.errors import AssayError
+from assay.manifest.deal import deal
 
 TEST, TRAINVAL = "test", "trainval"
 
@@ -34,22 +35,22 @@ def assign(
         seed: of the shuffle.
     """
     bin_of = strata(table[target].to_numpy(), bins)
-    group = table["group_id"].to_numpy()
+    group = table["group_id"]
     is_test = np.zeros(len(table), dtype=bool)
     if share is not None:
         is_test = _folds(bin_of, group, round(1 / share), seed) == 0
     fold = np.full(len(table), -1, dtype=np.int64)
-    fold[~is_test] = _folds(bin_of[~is_test], group[~is_test], folds, seed)
+    fold[~is_test] = _folds(bin_of[~is_test], group.filter(~is_test), folds, seed)
     split = np.where(is_test, TEST, TRAINVAL)
     return pl.DataFrame({"sample_id": table["sample_id"], "split": split, "fold": fold})
 
 
 def _folds(
-    bin_of: npt.NDArray[np.int64], group: npt.NDArray[np.str_], count: int, seed: int
+    bin_of: npt.NDArray[np.int64], group: pl.Series, count: int, seed: int
 ) -> npt.NDArray[np.int64]:
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    groups = len(np.unique(group))
+    """Return the fold of each row; groups are numbered by name, so the order of rows is nothing."""
+    number: npt.NDArray[np.int64] = group.rank("dense").to_numpy().astype(np.int64) - 1
+    groups = int(number.max(initial=-1)) + 1
     if groups < count:
         raise AssayError(
             "split",
@@ -57,8 +58,6 @@ def _folds(
             f"at least {count} groups",
             "fewer `split.folds`, or a larger `split.test`",
         )
-    fold = np.empty(len(bin_of), dtype=np.int64)
-    cutter = StratifiedGroupKFold(n_splits=count, shuffle=True, random_state=seed)
-    for number, (_, part) in enumerate(cutter.split(bin_of, bin_of, group)):
-        fold[part] = number
-    return fold
+    classes = int(bin_of.max()) + 1
+    cells = np.bincount(number * classes + bin_of, minlength=groups * classes)
+    return deal(cells.reshape(groups, classes), count, seed)[number]
