@@ -23,4 +23,8 @@ def settle(threads: int) -> None:
 def reseed(seed: int, *position: int) -> None:
     """Seed torch from (seed, position); neighbouring positions give unrelated streams."""
     state = np.random.SeedSequence([seed, *position]).generate_state(2, np.uint32)
-    torch.manual_seed(int(state[0]) << 32 | int(state[1]))
+    number = int(state[0]) << 32 | int(state[1])
+    # Not `torch.manual_seed`: where there is no GPU it formats the call stack three times, 1.4 ms a step.
+    torch.default_generator.manual_seed(number)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(number)
