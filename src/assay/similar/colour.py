@@ -39,7 +39,7 @@ def neighbours(descriptors: Floats, groups: Integers, count: int) -> Integers:
         groups: (n,) group of each row; rows of its own are no neighbours.
         count: nearest rows of other groups taken of each row.
     """
-    if len(groups) < 2:
+    if len(np.unique(groups)) < 2:
         return np.empty((0, 2), dtype=np.int64)
     # So many that, with all of its own group among them, a row still has `count` others.
     own = int(np.unique(groups, return_counts=True)[1].max())

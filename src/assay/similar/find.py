@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 from rich.progress import track
+from threadpoolctl import threadpool_limits
 
 from assay.manifest.hashes import Hashes, views
 from assay.similar.colour import colour_descriptors, neighbours
-from assay.similar.features import Features, Match, compare, extract
-from assay.similar.null import null_pairs, threshold
+from assay.similar.features import Features, compare, extract
+from assay.similar.null import Rule, null_pairs, rule
 from assay.similar.search import near_hashes
+from assay.similar.words import word_histograms
 
 Integers = npt.NDArray[np.int64]
 Images = npt.NDArray[np.uint8]
@@ -23,25 +25,29 @@ SCHEMA = {
     "a": pl.Int64,
     "b": pl.Int64,
     "inliers": pl.Int64,
+    "correlation": pl.Float64,
+    "overlap": pl.Float64,
     "mirrored": pl.Boolean,
     "rotation": pl.Float64,
     "scale": pl.Float64,
-    "hash_distance": pl.Int64,
 }
 
 
 @dataclass(frozen=True)
 class Similar:
-    """The accepted pairs (columns as in SCHEMA, sorted by row numbers a < b), and the counts."""
+    """The accepted pairs, sorted by row numbers a < b, and how they came to be.
+
+    `pairs` has the columns of SCHEMA and `hash_distance`, the fewest bits over the eight views.
+    """
 
     pairs: pl.DataFrame
-    by_hash: int  # candidates within the radius, after the limit a row
-    by_colour: int
-    candidates: int  # of either
+    proposed: dict[str, int]  # candidates by proposer: hash, colour, words
+    candidates: int  # of any
     opened: int
     null: int  # random pairs compared
-    null_max: int
-    threshold: int
+    null_inliers: int  # the most of any
+    null_correlation: float  # the highest of any
+    rule: Rule
 
 
 def find_similar(
@@ -57,6 +63,8 @@ def find_similar(
 ) -> Similar:
     """Return the pairs of rows of different groups that show one picture.
 
+    Every original is opened once, and of it only the features stay in memory (85 kB a row).
+
     Args:
         pixels: (n, size, size, 3) stored thumbnails, RGB; read one by one.
         hashes: (n,) perceptual hashes of the thumbnails.
@@ -67,25 +75,39 @@ def find_similar(
         null: random pairs that tell what chance reaches.
         seed: of their draw.
     """
+    # Matching multiplies small matrices: BLAS threads, waiting for each other, took ten times as long.
+    with threadpool_limits(1, "blas"):
+        return _find(pixels, hashes, groups, open_image, radius, nearest, null, seed)
+
+
+def _find(
+    pixels: Images, hashes: Hashes, groups: Integers, open_image: Callable[[int], Images],
+    radius: int, nearest: int, null: int, seed: int,
+) -> Similar:  # fmt: skip
     colours = colour_descriptors(pixels)
-    by_hash = _by_hash(hashes, groups, radius, nearest)
-    by_colour = neighbours(colours, groups, nearest)
-    candidates = np.unique(np.concatenate([by_hash, by_colour]), axis=0)
-    # Without a candidate there is nothing to decide, and no image is opened.
-    chance = null_pairs(colours, groups, null if len(candidates) else 0, seed)
-    features = _features(np.unique(np.concatenate([candidates, chance])), open_image)
-    reached = np.array([found.inliers for found in _compare(chance, features, "null")], np.int64)
-    matches = _compare(candidates, features, "pairs")
-    least = threshold(reached)
+    features = _features(groups, open_image)
+    words = word_histograms(features, seed)
+    proposed = {
+        "hash": _by_hash(hashes, groups, radius, nearest),
+        "colour": neighbours(colours, groups, nearest),
+        "words": neighbours(words, groups, nearest),
+    }
+    candidates = np.unique(np.concatenate(list(proposed.values())), axis=0)
+    chance = null_pairs(colours, groups, null, seed)
+    reached = [compare(features[a], features[b]) for a, b in track(chance.tolist(), "null pairs")]
+    inliers = np.array([max(each.inliers for each in pair) for pair in reached], dtype=np.int64)
+    agreeing = np.array([max(each.correlation for each in pair) for pair in reached])
+    least = rule(inliers, agreeing)
+    pairs = _accepted(candidates, features, least)
     return Similar(
-        _accepted(candidates, matches, least, hashes),
-        by_hash=len(by_hash),
-        by_colour=len(by_colour),
+        pairs.with_columns(hash_distance=_distance(hashes, pairs.select("a", "b").to_numpy())),
+        proposed={proposer: len(pairs) for proposer, pairs in proposed.items()},
         candidates=len(candidates),
         opened=len(features),
         null=len(chance),
-        null_max=int(reached.max(initial=0)),
-        threshold=least,
+        null_inliers=int(inliers.max(initial=0)),
+        null_correlation=float(agreeing.max(initial=0)),
+        rule=least,
     )
 
 
@@ -112,30 +134,18 @@ def _distance(hashes: Hashes, pairs: Integers) -> Integers:
     return fewest
 
 
-def _features(rows: Integers, open_image: Callable[[int], Images]) -> dict[int, Features]:
-    """Open each row once and keep its features only, 50 kB."""
-    progress = track(rows.tolist(), "features", disable=not len(rows))
-    return {row: extract(open_image(row)) for row in progress}
+def _features(groups: Integers, open_image: Callable[[int], Images]) -> list[Features]:
+    """Open each row once and keep its features only; none where all rows are of one group."""
+    rows = range(len(groups) if len(np.unique(groups)) > 1 else 0)
+    return [extract(open_image(row)) for row in track(rows, "features", disable=not rows)]
 
 
-def _compare(pairs: Integers, features: dict[int, Features], what: str) -> list[Match]:
-    progress = track(pairs.tolist(), what, disable=not len(pairs))
-    return [compare(features[a], features[b]) for a, b in progress]
-
-
-def _accepted(pairs: Integers, matches: list[Match], least: int, hashes: Hashes) -> pl.DataFrame:
-    good = [place for place, match in enumerate(matches) if match.inliers >= least]
-    kept = pairs[good]
-    found = [matches[place] for place in good]
-    return pl.DataFrame(
-        {
-            "a": kept[:, 0],
-            "b": kept[:, 1],
-            "inliers": [match.inliers for match in found],
-            "mirrored": [match.mirrored for match in found],
-            "rotation": [match.rotation for match in found],
-            "scale": [match.scale for match in found],
-            "hash_distance": _distance(hashes, kept),
-        },
-        schema=SCHEMA,
-    )
+def _accepted(pairs: Integers, features: list[Features], least: Rule) -> pl.DataFrame:
+    """Return the table of accepted pairs, each with the best of its accepted guesses."""
+    rows = []
+    for a, b in track(pairs.tolist(), "pairs"):
+        good = [guess for guess in compare(features[a], features[b]) if least.accepts(guess)]
+        if good:
+            best = max(good, key=lambda guess: (guess.inliers, guess.correlation))
+            rows.append({"a": a, "b": b, **asdict(best)})
+    return pl.DataFrame(rows, schema=SCHEMA)

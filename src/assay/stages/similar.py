@@ -71,7 +71,12 @@ class Originals:
 
 
 def _report(found: Similar, count: int) -> None:
+    proposed = ", ".join(f"{number} by {proposer}" for proposer, number in found.proposed.items())
     print(
-        f"similar: {len(found.pairs)} pairs among {count} images, from {found.candidates} candidates;"
-        f" {found.threshold} inliers needed, {found.null} random pairs reach {found.null_max}"
+        f"similar: {len(found.pairs)} pairs among {count} images, of {found.candidates} candidates"
+    )
+    print(f"  candidates: {proposed}")
+    print(
+        f"  accepted from {found.rule.inliers} inliers; {found.null} random pairs of the set reach"
+        f" {found.null_inliers}, and a correlation of {found.null_correlation:.2f}"
     )
