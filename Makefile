@@ -43,7 +43,7 @@ format: $(VENV)/.dev  ## put the code into its form
 
 ui: $(VENV)/.runtime  ## the MLflow UI over all runs (PORT=5000)
 	assay sync
-	@echo "runs: http://127.0.0.1:$(PORT)/#/experiments/1/runs?workflowType=machine_learning"
+	@echo "runs: http://127.0.0.1:$(PORT)/#/experiments/1/runs?workflowType=machine_learning (each task has a number)"
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --workers 1 --host 127.0.0.1 --port $(PORT) \
 	  --backend-store-uri sqlite:///$(STORE)/mlflow.db --artifacts-destination $(STORE)/artifacts
 

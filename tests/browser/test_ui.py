@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import socket
@@ -46,6 +47,13 @@ def ui(finished: Project) -> Iterator[str]:
         server.wait(timeout=30)
 
 
+def experiment(place: str) -> str:
+    """Return the number of the task's experiment."""
+    question = f"{place}/api/2.0/mlflow/experiments/get-by-name?experiment_name={TASK}"
+    with urllib.request.urlopen(question, timeout=30) as answer:
+        return str(json.load(answer)["experiment"]["experiment_id"])
+
+
 def _wait(place: str) -> None:
     for _ in range(240):
         try:
@@ -63,7 +71,7 @@ def test_a_person_finds_run_curves_pictures_and_candidate(ui: str, tmp_path: Pat
         browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1500, "height": 1000})
         page.set_default_timeout(60_000)
-        page.goto(f"{ui}/#/experiments/1/runs?workflowType=machine_learning")
+        page.goto(f"{ui}/#/experiments/{experiment(ui)}/runs?workflowType=machine_learning")
         run = page.get_by_role("link", name=re.compile("^[0-9a-f]{8}$"))
         expect(run.first).to_be_visible(timeout=60_000)
         page.screenshot(path=tmp_path / "runs.png")

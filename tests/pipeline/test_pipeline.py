@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 from ruamel.yaml import YAML
 from tests.conftest import DATA, ROOT, TASK, Project
@@ -20,10 +21,23 @@ def test_a_run_leaves_its_outputs_and_a_clean_tree(finished: Project) -> None:
     assert re.search(r"MAE \d\.\d\d g/dL \[.*\] · skill .* vs mean · \d+ patients · phantom", line)
 
 
+def test_the_nails_run_too(fresh: Project) -> None:
+    shutil.copyfile(ROOT / "dvc.yaml", fresh.folder / "dvc.yaml")
+    fresh.keep_only("hemoglobin.nail", "hemoglobin-nail")
+    small = {
+        "phantom.people": 60, "phantom.size": 48, "ingest.size": 32, "split.folds": 4,
+        "similar.nearest": 2, "similar.null_pairs": 40,
+    }  # fmt: skip
+    fresh.set(**{f"hemoglobin.nail.{key}": value for key, value in small.items()})
+    fresh.set(**{"hemoglobin-nail.train.epochs": 3, "hemoglobin-nail.train.warmup": 1})
+    assert "hemoglobin-nail  MAE" in fresh.run("dvc", "repro")
+    assert "STOP" not in (fresh.folder / "reports/hemoglobin.nail/leakage.html").read_text()
+
+
 def test_a_second_repro_runs_nothing(finished: Project) -> None:
     said = finished.run("dvc", "repro")
     assert "Running stage" not in said
-    assert said.count("didn't change, skipping") == 6
+    assert said.count("didn't change, skipping") == 7
 
 
 def test_outputs_hold_no_clock_host_or_experiment(finished: Project) -> None:
@@ -77,7 +91,7 @@ def test_the_toy_is_copied_in_and_runs(fresh: Project) -> None:
     content["vars"][0]["tasks"]["toy-level"] = {"code": "toy", "data": "toy"}
     yaml.dump(content, fresh.folder / "dvc.yaml")
     fresh.commit("Add the toy")
-    assert "4 sections" in fresh.assay("params")
+    assert "6 sections" in fresh.assay("params")
     fresh.run("dvc", "repro", "evaluate@toy-level")
     scores = fresh.json("reports/toy-level/metrics.json")
     assert scores["skill"]["low"] > 0  # learnable, and learned
