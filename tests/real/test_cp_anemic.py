@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -35,9 +36,13 @@ def test_the_gate_stops_then_policy_lets_the_run_go_on_to_a_candidate(
     assert sum(group["rows"] for group in groups) == 303
 
     finished.set(**{f"{DATA}.policy.conflict": "drop", f"{TASK}.train.epochs": 2})
-    finished.commit("Train on CP-AnemiC")
-    said = finished.run("dvc", "repro")
+    said = finished.run("dvc", "repro", fails=True)
     assert "710 rows, 710 readable, 409 without conflicts, 372 used" in said
+    assert "STOP  similar images" in said  # the same eye under other ids, in two parts
+    finished.set(**{f"{DATA}.policy.similar": "group"})
+    finished.commit("Train on CP-AnemiC")
+    said += finished.run("dvc", "repro")
+    assert re.search(r"371 groups, \d{3} after joining near-identical images", said)
     assert "301  conflict: dropped" in said
     assert "37  hb outside 8–16" in said
     assert "images, by image · cp_anemic" in said  # ids that number files are no patients
