@@ -97,6 +97,8 @@ def _experiment(
     DVC refuses a name that exists unless it is forced, and forced it trains again: so the older
     experiment of that name stands aside, and comes back where the new one fails.
     """
+    from assay.runs.git import git
+
     command = ["dvc", "exp", "run", "--temp", "-n", name]
     command += [part for each in chosen for part in ("-S", each)] + [f"evaluate@{task}"]
     start = time.monotonic()
@@ -104,8 +106,8 @@ def _experiment(
     try:
         code, trained, last = _watch(root, command, name, label, console)
     finally:
-        if before and not _git(root, "rev-parse", "-q", "--verify", ref):
-            _git(root, "update-ref", ref, before)
+        if before and not git(root, "rev-parse", "-q", "--verify", ref):
+            git(root, "update-ref", ref, before)
     if code:
         console.print(f"{label}  failed")
         return "\n".join(f"    {line}" for line in last)
@@ -151,16 +153,11 @@ def _reason(last: list[str]) -> list[str]:
 
 def _set_aside(root: Path, name: str) -> tuple[str, str]:
     """Remove the experiment of that name on the current commit; return its ref and its commit."""
-    head = _git(root, "rev-parse", "HEAD")
+    from assay.runs.git import git
+
+    head = git(root, "rev-parse", "HEAD")
     ref = f"refs/exps/{head[:2]}/{head[2:]}/{name}"
-    before = _git(root, "rev-parse", "-q", "--verify", ref)
+    before = git(root, "rev-parse", "-q", "--verify", ref)
     if before:
-        _git(root, "update-ref", "-d", ref)
+        git(root, "update-ref", "-d", ref)
     return ref, before
-
-
-def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() if done.returncode == 0 else ""

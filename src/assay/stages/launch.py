@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from assay.errors import AssayError
 from assay.params import PARAMS_FILE, S, declared_part, undotted
 from assay.params_check import check_file
 from assay.runs.files import content_digest
+from assay.runs.git import git
 from assay.runs.journal import Journal, spool_path
 from assay.runs.lock import held
 
@@ -93,11 +93,6 @@ def _circumstances() -> dict[str, Any]:
         "host": platform.node(),
         "machine": platform.machine(),
         "experiment": os.environ.get("DVC_EXP_NAME", ""),
-        "baseline": os.environ.get("DVC_EXP_BASELINE_REV") or _git("rev-parse", "HEAD"),
-        "changed": _git("status", "--porcelain", "--untracked-files=no").splitlines(),
+        "baseline": os.environ.get("DVC_EXP_BASELINE_REV") or git(Path.cwd(), "rev-parse", "HEAD"),
+        "changed": git(Path.cwd(), "status", "--porcelain", "--untracked-files=no").splitlines(),
     }
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -6,13 +6,14 @@ that this DVC cache has seen; commits and experiments give runs their names.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+
+from assay.runs.git import git
 
 Digests = Mapping[str, str]
 
@@ -39,11 +40,11 @@ class Sighting:
 def sighted_entries(root: Path) -> Iterator[tuple[Entry, Sighting]]:
     """Yield every lock entry of every commit and experiment, then of the work tree and run cache."""
     for sighting in _revisions(root):
-        for entry in _lock_entries(_git(root, "show", f"{sighting.commit}:dvc.lock")):
+        for entry in lock_entries(git(root, "show", f"{sighting.commit}:dvc.lock")):
             yield entry, sighting
     lock = root / "dvc.lock"
     if lock.exists():
-        for entry in _lock_entries(lock.read_text(encoding="utf-8")):
+        for entry in lock_entries(lock.read_text(encoding="utf-8")):
             yield entry, Sighting()
     for path in sorted((root / ".dvc" / "cache" / "runs").glob("*/*/*")):
         content = _yaml(path.read_text(encoding="utf-8"))
@@ -52,9 +53,9 @@ def sighted_entries(root: Path) -> Iterator[tuple[Entry, Sighting]]:
 
 def _revisions(root: Path) -> list[Sighting]:
     """List the commits that touched `dvc.lock`, oldest first, then the experiments."""
-    log = _git(root, "log", "--all", "--reverse", "--format=%H %ct", "--", "dvc.lock")
+    log = git(root, "log", "--all", "--reverse", "--format=%H %ct", "--", "dvc.lock")
     experiments = {}
-    listing = _git(root, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps")
+    listing = git(root, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps")
     for line in listing.splitlines():
         commit, ref = line.split(" ", 1)
         parts = ref.split("/")  # refs/exps/<2>/<38>/<name>
@@ -74,10 +75,11 @@ def _revisions(root: Path) -> list[Sighting]:
 
 
 def _time(root: Path, commit: str, times: Mapping[str, int]) -> int:
-    return times.get(commit) or int(_git(root, "show", "-s", "--format=%ct", commit) or 0)
+    return times.get(commit) or int(git(root, "show", "-s", "--format=%ct", commit) or 0)
 
 
-def _lock_entries(text: str) -> Iterator[Entry]:
+def lock_entries(text: str) -> Iterator[Entry]:
+    """Yield the entries of a `dvc.lock`."""
     for name, content in (_yaml(text).get("stages") or {}).items():
         yield Entry(name, _digests(content, "deps"), _digests(content, "outs"))
 
@@ -89,10 +91,3 @@ def _yaml(text: str) -> dict[str, Any]:
 
 def _digests(content: Mapping[str, Any], key: str) -> dict[str, str]:
     return {item["path"]: item["md5"] for item in content.get(key) or [] if "md5" in item}
-
-
-def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
-    )
-    return done.stdout if done.returncode == 0 else ""

@@ -1,0 +1,53 @@
+"""Git as a person would call it; the one place that starts it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from assay.errors import MachineError
+
+# What a person may have set for reading logs would change what is read here.
+PLAIN = (
+    "i18n.commitEncoding=UTF-8", "i18n.logOutputEncoding=UTF-8", "log.showSignature=false",
+    "color.ui=false",
+)  # fmt: skip
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Return what git printed, without the last newline; empty where it failed."""
+    done = _run(root, arguments)
+    return done.stdout.rstrip("\n") if done.returncode == 0 else ""
+
+
+def must_git(root: Path, *arguments: str, given: str | None = None) -> str:
+    """Return what git printed, fed with `given`.
+
+    Raises:
+        MachineError: git refused; its own words are kept.
+    """
+    done = _run(root, arguments, given)
+    if done.returncode != 0:
+        said = done.stderr.strip() or f"status {done.returncode}"
+        raise MachineError(f"git {arguments[0]}", said, mend=_mend(said))
+    return done.stdout.rstrip("\n")
+
+
+def _run(
+    root: Path, arguments: tuple[str, ...], given: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    plain = [word for setting in PLAIN for word in ("-c", setting)]
+    # Git's messages are matched against, so they come in one language whatever the person's is; its
+    # text is UTF-8, or whatever somebody committed.
+    return subprocess.run(
+        ["git", "-C", str(root), *plain, *arguments],
+        capture_output=True, encoding="utf-8", errors="replace", check=False, input=given,
+        env={**os.environ, "LC_ALL": "C"},
+    )  # fmt: skip
+
+
+def _mend(said: str) -> str:
+    if "user.email" in said or "identity" in said:
+        return "git config user.name '…' && git config user.email '…'"
+    return ""
