@@ -57,6 +57,14 @@ class Split(Section):
         return self
 
 
+class Seal(Section):
+    """How often the sealed test set may be looked at."""
+
+    looks: int = Field(
+        ge=0, description="budget of one split; each model version is looked at once"
+    )
+
+
 class DataParams(Section):
     """The section of a system, or of a part of one."""
 
@@ -66,6 +74,7 @@ class DataParams(Section):
     ingest: Ingest
     similar: Similar
     split: Split
+    seal: Seal
 
 
 class Train(Section):
@@ -97,9 +106,16 @@ class Evaluate(Section):
     seed: int = Field(ge=0)
 
 
+class Promote(Section):
+    """What the door asks of a candidate beyond being better."""
+
+    subjects: int = Field(ge=2, description="independent validation groups, at least")
+
+
 class TaskParams(Section):
     """The section of a task."""
 
     model: Section
     train: Train
     evaluate: Evaluate
+    promote: Promote

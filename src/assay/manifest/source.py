@@ -52,6 +52,7 @@ class Source:
         self.base, self._root = base.rstrip("/"), root
         self._archives: dict[str, Any] = {}
         self._fetched = root / ".assay/fetched"
+        self._listed: dict[str, Stamp] | None = None
         if not self.is_remote and not self._local(self.base).exists():
             raise SourceError(
                 base,
@@ -114,9 +115,11 @@ class Source:
 
     def stamps(self, uris: Sequence[str]) -> list[Stamp]:
         """Return the stamps of many files: one listing where the store has one, else each is asked."""
-        listed = self._listing() if self.is_remote else {}
         if all(map(_is_plain, uris)):
             return [self.stamp(uri) for uri in uris]
+        if self._listed is None:  # once: a bucket of a million files is listed in a thousand calls
+            self._listed = self._listing() if self.is_remote else {}
+        listed = self._listed
         with ThreadPoolExecutor(ASKERS) as pool:
             return list(pool.map(lambda uri: listed.get(uri) or self.stamp(uri), uris))
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from assay import contract
-from assay.learning.intervals import group_intervals
+from assay.learning.scoring import score
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.rows import Rows
 from assay.runs.files import write_aside, write_json
@@ -29,42 +29,12 @@ def main(stage: Stage) -> None:
     labels = task.labels(valid)
     predictions = task.predictor(Path("models") / task.name / WEIGHTS, params)(valid.images)
     baseline = task.baseline(task.labels(train), len(valid))
-    scores = _scores(task, predictions, baseline, labels, valid, params.evaluate)
+    scores = score(task, predictions, baseline, labels, valid.columns["group_id"], params.evaluate)
     reports = Path("reports") / task.name
     write_json(reports / "metrics.json", scores)
     _write_predictions(reports / "predictions.csv", valid, predictions, baseline, labels)
     task.pictures(predictions, labels, reports / "pictures")
     print(summary(task, scores, facts))
-
-
-def _scores(
-    task: contract.Task,
-    predictions: Floats,
-    baseline: Floats,
-    labels: Floats,
-    valid: Rows,
-    params: Any,
-) -> dict[str, Any]:
-    """Return every metric with its interval, the baseline's, the skill, and the numbers they rest on."""
-    headline = task.headline.metric
-
-    def statistics(rows: np.ndarray[Any, Any]) -> list[float]:
-        own = task.metrics(predictions[rows], labels[rows])
-        trivial = task.metrics(baseline[rows], labels[rows])
-        return [*own.values(), 1 - own[headline] / trivial[headline]]
-
-    names = [*task.metrics(predictions, labels), "skill"]
-    whole = statistics(np.arange(len(labels)))
-    groups = valid.columns["group_id"]
-    intervals = group_intervals(
-        groups, statistics, params.resamples, params.confidence, params.seed
-    )
-    scores: dict[str, Any] = {
-        name: {"value": value, "low": low, "high": high}
-        for name, value, (low, high) in zip(names, whole, intervals, strict=True)
-    }
-    scores["baseline"] = task.metrics(baseline, labels)
-    return scores | {"groups": len(np.unique(groups)), "rows": len(labels)}
 
 
 def _write_predictions(

@@ -27,7 +27,7 @@ def main(stage: Stage) -> None:
     pixels, slots = kept_images(stage.root, facts, rows["digest"], stage.item)
     originals = Originals(rows, Source(facts["base"], stage.root), stage.item)
     found = find_similar(
-        pixels[slots],
+        (pixels[slot] for slot in slots),
         rows["hash"].to_numpy(),
         rows["group_id"].rank("dense").cast(pl.Int64).to_numpy(),
         originals.open,
@@ -50,6 +50,7 @@ class Originals:
 
     def __init__(self, rows: pl.DataFrame, source: Source, name: str) -> None:
         self._uris, self._digests = rows["uri"].to_list(), rows["digest"].to_list()
+        self._stamps = source.stamps(self._uris)
         self._source, self._name = source, name
 
     def open(self, row: int) -> Pixels:
@@ -59,7 +60,7 @@ class Originals:
             SourceError: it is not what ingest read.
         """
         uri = self._uris[row]
-        opened = open_image(self._source, uri, self._source.stamp(uri), None)
+        opened = open_image(self._source, uri, self._stamps[row], None)
         if opened.pixels is None or opened.digest != self._digests[row]:
             raise SourceError(
                 uri,

@@ -31,9 +31,15 @@ def main(stage: Stage) -> None:
     rows = _grouped(manifest.filter(pl.col("status") == OK), similar, params.policy.similar)
     how = params.split
     splits = assign(rows, system.target, how.share, how.folds, how.strata, how.seed)
-    facts |= {"split_digest": content_digest(splits.to_dict(as_series=False)), "test": how.test}
-    write_table(layout.splits, splits, facts)
     is_test = (splits["split"] == TEST).to_numpy()
+    # The test set has a digest of its own: other folds over the rest do not make it a new one.
+    tested = rows.filter(pl.Series(is_test)).select("sample_id", "digest").sort("sample_id")
+    facts |= {
+        "split_digest": content_digest(splits.to_dict(as_series=False)),
+        "test_digest": content_digest(tested.rows()),
+        "test": how.test,
+    }
+    write_table(layout.splits, splits, facts)
     images = kept_images(stage.root, facts, rows["digest"], stage.item)
     whole = rows.with_columns(splits["fold"])
     _write_part(layout.trainval, layout.trainval_pixels, whole, images, ~is_test, facts)
