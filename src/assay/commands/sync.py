@@ -1,4 +1,4 @@
-"""Build the MLflow runs that the files call for."""
+"""Build the MLflow runs, versions and aliases that files and ledger call for."""
 
 from pathlib import Path
 
@@ -7,10 +7,14 @@ import click
 
 @click.command()
 def command() -> None:
-    """Build the MLflow runs from files."""
+    """Build MLflow from files and ledger."""
+    from assay.registry.mirror import mirror
     from assay.runs.root import find_root
     from assay.tracking.store import store_uri
     from assay.tracking.sync import sync
 
     root = find_root(Path.cwd())
-    click.echo(f"{sync(root).line()} · {store_uri(root)}")
+    done = sync(root)
+    for line in mirror(root, done.runs):
+        click.echo(line)
+    click.echo(f"{done.line()} · {store_uri(root)}")

@@ -29,12 +29,13 @@ def open_store(root: Path) -> MlflowClient:
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    warnings.filterwarnings("ignore", module="mlflow")
-    warnings.filterwarnings("ignore", message=".*[Tt]ype hint.*")
     import logging
 
     import mlflow
 
+    # After the import, which puts filters of its own on top.
+    warnings.filterwarnings("ignore", module="mlflow")
+    warnings.filterwarnings("ignore", message=".*[Tt]ype hint.*")
     for name in ("alembic", "mlflow.store", "mlflow.tracking", "mlflow.utils"):
         logging.getLogger(name).setLevel(logging.ERROR)
     store_folder(root).mkdir(parents=True, exist_ok=True)

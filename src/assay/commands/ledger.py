@@ -1,0 +1,39 @@
+"""Show the ledger, and share it."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("task", required=False)
+@click.option(
+    "--share", "remote", metavar="REMOTE", help="fetch, join and push, for example to origin"
+)
+@click.option("--restore", "restored", is_flag=True, help="put the branch back to what it had")
+def command(task: str | None, remote: str | None, restored: bool) -> None:
+    """Show registrations, looks, promotions.
+
+    A clone sees the ledger of its remote as last fetched. --share brings both sides together; nothing
+    is ever overwritten. --restore mends a branch that was deleted, cut back or rewritten here.
+    """
+    from assay.registry.ledger import entries, is_cut, restore
+    from assay.registry.report import ledger_table
+    from assay.registry.sharing import share
+    from assay.runs.root import find_root
+    from assay.tracking.comparison_table import make_console
+
+    root = find_root(Path.cwd())
+    if restored:
+        click.echo(restore(root))
+    if remote is not None:
+        click.echo(share(root, remote))
+    found = [entry for entry in entries(root) if task in {None, entry.facts.get("task")}]
+    if not found:
+        click.echo("the ledger is empty; the first entry: assay candidate <task>")
+        return
+    make_console().print(ledger_table(found))
+    if is_cut(root):
+        click.echo(
+            "the branch lost entries that it once had (shown above all the same): assay ledger --restore"
+        )

@@ -1,0 +1,135 @@
+"""A case: one candidate before the door, the champion it is measured against, and what both rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from assay import contract
+from assay.errors import AssayError, RegistryError
+from assay.manifest.layout import Layout
+from assay.manifest.table import read_table
+from assay.params import PARAMS_FILE, read_params, typed
+from assay.registry.pinned import Pinned
+from assay.registry.versions import Version, standing, versions
+from assay.runs.files import read_json
+from assay.runs.record import RECORD
+from assay.sections import TaskParams
+from assay.tracking.changes import repictured
+from assay.tracking.entries import sighted_entries
+from assay.tracking.paired import (
+    Noise,
+    Paired,
+    Scored,
+    against_baseline,
+    paired,
+    read_scored,
+    seed_noise,
+)
+from assay.tracking.projection import project
+from assay.tracking.results import join
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the gates judge; each of its parts is read when a gate asks for it.
+
+    Attributes:
+        root: the repository.
+        candidate: the version at the door.
+        champion: the version that stands; None where none does.
+    """
+
+    root: Path
+    candidate: Version
+    champion: Version | None
+
+    @property
+    def task(self) -> contract.Task:
+        return contract.find_task(self.candidate.task)
+
+    @cached_property
+    def pinned(self) -> Pinned:
+        return Pinned(self.root, self.candidate.commit)
+
+    @cached_property
+    def params(self) -> TaskParams:
+        """Return the task's section as it stands now: the door's conditions are today's."""
+        return typed(read_params(self.root / PARAMS_FILE), self.task.name, self.task.params)
+
+    @cached_property
+    def record(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = read_json(self.pinned.file(f"models/{self.task.name}/{RECORD}"))
+        return found
+
+    @cached_property
+    def scored(self) -> Scored:
+        """Return the candidate's predictions of its validation rows, as they were scored."""
+        return read_scored(self.pinned.file(f"reports/{self.task.name}/predictions.csv"))
+
+    @cached_property
+    def validation_images(self) -> npt.NDArray[np.uint8]:
+        """Return the images of those rows, in their order."""
+        layout = Layout(self.task.data)
+        table, _ = read_table(self.pinned.file(layout.trainval), f"split@{self.task.data}")
+        place = {str(name): row for row, name in enumerate(table["sample_id"])}
+        pixels = np.load(self.pinned.file(layout.trainval_pixels), mmap_mode="r")
+        found: npt.NDArray[np.uint8] = pixels[[place[name] for name in self.scored.sample_ids]]
+        return found
+
+    @cached_property
+    def replaced(self) -> set[str]:
+        """Return the samples whose picture is another file than when the champion was trained."""
+        if self.champion is None:
+            return set()
+        table = Layout(self.task.data).trainval
+        return repictured(
+            self.pinned.file(table), Pinned(self.root, self.champion.commit).file(table)
+        )
+
+    @cached_property
+    def compared(self) -> Paired | AssayError:
+        """Return the comparison on validation rows, or why there is none."""
+        path = f"reports/{self.task.name}/predictions.csv"
+        try:
+            if self.champion is None:
+                return against_baseline(self.task, self.scored, self.params.evaluate)
+            other = read_scored(Pinned(self.root, self.champion.commit).file(path))
+            own = [
+                row for row, name in enumerate(self.scored.sample_ids) if name not in self.replaced
+            ]
+            return paired(self.task, self.scored.at(np.array(own)), other, self.params.evaluate)
+        except AssayError as fault:
+            return fault
+
+    @cached_property
+    def noise(self) -> Noise | None:
+        """Return what another seed alone changes, where at least three are known."""
+        results = join(sighted_entries(self.root))
+        for result in results:
+            if result.digest == self.candidate.result:
+                shown = project(result, self.pinned.cache, self.root)
+                return None if shown is None else seed_noise(self.root, self.task, shown, results)
+        return None
+
+
+def open_case(root: Path, task: str) -> Case:
+    """Return the case of the task's candidate.
+
+    Raises:
+        RegistryError: there is no candidate, or it is an import whose making nobody knows.
+    """
+    stands = standing(root, task)
+    known = {version.number: version for version in versions(root, task)}
+    if stands.candidate is None:
+        said = f"the champion is v{stands.champion}" if stands.champion else "nothing is registered"
+        raise RegistryError(
+            f"promote {task}", f"no candidate; {said}", mend=f"assay candidate {task}"
+        )
+    return Case(root, known[stands.candidate], known.get(stands.champion or 0))

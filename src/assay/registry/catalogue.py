@@ -1,0 +1,79 @@
+"""The catalogue: every version with what a person wants to know of it, as one block of text each."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from assay import contract
+from assay.errors import RegistryError
+from assay.registry.pinned import Pinned
+from assay.registry.report import look_line
+from assay.registry.seal import known_look
+from assay.registry.versions import Version, standing, versions
+from assay.runs.files import read_json
+from assay.runs.record import RECORD
+from assay.runs.summary import summary
+
+
+def catalogue(root: Path, task: str) -> Iterator[str]:
+    """Yield a block a version, the newest first."""
+    aliases: dict[int, list[str]] = {}
+    for alias, number in standing(root, task).aliases().items():
+        aliases.setdefault(number, []).append(alias)
+    for version in reversed(versions(root, task)):
+        named = ", ".join(aliases.get(version.number, []))
+        lines = _proven(root, version) if version.is_proven else _imported(version)
+        head = f"{version.tag}" + (f"  {named}" if named else "")
+        yield "\n".join([head, *(f"  {line}" for line in lines)])
+
+
+def _proven(root: Path, version: Version) -> list[str]:
+    pinned, task = Pinned(root, version.commit), contract.find_task(version.task)
+    try:
+        record = read_json(pinned.file(f"models/{task.name}/{RECORD}"))
+        scores = read_json(pinned.file(f"reports/{task.name}/metrics.json"))
+    except RegistryError as fault:
+        return [f"not in this clone: {fault.found}; {fault.mend}"]
+    data = record["data"]
+    said = summary(task, scores, data).removeprefix(f"{task.name}  ")
+    lines = [
+        f"validation: {said}",
+        f"model: {_flat(record['params'][task.name]['model'])} · {record['model']['image_size']} px",
+        f"trained on: {data['source']}, split {data['split_digest']} · epoch {_epoch(record)}",
+    ]
+    seen = known_look(root, version)
+    lines += [look_line(task, seen)] if seen else ["test set: not looked at"]
+    if version.entry.facts.get("note"):
+        lines.append(f"learned: {version.entry.facts['note']}")
+    return [*lines, f"commit {version.commit[:12]} · result {version.result} · {_when(version)}"]
+
+
+def _imported(version: Version) -> list[str]:
+    facts = version.entry.facts
+    lines = [
+        f"unproven: {facts['file']}, {facts['tensors']} tensors, {facts['numbers']:,} weights",
+        f"weights: {facts['path']}" + ("" if facts["fits"] else " (made for another network)"),
+    ]
+    return [*lines, *_text(facts), f"imported {_when(version)}"]
+
+
+def _text(facts: Mapping[str, Any]) -> list[str]:
+    said = str(facts.get("text", "")).splitlines()
+    return [f"its owner says: {said[0]}", *(f"  {line}" for line in said[1:])] if said else []
+
+
+def _flat(section: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in section.items())
+
+
+def _epoch(record: Mapping[str, Any]) -> str:
+    return (
+        f"{int(record['chosen']['epoch'])} of {record['params'][record['task']]['train']['epochs']}"
+    )
+
+
+def _when(version: Version) -> str:
+    return f"{dt.datetime.fromtimestamp(version.entry.time, dt.UTC):%Y-%m-%d}"

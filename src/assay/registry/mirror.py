@@ -1,0 +1,125 @@
+"""The mirror: MLflow's registered models and git's tags, brought up to what the ledger says.
+
+Numbers agree because versions are made in order; where MLflow lacks one that the ledger has (deleted by
+hand, another clone's), the task's registered model is built anew from the ledger and the DVC cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.errors import RegistryError
+from assay.registry.ledger import entries
+from assay.registry.shelf import ABSENT, available, shelve
+from assay.registry.versions import ALIASES, PROMOTION, Version, standing, tasks_in, versions
+from assay.runs.git import git, must_git
+from assay.runs.lock import held
+from assay.tracking.store import open_store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+Stored = dict[int, "ModelVersion"]
+
+
+def mirror(root: Path, runs: Mapping[str, str]) -> list[str]:
+    """Bring versions, aliases and tags up to the ledger; return what was done, in words.
+
+    Args:
+        root: the repository.
+        runs: result → MLflow run, as a sync just found them.
+
+    Raises:
+        RegistryError: MLflow has a version that nobody registered here, in the way of one that was.
+    """
+    found = entries(root)
+    if not found:
+        return []
+    lines = []
+    with held(root / ".assay" / "locks" / "mirror.lock", "another process writes the registry"):
+        client = open_store(root)
+        for task in tasks_in(found):
+            lines += _mirror_versions(client, root, task, runs)
+            _mirror_aliases(client, root, task)
+    _mirror_tags(root)
+    return lines
+
+
+def stored_versions(client: MlflowClient, task: str) -> Stored:
+    """Return what MLflow has, by number."""
+    return {int(each.version): each for each in client.search_model_versions(f"name='{task}'")}
+
+
+def _mirror_versions(
+    client: MlflowClient, root: Path, task: str, runs: Mapping[str, str]
+) -> list[str]:
+    known, lines = versions(root, task), []
+    stored = stored_versions(client, task)
+    if stored and not _agree(root, known, stored):
+        _ensure_all_ours(task, stored)
+        client.delete_registered_model(task)
+        lines.append(f"{task}: MLflow's versions differed from the ledger's; built anew")
+        stored = {}
+    for version in known:
+        if version.number not in stored:
+            made = shelve(client, root, version, runs)
+            _ensure_numbered(version, made)
+    return lines
+
+
+def _agree(root: Path, known: list[Version], stored: Stored) -> bool:
+    """Whether what MLflow has is a beginning of what the ledger says, and nothing absent came back."""
+    for version in known:
+        has = stored.get(version.number)
+        if has is None:
+            if version.number < max(stored):
+                return False
+            continue
+        came_back = has.tags.get(ABSENT) and available(root, version)
+        if came_back or has.tags.get("result") != version.result:
+            return False
+    return True
+
+
+def _ensure_all_ours(task: str, stored: Stored) -> None:
+    foreign = [number for number, each in stored.items() if "result" not in each.tags]
+    if foreign:
+        raise RegistryError(
+            f"{task} v{foreign[0]} in MLflow",
+            "registered by hand, and in the way of the ledger's versions",
+            "versions that assay registered",
+            "delete it in MLflow, then: assay sync",
+        )
+
+
+def _ensure_numbered(version: Version, made: int) -> None:
+    if made != version.number:
+        raise RegistryError(
+            version.tag, f"MLflow calls it v{made}", "the ledger's number", "assay doctor"
+        )
+
+
+def _mirror_aliases(client: MlflowClient, root: Path, task: str) -> None:
+    wanted = standing(root, task).aliases()
+    has = {
+        alias: int(number) for alias, number in client.get_registered_model(task).aliases.items()
+    }
+    for alias in ALIASES:
+        if alias in has and alias not in wanted:
+            client.delete_registered_model_alias(task, alias)
+        elif alias in wanted and has.get(alias) != wanted[alias]:
+            client.set_registered_model_alias(task, alias, str(wanted[alias]))
+
+
+def _mirror_tags(root: Path) -> None:
+    """Pin each promoted commit by its tag, so that garbage collection of git and DVC spares it."""
+    for entry in entries(root):
+        if entry.kind != PROMOTION or git(root, "tag", "-l", entry.facts["tag"]):
+            continue
+        commit = entry.facts["commit"]
+        if git(root, "cat-file", "-t", commit) == "commit":
+            message = f"{entry.facts['tag']}, promoted; ledger {entry.commit}"
+            must_git(root, "tag", "-a", "-m", message, entry.facts["tag"], commit)

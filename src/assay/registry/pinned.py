@@ -1,0 +1,85 @@
+"""What a commit holds of a model: its lock, and whether that lock agrees with the commit's own tree."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from assay.errors import RegistryError
+from assay.runs.git import git, must_git
+from assay.tracking.entries import lock_entries
+from assay.tracking.results import Cache
+
+
+class Pinned:
+    """A commit, read through git and the DVC cache; the work tree is not asked.
+
+    Args:
+        root: the repository.
+        commit: its hash.
+    """
+
+    def __init__(self, root: Path, commit: str) -> None:
+        self.root, self.commit = root, commit
+
+    @cached_property
+    def outs(self) -> Mapping[str, str]:
+        """Return path → md5 of everything that the commit's pipeline made."""
+        lock = git(self.root, "show", f"{self.commit}:dvc.lock")
+        return {path: md5 for entry in lock_entries(lock) for path, md5 in entry.outs.items()}
+
+    @cached_property
+    def cache(self) -> Cache:
+        return Cache(self.root)
+
+    def file(self, path: Path | str) -> Path:
+        """Return the cached file that stood at `path`.
+
+        Raises:
+            RegistryError: the commit has none, or this clone's cache does not hold it.
+        """
+        md5 = self.outs.get(str(path), "")
+        found = self.cache.path(md5) if md5 else None
+        if found is None:
+            raise RegistryError(
+                f"{self.commit[:12]}:{path}",
+                f"{md5} is not in this clone's DVC cache" if md5 else "not in its dvc.lock",
+                mend="dvc pull --all-commits, or copy .dvc/cache from where it was made",
+            )
+        return found
+
+    def deviations(self, stage: str) -> list[str]:
+        """Return each input of `stage`, and of the stages before it, that differs from the lock.
+
+        DVC compares, on git's tree of the commit: code, parameters, tracked files; and what a stage
+        read with what the stage before it wrote.
+        """
+        from dvc.dependency import ParamsDependency
+        from dvc.repo import Repo
+
+        with Repo(str(self.root), rev=self.commit) as repo:
+            stages = repo.stage.collect(stage, with_deps=True)
+            made = {str(out): out.hash_info.value for each in stages for out in each.outs}
+            found = [each.addressing for each in stages if each.changed_stage()]
+            for each in stages:
+                for dependency in each.deps:
+                    path = str(dependency)
+                    if isinstance(dependency, ParamsDependency):
+                        changed = bool(dependency.status())
+                    elif path in made:
+                        changed = dependency.hash_info.value != made[path]
+                    else:
+                        changed = dependency.changed_checksum()
+                    if changed:
+                        found.append(f"{each.addressing.rpartition(':')[2]} · {path}")
+        return found
+
+    def unpack(self, folder: Path, *paths: str) -> None:
+        """Write the commit's own version of `paths` below `folder`."""
+        archive = folder / "commit.tar"
+        must_git(self.root, "archive", "-o", str(archive), self.commit, *paths)
+        with tarfile.open(archive) as stream:
+            stream.extractall(folder, filter="data")
+        archive.unlink()

@@ -1,0 +1,148 @@
+"""The door: a candidate becomes champion through its gates, and back; the ledger is written first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.errors import RegistryError
+from assay.gates.verdict import Check
+from assay.registry.case import Case, open_case
+from assay.registry.ledger import append
+from assay.registry.mirror import mirror
+from assay.registry.promotion_gates import ABSOLUTE, GATES
+from assay.registry.seal import Look, look
+from assay.registry.versions import PROMOTION, ROLLBACK, Version, standing
+from assay.runs.lock import held
+from assay.tracking.sync import sync
+
+LOCK = ".assay/locks/promote.lock"  # of all tasks: they may share a test set and its budget
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """A promotion that took place."""
+
+    version: Version
+    previous: int | None
+    look: Look
+
+
+def promote(root: Path, task: str, overrides: Mapping[str, str]) -> Promoted:
+    """Send the candidate through the gates, look at the test set once, and make it champion.
+
+    Args:
+        root: the repository.
+        task: the task's name.
+        overrides: gate → reason why its refusal is overruled.
+
+    Raises:
+        RegistryError: a gate refused and was not overruled; nothing changed, and no look was used.
+    """
+    _ensure_overridable(overrides)
+    with held(
+        root / ".assay" / "locks" / f"promote-{task}.lock", "another promotion runs; waiting"
+    ):
+        case = open_case(root, task)
+        runs = sync(root).runs
+        mirror(root, runs)
+        print(f"promote {case.candidate.tag} · commit {case.candidate.commit[:12]}")
+        checks = _judge(case, overrides)
+        _ensure_passed(case, checks, overrides)
+        seen = look(root, case.candidate, "promotion")
+        _enter(case, checks, overrides)
+        mirror(root, runs)
+    return Promoted(case.candidate, case.champion.number if case.champion else None, seen)
+
+
+def rollback(root: Path, task: str, reason: str) -> tuple[int, int]:
+    """Make the previous champion champion again; return the numbers of the old and the new one.
+
+    Raises:
+        RegistryError: there is no champion, or none before it.
+    """
+    with held(
+        root / ".assay" / "locks" / f"promote-{task}.lock", "another promotion runs; waiting"
+    ):
+        stands = standing(root, task)
+        if stands.champion is None or stands.previous is None:
+            said = f"v{stands.champion} is the first champion" if stands.champion else "no champion"
+            raise RegistryError(f"rollback {task}", said, "a champion before it", "assay catalog")
+        append(
+            root,
+            ROLLBACK,
+            f"rollback {task}: v{stands.champion} → v{stands.previous}",
+            {
+                "task": task,
+                "version": stands.previous,
+                "from": stands.champion,
+                "reason": reason,
+            },
+        )
+        mirror(root, sync(root).runs)
+    return stands.champion, stands.previous
+
+
+def _ensure_overridable(overrides: Mapping[str, str]) -> None:
+    for gate, reason in overrides.items():
+        if gate not in GATES or gate in ABSOLUTE:
+            found = "cannot be overruled" if gate in ABSOLUTE else "no such gate"
+            expected = f"one of {', '.join(name for name in GATES if name not in ABSOLUTE)}"
+            raise RegistryError(f"--override {gate}", found, expected)
+        if not reason.strip():
+            raise RegistryError(f"--override {gate}", "no reason", "--reason '…', one an override")
+
+
+def _judge(case: Case, overrides: Mapping[str, str]) -> list[Check]:
+    checks = []
+    for name, gate in GATES.items():
+        check = gate(case)
+        overruled = not check.passed and name in overrides
+        print(check.line() + (f" · overruled: {overrides[name]}" if overruled else ""), flush=True)
+        checks.append(check)
+    return checks
+
+
+def _ensure_passed(case: Case, checks: Sequence[Check], overrides: Mapping[str, str]) -> None:
+    """Refuse; the first refusal is told in words, all of them were printed."""
+    refused = [check for check in checks if not check.passed and check.name not in overrides]
+    if not refused:
+        return
+    first = refused[0]
+    champion = f"champion v{case.champion.number}" if case.champion else "the trivial predictor"
+    found = first.found
+    if first.name == "better":
+        found = f"candidate v{case.candidate.number} is not better than {champion}: {first.found}"
+    names = ", ".join(check.name for check in refused)
+    raise RegistryError(
+        f"promote {case.candidate.tag}",
+        f"{found}. Refused by: {names}. Nothing changed; the test set was not opened",
+        first.expected,
+        first.mend or f"assay promote {case.candidate.task} --override {first.name} --reason '…'",
+    )
+
+
+def _enter(case: Case, checks: Sequence[Check], overrides: Mapping[str, str]) -> None:
+    version = case.candidate
+    used = {
+        name: reason
+        for name, reason in overrides.items()
+        if not next(check for check in checks if check.name == name).passed
+    }
+    previous = case.champion.number if case.champion else None
+    append(
+        case.root,
+        PROMOTION,
+        f"promotion {version.tag}" + "".join(f" · overrides {name}" for name in used),
+        {
+            "task": version.task,
+            "version": version.number,
+            "result": version.result,
+            "commit": version.commit,
+            "tag": version.tag,
+            "previous": previous,
+            "overrides": used,
+            "gates": {check.name: check.found for check in checks},
+        },
+    )

@@ -1,0 +1,166 @@
+"""The gates of the door, each one question about a case, answered with what it compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from assay.errors import AssayError
+from assay.gates.verdict import Check
+from assay.manifest.layout import Layout
+from assay.manifest.snapshot import UNSTATED
+from assay.registry.case import Case
+from assay.registry.ledger import entries, is_cut
+from assay.registry.origin import changed_source
+from assay.registry.predictions import predict_with
+from assay.registry.seal import budget_of, known_look
+from assay.runs.files import read_json
+from assay.tracking.paired import Paired
+
+Gate = Callable[[Case], Check]
+
+
+def ledger(case: Case) -> Check:
+    """Ask whether the ledger is whole."""
+    cut = is_cut(case.root)
+    found = f"the branch lost entries up to {cut[:12]}" if cut else "whole"
+    count = len(entries(case.root))
+    return Check("ledger", not cut, "every entry it ever had", found, count, mend="assay doctor")
+
+
+def content(case: Case) -> Check:
+    """Ask whether the commit holds the model, and its lock agrees with its own tree."""
+    name, version = case.task.name, case.candidate
+    lost = [path for path, md5 in _digests(case).items() if case.pinned.outs.get(path) != md5]
+    lost += case.pinned.deviations(f"evaluate@{name}")
+    found = ", ".join(lost) or f"commit {version.commit[:12]} holds weights {version.weights[:8]}"
+    expected = "a dvc.lock that holds this model, and inputs as in its commit"
+    mend = f"dvc repro evaluate@{name}, commit, assay candidate {name}"
+    return Check("content", not lost, expected, found, len(case.pinned.outs), lost, mend)
+
+
+def served(case: Case) -> Check:
+    """Ask the registered model for the validation rows; it must say what the evaluation scored."""
+    expected = "the registered model predicts what was scored, to a thousandth"
+    try:
+        scored, images = case.scored, case.validation_images
+        said = predict_with(case.root, case.candidate, images)
+    except AssayError as fault:
+        return _refused("served", expected, fault)
+    apart = np.abs(said - scored.predictions)
+    limit = 1e-3 * max(1.0, float(np.abs(scored.predictions).max()))
+    worst = float(apart.max())
+    found = f"{len(images)} validation rows, at most {worst:.2g} apart"
+    mend = f"assay sync; where it stays, assay candidate {case.task.name}"
+    return Check("served", worst <= limit, expected, found, len(images), (), mend)
+
+
+def verdicts(case: Case) -> Check:
+    """Ask for the verdicts of labels, leakage and preflight on these very digests."""
+    layout = Layout(case.task.data)
+    paths = [layout.labels_verdict, layout.leakage_verdict]
+    paths.append(layout.reports.parent / case.task.name / "preflight.json")
+    said = {path.stem: read_json(case.pinned.file(path)) for path in paths}
+    failed = [name for name, verdict in said.items() if not verdict["passed"]]
+    counts = {name: len(verdict["checks"]) for name, verdict in said.items()}
+    found = ", ".join(
+        f"{name} {'failed' if name in failed else 'passed'} ({counts[name]})" for name in said
+    )
+    return Check("verdicts", not failed, "all passed", found, sum(counts.values()), failed)
+
+
+def source(case: Case) -> Check:
+    """Ask where the data come from, and whether they are still there as they were."""
+    data, name = case.record["data"], case.task.data
+    fault = changed_source(case.root, case.record)
+    unstated = data.get("provenance") == UNSTATED
+    found = (
+        "provenance unstated" if unstated else f"{data['source']}, {data['files']} files, stated"
+    )
+    mend = f"assay snapshot {name} {data['source']} --origin … --licence … --consent …, dvc repro"
+    if fault:
+        found, mend = fault.found, fault.mend
+    expected = "a snapshot that states origin and agrees with the source"
+    return Check(
+        "source", not unstated and not fault, expected, found, int(data["files"]), (), mend
+    )
+
+
+def subjects(case: Case) -> Check:
+    """Ask whether enough independent subjects were compared."""
+    least = case.params.promote.subjects
+    if not isinstance(case.compared, Paired):
+        return Check("subjects", False, f"at least {least}", case.compared.found, 0)
+    count = case.compared.groups
+    found = f"{count} {case.record['data']['group_kind']} groups, {case.compared.rows} rows"
+    if case.compared.relabelled or case.compared.only_other:
+        found += (
+            f" ({case.compared.only_one} and {case.compared.only_other} rows of one side alone,"
+            f" {case.compared.relabelled} relabelled)"
+        )
+    if case.replaced:
+        found += f", {len(case.replaced)} whose picture was replaced left out"
+    mend = f"more data, or, stated in git, {case.task.name}.promote.subjects"
+    return Check("subjects", count >= least, f"at least {least}", found, count, (), mend)
+
+
+def better(case: Case) -> Check:
+    """Ask whether the candidate is better than the champion, beyond chance and beyond its seeds."""
+    expected = "better on the same subjects, interval beyond zero and beyond what seeds change"
+    if not isinstance(case.compared, Paired):
+        return _refused("better", expected, case.compared)
+    headline = case.task.headline
+    found = case.compared.differences[headline.metric]
+    gain = headline.gain(found.one, found.other)
+    beyond_seeds = case.noise is None or gain > case.noise.spread
+    passed = found.is_beyond_zero and gain > 0 and beyond_seeds
+    over = f"champion v{case.champion.number}" if case.champion else "the trivial predictor"
+    digits, unit = headline.digits, f" {headline.unit}" if headline.unit else ""
+    noise = "no seeds measured"
+    if case.noise:
+        noise = f"{case.noise.seeds} seeds differ by {case.noise.spread:.{digits}f}"
+    text = (
+        f"{headline.metric.upper()} {found.value:+.{digits}f} [{found.low:+.{digits}f},"
+        f" {found.high:+.{digits}f}]{unit} against {over} on the same {case.compared.groups}"
+        f" groups ({noise})"
+    )
+    return Check("better", passed, expected, text, case.compared.rows)
+
+
+def looks(case: Case) -> Check:
+    """Ask whether the test set may be looked at, or was, for this version."""
+    expected = "a look left, or this version's own look"
+    try:
+        known = known_look(case.root, case.candidate)
+        left = budget_of(case.root, case.candidate)
+    except AssayError as fault:
+        return _refused("looks", expected, fault)
+    found = f"{left.used} of {left.looks} used" + (", this version's among them" if known else "")
+    mend = f"a new split, or, stated in git, {case.task.data}.seal.looks"
+    return Check("looks", bool(known) or not left.is_spent, expected, found, left.looks, (), mend)
+
+
+def reproduction(case: Case) -> Check:  # noqa: ARG001 - a gate like the others
+    """Ask for a verdict of a rebuild; until there is one, it does not block."""
+    return Check("reproduction", True, "rebuilt with equal weights", "not run", 0)
+
+
+def _digests(case: Case) -> dict[str, str]:
+    folder = f"models/{case.task.name}"
+    version = case.candidate
+    return {f"{folder}/weights.safetensors": version.weights, f"{folder}/run.json": version.record}
+
+
+def _refused(name: str, expected: str, fault: AssayError) -> Check:
+    return Check(name, False, expected, f"{fault.where}: {fault.found}", 0, (), fault.mend)
+
+
+GATES: dict[str, Gate] = {
+    gate.__name__: gate
+    for gate in (ledger, content, served, verdicts, source, subjects, better, looks, reproduction)
+}
+# What no reason can stand in for: a version that is in no commit cannot be pinned, a ledger that lost
+# entries proves nothing, a model that says other than what was scored has no score, and looks beyond the
+# budget are what the budget is against.
+ABSOLUTE = {"ledger", "content", "served", "looks"}

@@ -1,0 +1,62 @@
+"""What the registry says to people: a look as one line, the ledger and the catalogue as tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+
+from assay.registry.ledger import Entry
+from assay.registry.seal import Look
+from assay.runs.summary import COUNTED, remarks
+
+if TYPE_CHECKING:
+    from assay.contract import Task
+
+
+def look_line(task: Task, look: Look) -> str:
+    """Return what a look found: value, interval, skill, subjects, and the look's number."""
+    score, digits = task.headline, task.headline.digits
+    own, skill = look.scores[score.metric], look.scores["skill"]
+    unit = f" {score.unit}" if score.unit else ""
+    used = f"look {look.number} of {look.budget}" + ("" if look.is_new else ", its stored result")
+    counted = COUNTED.get(look.group_kind, "groups, by image")
+    line = (
+        f"test set, {used}: {score.metric.upper()} {own['value']:.{digits}f}{unit}"
+        f" [{own['low']:.{digits}f}, {own['high']:.{digits}f}] · skill {skill['value']:.2f}"
+        f" [{skill['low']:.2f}, {skill['high']:.2f}] · {look.scores['groups']} {counted}"
+    )
+    return " · ".join([line, *remarks(look.scores, counted)])
+
+
+def ledger_table(found: Sequence[Entry]) -> Table:
+    """Return the entries, oldest first."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0)
+    for name in ("when (UTC)", "who", "what", "entry"):
+        table.add_column(name, overflow="fold", no_wrap=name != "what")
+    for entry in found:
+        moment = dt.datetime.fromtimestamp(entry.time, dt.UTC)
+        who = entry.who.partition(" <")[0]
+        table.add_row(f"{moment:%Y-%m-%d %H:%M}", who, in_words(entry), entry.commit[:8])
+    return table
+
+
+def in_words(entry: Entry) -> str:
+    """Return an entry as a sentence."""
+    facts: Mapping[str, Any] = entry.facts
+    version = f"{facts.get('task')}/v{facts.get('version')}"
+    words = {
+        "candidate": f"candidate {version}",
+        "import": f"import {version}, unproven: {Path(str(facts.get('file', ''))).name}",
+        "look": f"look {facts.get('number')} of {facts.get('budget')} at the test set:"
+        f" {version}, {facts.get('reason')}",
+        "scores": f"its scores: {version}",
+        "promotion": f"promotion {version}"
+        + "".join(f", {gate} overruled: {why}" for gate, why in facts.get("overrides", {}).items()),
+        "rollback": f"rollback to {version} from v{facts.get('from')}: {facts.get('reason')}",
+    }
+    return words.get(entry.kind, f"{entry.kind}: {facts.get('text', '')}")

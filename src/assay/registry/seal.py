@@ -1,0 +1,182 @@
+"""The seal: the one place that predicts and scores test rows; the ledger is written before they are read.
+
+A version is looked at once: its scores stand in the ledger and are used again. A look that was killed
+after the ledger's entry, and so perhaps after the reading, is a used look. The budget counts the looks of
+all tasks and versions at one test set. The look reports; nothing is chosen or gated by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from assay import contract
+from assay.errors import RegistryError
+from assay.learning.scoring import score
+from assay.manifest.layout import Layout
+from assay.manifest.rows import Rows
+from assay.manifest.table import read_table
+from assay.params import PARAMS_FILE, declared_part, read_params, typed
+from assay.registry.ledger import Entry, append, entries, is_cut
+from assay.registry.pinned import Pinned
+from assay.registry.predictions import predict_with
+from assay.registry.versions import Version
+from assay.runs.files import read_json
+from assay.runs.record import RECORD
+
+LOOK, SCORES = "look", "scores"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The looks at one test set: how many were used, of how many."""
+
+    used: int
+    looks: int
+
+    @property
+    def is_spent(self) -> bool:
+        return self.used >= self.looks
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look found.
+
+    Attributes:
+        number: of the look among those at this test set, counted from 1.
+        budget: how many there may be.
+        scores: as in `metrics.json`, of the test rows.
+        group_kind: what its groups are.
+        is_new: whether the test set was opened now.
+    """
+
+    number: int
+    budget: int
+    scores: Mapping[str, Any]
+    group_kind: str
+    is_new: bool
+
+
+def budget_of(root: Path, version: Version) -> Budget:
+    """Return what is left of the budget of the version's test set; only facts of its split are read."""
+    task = contract.find_task(version.task)
+    data = typed(read_params(root / PARAMS_FILE), task.data, contract.find_system(task.data).params)
+    return Budget(len(_looks_at(root, _data_facts(root, version))), data.seal.looks)
+
+
+def known_look(root: Path, version: Version) -> Look | None:
+    """Return the version's look where there was one and its scores are known."""
+    for entry in entries(root):
+        if entry.kind == SCORES and entry.facts["result"] == version.result:
+            facts = entry.facts
+            return _known(facts)
+    return None
+
+
+def look(root: Path, version: Version, reason: str) -> Look:
+    """Open the seal for one version, once; return its scores on the test rows.
+
+    Args:
+        root: the repository.
+        version: what is looked at; its own commit's test set and code are used.
+        reason: for the ledger.
+
+    Raises:
+        RegistryError: the budget is spent, the split has no test set, or the ledger was cut back.
+    """
+    found = known_look(root, version)
+    if found is not None:
+        return found
+    data, budget = _data_facts(root, version), budget_of(root, version)
+    _ensure_may_look(root, version, budget)
+    facts = {
+        "task": version.task,
+        "version": version.number,
+        "result": version.result,
+        "weights": version.weights,
+        "commit": version.commit,
+        "split_digest": data["split_digest"],
+        "test_digest": data["test_digest"],
+        "group_kind": data["group_kind"],
+        "number": budget.used + 1,
+        "budget": budget.looks,
+        "reason": reason,
+    }
+    said = f"look {budget.used + 1} of {budget.looks} · {version.tag} · {reason}"
+    opened = append(root, LOOK, said, facts)
+    scores = _score_sealed_rows(root, version)
+    facts |= {"look": opened.commit, "scores": scores}
+    append(root, SCORES, f"scores of {version.tag}", facts)
+    return replace(_known(facts), is_new=True)
+
+
+def _known(facts: Mapping[str, Any]) -> Look:
+    return Look(
+        facts["number"], facts["budget"], facts["scores"], facts["group_kind"], is_new=False
+    )
+
+
+def _ensure_may_look(root: Path, version: Version, budget: Budget) -> None:
+    if is_cut(root):
+        raise RegistryError(
+            "assay/ledger", "the branch lost entries that it had", mend="assay doctor"
+        )
+    if budget.is_spent:
+        name = contract.find_task(version.task).data
+        raise RegistryError(
+            f"test set of {name}",
+            f"{budget.used} of {budget.looks} looks are used",
+            "a look left: each one makes the next worth less",
+            f"a new split (dvc exp run -S {name}.split.seed=…), or, stated in git, {name}.seal.looks",
+        )
+
+
+def _looks_at(root: Path, data: Mapping[str, Any]) -> list[Entry]:
+    """Return the looks at these test rows, also where the rest was cut into other folds."""
+    asked_of = data["test_digest"]
+    return [e for e in entries(root) if e.kind == LOOK and e.facts["test_digest"] == asked_of]
+
+
+def _data_facts(root: Path, version: Version) -> Mapping[str, Any]:
+    """Return the facts of the version's split, from its record: no test row is read for them."""
+    record = read_json(Pinned(root, version.commit).file(f"models/{version.task}/{RECORD}"))
+    data: Mapping[str, Any] = record["data"]
+    if data["test"] == "none":
+        raise RegistryError(
+            version.tag,
+            "its split has no test set",
+            "split.test above 0",
+            "a new split and training",
+        )
+    return data
+
+
+def _score_sealed_rows(root: Path, version: Version) -> dict[str, Any]:
+    """Predict and score the test rows of the version's own commit."""
+    pinned, task = Pinned(root, version.commit), contract.find_task(version.task)
+    record = read_json(pinned.file(f"models/{task.name}/{RECORD}"))
+    params = declared_part(record["params"], task.name, task.params)
+    how = typed(read_params(root / PARAMS_FILE), task.name, task.params).evaluate
+    layout = Layout(task.data)
+    table, _ = read_table(pinned.file(layout.sealed), f"split@{task.data}")
+    known, _ = read_table(pinned.file(layout.trainval), f"split@{task.data}")
+    images = np.load(pinned.file(layout.sealed_pixels), mmap_mode="r")
+    sealed = _rows(table, images)
+    learned = known.filter(pl.col("fold") != params.train.fold)
+    # The trivial predictor reads labels alone: the training images stay where they are.
+    unseen = np.broadcast_to(np.uint8(0), (len(learned), 1, 1, 3))
+    baseline = task.baseline(task.labels(_rows(learned, unseen)), len(table))
+    predictions = predict_with(root, version, sealed.images)
+    labels = task.labels(sealed)
+    return score(task, predictions, baseline, labels, sealed.columns["group_id"], how)
+
+
+def _rows(table: pl.DataFrame, images: npt.NDArray[np.uint8]) -> Rows:
+    return Rows(images, {name: table[name].to_numpy() for name in table.columns})

@@ -1,0 +1,128 @@
+"""The shelf: one version put into MLflow, as code and safetensors of its own commit; no pickle."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.registry.pinned import Pinned
+from assay.registry.versions import Version
+from assay.runs.files import read_json
+from assay.runs.record import RECORD, WEIGHTS
+from assay.tracking.results import Cache
+from assay.tracking.store import store_folder
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ABSENT = "absent"  # a version whose weights this clone does not hold keeps its number
+PINNED = ("torch", "torchvision", "timm", "numpy", "safetensors", "pydantic")
+
+
+def available(root: Path, version: Version) -> bool:
+    """Whether this clone's DVC cache holds the version's weights."""
+    return Cache(root).path(version.weights) is not None
+
+
+def shelve(client: MlflowClient, root: Path, version: Version, runs: Mapping[str, str]) -> int:
+    """Register a version, and return the number that MLflow gives it.
+
+    Args:
+        client: of the store.
+        root: the repository.
+        version: as the ledger has it.
+        runs: result → MLflow run.
+    """
+    _ensure_model(client, version.task)
+    run = runs.get(version.result)
+    if not available(root, version) or (version.is_proven and run is None):
+        return _placeholder(client, version)
+    made = _serve(client, root, version, run) if run else _keep(client, root, version)
+    facts = version.entry.facts
+    for name in ("result", "weights", "commit"):
+        client.set_model_version_tag(version.task, str(made), name, getattr(version, name))
+    client.set_model_version_tag(
+        version.task, str(made), "proven", "yes" if version.is_proven else "no"
+    )
+    text = str(facts.get("text") or facts.get("note") or "")
+    client.update_model_version(version.task, str(made), text)
+    return made
+
+
+def _ensure_model(client: MlflowClient, task: str) -> None:
+    if not client.search_registered_models(f"name='{task}'"):
+        client.create_registered_model(task)
+
+
+def _placeholder(client: MlflowClient, version: Version) -> int:
+    """Keep the number of a version that this clone cannot serve."""
+    made = client.create_model_version(
+        version.task,
+        source=f"absent/{version.weights}",
+        tags={"result": version.result, "weights": version.weights, ABSENT: "yes"},
+        description="its weights are not in this clone's DVC cache: dvc pull --all-commits, assay sync",
+    )
+    return int(made.version)
+
+
+def _keep(client: MlflowClient, root: Path, version: Version) -> int:
+    """Register an imported file as it is: weights and text, not served."""
+    place = store_folder(root) / "artifacts" / version.task / "imported" / version.weights
+    place.mkdir(parents=True, exist_ok=True)
+    found = Cache(root).path(version.weights)
+    assert found is not None
+    shutil.copyfile(found, place / WEIGHTS)
+    return int(client.create_model_version(version.task, source=place.as_uri()).version)
+
+
+def _serve(client: MlflowClient, root: Path, version: Version, run: str) -> int:
+    """Log weights, record and the commit's own code to the run, and register them; it keeps its end."""
+    import mlflow
+
+    pinned = Pinned(root, version.commit)
+    end = client.get_run(run).info.end_time
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        pinned.unpack(folder, "src/assay", "requirements.lock")
+        files = {WEIGHTS: version.weights, RECORD: version.record}
+        for name, md5 in files.items():
+            found = pinned.cache.path(md5)
+            assert found is not None
+            shutil.copyfile(found, folder / name)
+        # Recorded: MLflow asks for type hints under a filter of its own.
+        with mlflow.start_run(run_id=run), warnings.catch_warnings(record=True):
+            stored = mlflow.pyfunc.log_model(
+                name=version.task,
+                python_model=str(folder / "src/assay/registry/served.py"),
+                artifacts={"weights": str(folder / WEIGHTS), "record": str(folder / RECORD)},
+                code_paths=[str(folder / "src/assay")],
+                signature=_signature(read_json(folder / RECORD)["model"]),
+                pip_requirements=_pins(folder / "requirements.lock"),
+            )
+    client.set_terminated(run, "FINISHED", end)
+    made = client.create_model_version(
+        version.task, stored.model_uri, run, model_id=stored.model_id
+    )
+    return int(made.version)
+
+
+def _signature(model: Mapping[str, Any]) -> Any:
+    """Return the signature: stored images in, label units out."""
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    size = model["image_size"]
+    images = TensorSpec(np.dtype("uint8"), (-1, size, size, 3), "images")
+    values = TensorSpec(np.dtype("float32"), (-1, model["outputs"]))
+    return ModelSignature(Schema([images]), Schema([values]))
+
+
+def _pins(lock: Path) -> list[str]:
+    lines = lock.read_text(encoding="utf-8").splitlines()
+    pins = [line.split(" ")[0] for line in lines if "==" in line and not line.startswith(" ")]
+    return [pin for pin in pins if pin.split("==")[0] in PINNED]
