@@ -10,6 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from assay.runs.summary import remarks
 from assay.tracking.comparison import Ranking, Row
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def show(task: Task, key: str, rankings: Sequence[Ranking], console: Console) ->
     alone = [(ranking.rows[0], ranking.apart) for ranking in others if len(ranking.rows) == 1]
     if alone:
         console.print("\nNot comparable with the above, each on its own")
-        console.print(_table(task, key, [row for row, _ in alone], [why for _, why in alone]))
+        rows = [row for row, _ in alone]
+        console.print(_table(task, key, rows, [why for _, why in alone]))
+        _show_remarks(rows, console)
 
 
 def _show_ranking(task: Task, key: str, ranking: Ranking, console: Console) -> None:
@@ -49,12 +52,24 @@ def _show_ranking(task: Task, key: str, ranking: Ranking, console: Console) -> N
         console.print(f"{count} compared: the best of {count} is optimistic")
     else:
         console.print("1 value: nothing to compare it with")
+    _show_remarks(ranking.rows, console)
     if ranking.repeated:
         several = ", ".join(f"{value} ({count})" for value, count in ranking.repeated.items())
         console.print(f"several results of one value, the latest stands: {several}")
     states = len({row.code for row in ranking.rows})
     if states > 1:
         console.print(f"{states} states of code and environment among them")
+
+
+def _show_remarks(rows: Sequence[Row], console: Console) -> None:
+    """Print each remark once, with the values it is about; what is true of all names none."""
+    about: dict[str, list[str]] = {}
+    for row in rows:
+        for remark in remarks(row.scores, "groups"):
+            about.setdefault(remark, []).append(row.value)
+    for remark, values in about.items():
+        whose = "" if len(values) == len(rows) else f"{', '.join(values)}: "
+        console.print(f"{whose}{remark}")
 
 
 def _table(task: Task, key: str, rows: Sequence[Row], whys: Sequence[str] = ()) -> Table:
