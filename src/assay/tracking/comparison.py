@@ -7,7 +7,7 @@ otherwise equal parameters. Others form rankings of their own, which say what se
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +85,13 @@ def ensure_known(root: Path, keys: Collection[str]) -> None:
         raise AssayError(f"{PARAMS_FILE} · {key}", "no such parameter", expected, "assay params")
 
 
-def compare(root: Path, task: Task, key: str, first: Collection[str] = ()) -> list[Ranking]:
+def compare(
+    root: Path,
+    task: Task,
+    key: str,
+    first: Collection[str] = (),
+    results: Sequence[Result] | None = None,
+) -> list[Ranking]:
     """Return the rankings of every known result of `task` over `key`.
 
     Args:
@@ -93,6 +99,7 @@ def compare(root: Path, task: Task, key: str, first: Collection[str] = ()) -> li
         task: whose results are compared, and whose `rank` sorts them.
         key: dotted, below the task's section; of model or training.
         first: names of experiments whose ranking comes first; then the longest, then the latest.
+        results: every known result, where the caller has them.
 
     Raises:
         AssayError: no result is known that holds the parameter.
@@ -100,7 +107,7 @@ def compare(root: Path, task: Task, key: str, first: Collection[str] = ()) -> li
     cache = Cache(root)
     rows = [
         row
-        for result in join(sighted_entries(root))
+        for result in (join(sighted_entries(root)) if results is None else results)
         if result.task == task.name and (row := _row(result, cache, root, key)) is not None
     ]
     if not rows:

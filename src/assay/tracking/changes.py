@@ -1,0 +1,176 @@
+"""What differs between two results: parameters, data, code, environment; by digest, then in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from ruamel.yaml import YAML
+
+from assay.params import PARAMS_FILE
+from assay.runs.files import read_json
+from assay.runs.git import git
+from assay.runs.record import RECORD
+from assay.tracking.find import Found
+from assay.tracking.projection import Projection
+
+if TYPE_CHECKING:
+    from assay.contract import Task
+
+LOCK = "requirements.lock"
+ABSENT = "absent"
+SHORT = 8  # letters of a digest
+PATHS = ("base", "images")  # facts that only say where files lie
+# Sections of a system that decide which rows and pictures a training sees.
+DECIDING = ("source", "phantom", "policy", "ingest", "similar", "split")
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that differs, as it is in the one and in the other."""
+
+    name: str
+    one: str
+    other: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What differs between two results.
+
+    Attributes:
+        params: of model and training, dotted.
+        data: digests of what training read; what the records say of it; the parameters behind it.
+        code: files and folders that training read, by digest.
+        files: files within those that differ between the commits, with lines added and removed on the
+            way from the other to the one.
+        environment: packages; or the lock's digest where a commit is not known.
+    """
+
+    params: list[Change]
+    data: list[Change]
+    code: list[Change]
+    files: list[str]
+    environment: list[Change]
+
+
+def changes(
+    root: Path, task: Task, one: tuple[Found, Projection], other: tuple[Found, Projection]
+) -> Changes:
+    """Return what differs between two results of one task.
+
+    Args:
+        root: the repository's root; commits are read from its git.
+        task: whose results they are.
+        one: the first, and what it shows.
+        other: the second.
+    """
+    (found, shown), (second, reference) = one, other
+    records = [read_json(each.artifacts[RECORD]) for each in (shown, reference)]
+    inputs = [record["inputs"] for record in records]
+    commits = (found.commit, second.commit)
+    code = _differing(*map(_digests_of_code, inputs))
+    return Changes(
+        params=_differing(shown.params, reference.params),
+        data=_data(root, task.data, commits, records),
+        code=code,
+        files=_files(root, commits, [change.name for change in code]),
+        environment=_environment(root, commits, [each.get(LOCK, ABSENT) for each in inputs]),
+    )
+
+
+def repictured(one: Path, other: Path) -> set[str]:
+    """Return the samples of both whose picture's file has other bytes: one id, two pictures.
+
+    Samples that share a file (`item`) are not judged: its digest changes with any of them.
+
+    Args:
+        one: a `trainval.parquet`.
+        other: another.
+    """
+    alone = pl.len().over("uri") == 1
+    first, second = (
+        pl.scan_parquet(file).filter(alone).select("sample_id", "digest") for file in (one, other)
+    )
+    both = first.join(second, on="sample_id")
+    return set(both.filter(pl.col("digest") != pl.col("digest_right")).collect()["sample_id"])
+
+
+def _differing(one: Facts, other: Facts) -> list[Change]:
+    """Return the names whose values differ, sorted; a name that only one has is absent in the other."""
+    found = []
+    for name in sorted(one.keys() | other.keys()):
+        first, second = str(one.get(name, ABSENT)), str(other.get(name, ABSENT))
+        if first != second:
+            found.append(Change(name, first, second))
+    return found
+
+
+def _data(root: Path, name: str, commits: tuple[str, str], records: list[Facts]) -> list[Change]:
+    digests = [
+        {
+            name: digest[:SHORT]
+            for name, digest in record["inputs"].items()
+            if name.startswith(("data/", "reports/"))
+        }
+        for record in records
+    ]
+    facts = [{k: v for k, v in record["data"].items() if k not in PATHS} for record in records]
+    found = _differing(*facts) + _differing(*digests)
+    if found and all(commits):
+        found = _differing(*(_section(root, commit, name) for commit in commits)) + found
+    return found
+
+
+def _section(root: Path, commit: str, name: str) -> dict[str, str]:
+    """Return a system's deciding parameters at a commit, dotted; empty where it has no such section."""
+    content = YAML(typ="safe", pure=True).load(git(root, "show", f"{commit}:{PARAMS_FILE}")) or {}
+    for key in name.split("."):
+        content = content.get(key) or {}
+    return _flat({key: content[key] for key in DECIDING if key in content}, f"{name}.")
+
+
+def _flat(content: Facts, prefix: str) -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = str(value)
+    return flat
+
+
+def _digests_of_code(inputs: Facts) -> dict[str, str]:
+    return {
+        name: str(digest)[:SHORT]
+        for name, digest in inputs.items()
+        if name != LOCK and not name.startswith(("data/", "reports/"))
+    }
+
+
+def _files(root: Path, commits: tuple[str, str], paths: list[str]) -> list[str]:
+    """Return the changed files below `paths`, from the second commit to the first."""
+    if not paths or not all(commits):
+        return []
+    one, other = commits
+    listed = git(root, "diff", "--numstat", other, one, "--", *paths)
+    rows = (line.split("\t") for line in listed.splitlines())
+    return [f"{name} +{added} −{removed}" for added, removed, name in rows]
+
+
+def _environment(root: Path, commits: tuple[str, str], digests: list[str]) -> list[Change]:
+    """Name the packages whose pins differ; they stand in the lock at the commits."""
+    if digests[0] == digests[1]:
+        return []
+    pins = _differing(*(_pins(root, commit) for commit in commits)) if all(commits) else []
+    return pins or [Change(LOCK, digests[0][:SHORT], digests[1][:SHORT])]
+
+
+def _pins(root: Path, commit: str) -> dict[str, str]:
+    lines = git(root, "show", f"{commit}:{LOCK}").splitlines()
+    pinned = (line.split()[0].split("==") for line in lines if "==" in line and line[0].isalnum())
+    return {name: version for name, version, *_ in pinned}

@@ -1,0 +1,239 @@
+"""Paired differences: two sets of predictions on the same rows, with intervals by group.
+
+Both are scored on every bootstrap draw of the same groups, so that what makes a subject easy or hard
+for both cancels out. Positive says that the first has the higher value, be that better or worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from assay.errors import AssayError
+from assay.learning.intervals import group_intervals
+from assay.tracking.comparison import Row, compare
+
+if TYPE_CHECKING:
+    from assay.contract import Task
+    from assay.sections import Evaluate
+    from assay.tracking.projection import Projection
+    from assay.tracking.results import Result
+
+Floats = npt.NDArray[np.float32]
+KINDS = ("label", "prediction", "baseline")
+SEED = "train.seed"
+FEW_SEEDS = 3  # of two, the range says next to nothing
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The rows of one `predictions.csv`: n validation rows of k outputs, in label units.
+
+    Attributes:
+        sample_ids: (n), each once.
+        groups: (n,) the group of each row, as text.
+        labels: (n, k).
+        predictions: (n, k) of the model.
+        baseline: (n, k) of the trivial predictor, fitted on the training rows.
+    """
+
+    sample_ids: list[str]
+    groups: npt.NDArray[np.str_]
+    labels: Floats
+    predictions: Floats
+    baseline: Floats
+
+    def at(self, rows: npt.NDArray[np.int64]) -> Scored:
+        """Return the rows at these places, in their order."""
+        return Scored(
+            [self.sample_ids[row] for row in rows],
+            self.groups[rows],
+            self.labels[rows],
+            self.predictions[rows],
+            self.baseline[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric of both, and `value` = `one` − `other` in the metric's unit, with its interval."""
+
+    metric: str
+    one: float
+    other: float
+    value: float
+    low: float
+    high: float
+
+    @property
+    def is_beyond_zero(self) -> bool:
+        """Say whether the interval leaves zero out; an interval that is not defined does not."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What another seed alone changes: the headline's range over seeds of one configuration.
+
+    Attributes:
+        seeds: how many are known.
+        spread: highest − lowest, in the metric's unit; it grows with the number of seeds.
+        states: how many states of code and environment are among them; above 1 it is not seeds alone.
+    """
+
+    seeds: int
+    spread: float
+    states: int
+
+
+@dataclass(frozen=True)
+class Paired:
+    """What was compared, what was left out, and the differences by metric.
+
+    Attributes:
+        groups: independent subjects compared.
+        rows: compared.
+        relabelled: rows of both, left out since their labels differ.
+        only_one: rows that only the first predicts.
+        only_other: rows that only the second predicts.
+        differences: metric → difference.
+    """
+
+    groups: int
+    rows: int
+    relabelled: int
+    only_one: int
+    only_other: int
+    differences: Mapping[str, Difference]
+
+
+def read_scored(path: Path) -> Scored:
+    """Read a `predictions.csv`.
+
+    Raises:
+        AssayError: it is absent, lacks a column, or names a sample twice.
+    """
+    if not path.exists():
+        raise AssayError(str(path), "no such file", "predictions", "dvc repro evaluate@<task>")
+    # Ids stay text: 0012 is not 12.
+    text = {"sample_id": pl.String, "group_id": pl.String}
+    table = pl.read_csv(path, schema_overrides=text)
+    columns = {kind: _columns(table, kind) for kind in KINDS}
+    counts = {len(found) for found in columns.values()}
+    if not text.keys() <= set(table.columns) or counts == {0} or len(counts) > 1:
+        expected = "sample_id, group_id, and label, prediction, baseline for each output"
+        raise AssayError(str(path), f"columns {', '.join(table.columns)}", expected)
+    twice = table.filter(pl.col("sample_id").is_duplicated())["sample_id"]
+    if len(twice):
+        raise AssayError(str(path), f"sample {twice[0]} stands twice", "one row a sample")
+    values = [table.select(columns[kind]).to_numpy().astype(np.float32) for kind in KINDS]
+    return Scored(table["sample_id"].to_list(), table["group_id"].to_numpy().astype(str), *values)
+
+
+def paired(task: Task, one: Scored, other: Scored, how: Evaluate) -> Paired:
+    """Compare two models on the rows that both predict and whose labels agree.
+
+    Args:
+        task: whose metrics are taken.
+        one: the first; its groups are drawn.
+        other: the second.
+        how: resamples, confidence and seed of the intervals.
+
+    Raises:
+        AssayError: fewer than two groups are left, or the outputs differ in number.
+    """
+    if one.labels.shape[1] != other.labels.shape[1]:
+        found = f"{one.labels.shape[1]} and {other.labels.shape[1]} outputs"
+        raise AssayError(f"{task.name}, paired", found, "the same outputs")
+    mine, theirs = _common(one, other)
+    agree = (one.labels[mine] == other.labels[theirs]).all(axis=1)
+    first, second = one.at(mine[agree]), other.at(theirs[agree])
+    groups, relabelled = len(set(first.groups)), len(mine) - int(agree.sum())
+    if groups < 2:
+        raise AssayError(
+            f"{task.name}, paired",
+            f"{groups} group(s) in common: {len(mine)} common rows of {len(one.sample_ids)} and"
+            f" {len(other.sample_ids)}, {relabelled} of them relabelled",
+            "at least 2 groups that both validate on, with equal labels",
+            f"dvc repro evaluate@{task.name} for both on one split, then again",
+        )
+    return Paired(
+        groups=groups,
+        rows=len(first.sample_ids),
+        relabelled=relabelled,
+        only_one=len(one.sample_ids) - len(mine),
+        only_other=len(other.sample_ids) - len(mine),
+        differences=_differences(task, first, second, how),
+    )
+
+
+def against_baseline(task: Task, one: Scored, how: Evaluate) -> Paired:
+    """Compare a model with its trivial predictor, on its own rows."""
+    return paired(task, one, replace(one, predictions=one.baseline), how)
+
+
+def seed_noise(
+    root: Path, task: Task, shown: Projection, results: Sequence[Result] | None = None
+) -> Noise | None:
+    """Return the noise of a result's configuration and data, or None with fewer than 3 seeds known.
+
+    Args:
+        root: the repository's root.
+        task: whose headline is looked at.
+        shown: the result; its seeds are the results that differ from it in `train.seed` alone.
+        results: every known result, where the caller has them.
+    """
+    others = {name: value for name, value in shown.params.items() if name != SEED}
+    rankings = compare(root, task, SEED, results=results)
+    mine = (each.rows for each in rankings if _is_of(each.rows[0], others, shown.datasets))
+    rows = next(mine, [])
+    if len(rows) < FEW_SEEDS:
+        return None
+    values = [row.metrics[task.headline.metric] for row in rows]
+    return Noise(len(rows), max(values) - min(values), len({row.code for row in rows}))
+
+
+def _is_of(row: Row, others: Mapping[str, str], data: Mapping[str, str]) -> bool:
+    return row.others == others and row.data == data
+
+
+def _columns(table: pl.DataFrame, kind: str) -> list[str]:
+    """Return the columns `kind`, or `kind0`, `kind1`, … by number."""
+    if kind in table.columns:
+        return [kind]
+    numbered = [name for name in table.columns if name.removeprefix(kind).isdecimal()]
+    return sorted(numbered, key=lambda name: int(name.removeprefix(kind)))
+
+
+def _common(one: Scored, other: Scored) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the places of the samples of both, by id: the order of the files decides nothing."""
+    mine = {sample: row for row, sample in enumerate(one.sample_ids)}
+    theirs = {sample: row for row, sample in enumerate(other.sample_ids)}
+    shared = sorted(mine.keys() & theirs.keys())
+    return (
+        np.array([mine[sample] for sample in shared], dtype=np.int64),
+        np.array([theirs[sample] for sample in shared], dtype=np.int64),
+    )
+
+
+def _differences(task: Task, one: Scored, other: Scored, how: Evaluate) -> dict[str, Difference]:
+    """Score both on the same draws; the rows of `one` and `other` are the same samples."""
+
+    def statistics(rows: npt.NDArray[np.int64]) -> list[float]:
+        first = task.metrics(one.predictions[rows], one.labels[rows])
+        second = task.metrics(other.predictions[rows], one.labels[rows])
+        return [first[name] - second[name] for name in first]
+
+    intervals = group_intervals(one.groups, statistics, how.resamples, how.confidence, how.seed)
+    first = task.metrics(one.predictions, one.labels)
+    second = task.metrics(other.predictions, one.labels)
+    return {
+        name: Difference(name, value, second[name], value - second[name], low, high)
+        for (name, value), (low, high) in zip(first.items(), intervals, strict=True)
+    }

@@ -1,0 +1,180 @@
+"""A comparison of two results as text for people: metrics, one sentence, rows, what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from assay.runs.summary import COUNTED, few_subjects
+from assay.tracking.changes import Change, Changes
+from assay.tracking.find import Found
+from assay.tracking.paired import Difference, Noise, Paired, Scored
+from assay.tracking.projection import Projection
+
+if TYPE_CHECKING:
+    from assay.contract import Task
+
+LETTERS = ("A", "B")
+FILES = 20  # listed by name; beyond, git lists them better
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: what was found, what it shows, its rows, its own scores, its seed noise."""
+
+    found: Found
+    shown: Projection
+    scored: Scored
+    scores: Mapping[str, Any]
+    noise: Noise | None
+
+    @property
+    def counted(self) -> str:
+        """Return what its groups are called; below patients the rows are no independent subjects."""
+        return COUNTED.get(self.shown.tags["group_kind"], "images, by image")
+
+
+Sides = tuple[Side, Side]
+
+
+def show_names(task: Task, sides: Sides, console: Console) -> None:
+    """Print which two results these are."""
+    console.print(f"{task.name}, on validation rows")
+    for letter, side in zip(LETTERS, sides, strict=True):
+        when = datetime.fromtimestamp(side.shown.end / 1000).astimezone()
+        name = "" if side.found.name in side.found.how else f"{side.found.name} · "
+        console.print(f"{letter}  {name}{side.found.how} · {when:%Y-%m-%d %H:%M}")
+    if sides[0].found.result.digest == sides[1].found.result.digest:
+        console.print("A and B are one and the same result")
+
+
+def show_metrics(
+    task: Task, found: Paired, sides: Sides, confidence: float, console: Console
+) -> None:
+    """Print every metric, the headline first, and the headline as a sentence."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0)
+    interval, digits = f"A − B [{confidence:.0%}]", task.headline.digits
+    table.add_column("", min_width=12)
+    for name in ("A", "B"):
+        table.add_column(name, justify="right", min_width=digits + 4)
+    table.add_column(interval)
+    table.add_column("beyond zero")
+    for name in sorted(found.differences, key=lambda name: name != task.headline.metric):
+        each = found.differences[name]
+        values = (_minus(f"{value:.{digits}f}") for value in (each.one, each.other))
+        beyond = "yes" if each.is_beyond_zero else "no"
+        table.add_row(name, *values, _interval(each, digits), beyond)
+    console.print(table)
+    console.print(_sentence(task, found, sides), soft_wrap=True)
+    if not any(side.noise for side in sides):
+        console.print(f"to measure seeds: assay sweep {task.name} train.seed <seed> <seed> …")
+
+
+def show_rows(
+    task: Task, found: Paired, sides: Sides, other_pictures: set[str], console: Console
+) -> None:
+    """Print what is not compared, and whose own figures are of which rows."""
+    common = set(sides[0].scored.sample_ids) & set(sides[1].scored.sample_ids)
+    if common & other_pictures:
+        console.print(
+            f"{len(common & other_pictures)} of the {len(common)} common rows have another picture"
+            " file under the same id: the same subjects only where equal ids mean equal subjects"
+        )
+    left = {
+        "relabelled": found.relabelled,
+        "only in A": found.only_one,
+        "only in B": found.only_other,
+    }
+    if not any(left.values()):
+        return
+    counts = ", ".join(f"{count} {why}" for why, count in left.items() if count)
+    console.print(
+        f"The validation sets differ; only what they share is compared. Left out: {counts}"
+    )
+    for letter, side in zip(LETTERS, sides, strict=True):
+        console.print(f"{letter}'s own {_own(task, side)}: of another set, not to be compared")
+
+
+def show_changes(what: Changes, console: Console) -> None:
+    """Print what differs, A and B side by side; then the files, from B to A."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("changed", overflow="fold")
+    table.add_column("A", overflow="fold")
+    table.add_column("B", overflow="fold")
+    kinds = ("params", "data", "code", "environment")
+    same = [kind for kind in kinds if not getattr(what, kind)]
+    for kind in kinds:
+        listed: Sequence[Change] = getattr(what, kind)
+        for change in listed:
+            table.add_row(f"{kind}  {change.name}", change.one, change.other)
+    if table.row_count:
+        console.print(table)
+    if same:
+        console.print(f"the same in both: {', '.join(same)}")
+    if what.code:
+        _show_files(what.files, console)
+
+
+def _show_files(files: Sequence[str], console: Console) -> None:
+    """Print the changed files; none are known where the code was not committed as it ran."""
+    console.print(
+        "code, from B to A:" + ("" if files else " not known, it was not committed as it ran")
+    )
+    for file in files[:FILES]:
+        console.print(f"  {file}")
+    if len(files) > FILES:
+        console.print(f"  and {len(files) - FILES} more: git diff --stat <B> <A> -- src")
+
+
+def _sentence(task: Task, found: Paired, sides: Sides) -> str:
+    """Say the headline in one line: difference, subjects, seeds, and what follows from them."""
+    score = task.headline
+    each, counted = found.differences[score.metric], sides[0].counted
+    unit = f" {score.unit}" if score.unit else ""
+    said = f"{score.metric.upper()} {_interval(each, score.digits)}{unit} on the same"
+    said += f" {found.groups} {counted} ({_noise(task, sides)}): "
+    few = few_subjects(found.groups, counted.partition(",")[0])
+    if few:
+        return said + few
+    if not each.is_beyond_zero:
+        return f"{said}no difference beyond chance"
+    better = "A" if score.gain(each.one, each.other) > 0 else "B"
+    spread = max((side.noise.spread for side in sides if side.noise), default=0.0)
+    hedge = ", yet by no more than seeds differ" if abs(each.value) <= spread else ""
+    return f"{said}{better} is better{hedge}"
+
+
+def _noise(task: Task, sides: Sides) -> str:
+    """Say what seeds alone change, once where both are of one configuration."""
+    same = sides[0].noise == sides[1].noise
+    said = []
+    for letter, side in zip(LETTERS, sides[:1] if same else sides, strict=False):
+        if side.noise is not None:
+            of = "" if same else f" of {letter}"
+            states = side.noise.states
+            codes = f", over {states} states of code" if states > 1 else ""
+            spread = f"{side.noise.spread:.{task.headline.digits}f}"
+            said.append(f"{side.noise.seeds} seeds{of} differ by {spread}{codes}")
+    return "; ".join(said) or "seeds not measured"
+
+
+def _own(task: Task, side: Side) -> str:
+    score, own = task.headline, side.scores[task.headline.metric]
+    low, high = (f"{own[end]:.{score.digits}f}" for end in ("low", "high"))
+    rests = f"{side.scores['groups']} {side.counted}"
+    return f"{score.metric.upper()} {own['value']:.{score.digits}f} [{low}, {high}] on {rests}"
+
+
+def _interval(each: Difference, digits: int) -> str:
+    value, low, high = (f"{number:+.{digits}f}" for number in (each.value, each.low, each.high))
+    return _minus(f"{value} [{low}, {high}]")
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")

@@ -1,0 +1,125 @@
+"""`assay compare`: two results on the same subjects, seed noise where measured, and what changed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import DATA, TASK, Project
+
+from assay.registry.ledger import append
+from assay.tracking.entries import sighted_entries
+from assay.tracking.results import Result, join
+
+SEED = f"{TASK}.train.seed"
+CHANGED = "src/assay/learning/progress.py"
+
+
+@pytest.fixture(scope="module")
+def _compared(finished_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train two other seeds, and one experiment of other parameters, split and code."""
+    folder = tmp_path_factory.mktemp("compared") / "project"
+    shutil.copytree(finished_folder, folder, symlinks=True)
+    project = Project(folder)
+    for name, seed in (("seven", 7), ("eight", 8)):
+        project.run("dvc", "exp", "run", "--temp", "-n", name, "-S", f"{SEED}={seed}")
+    source = folder / CHANGED
+    source.write_text(source.read_text().replace("[EPOCH]", "[OWN]"))
+    other = ("-S", f"{TASK}.train.epochs=2", "-S", f"{DATA}.split.folds=3")
+    project.run("dvc", "exp", "run", "--temp", "-n", "other", *other)
+    project.run("git", "checkout", "-q", ".")
+    project.assay("sync")
+    return folder
+
+
+@pytest.fixture
+def compared(_compared: Path, tmp_path: Path) -> Project:
+    shutil.copytree(_compared, tmp_path / "project", symlinks=True)
+    return Project(tmp_path / "project")
+
+
+def result(project: Project, experiment: str) -> Result:
+    return next(
+        each
+        for each in join(sighted_entries(project.folder))
+        if any(sighting.experiment == experiment for sighting in each.sightings)
+    )
+
+
+def mae(project: Project, experiment: str) -> float:
+    digest = result(project, experiment).outs[f"reports/{TASK}/metrics.json"]
+    content: Any = project.json(f".dvc/cache/files/md5/{digest[:2]}/{digest[2:]}")
+    return float(content["mae"]["value"])
+
+
+def run_id(project: Project, experiment: str) -> str:
+    import mlflow
+
+    uri = f"sqlite:///{project.folder}/.assay/mlflow/mlflow.db"
+    client = mlflow.MlflowClient(uri, uri)
+    place = client.get_experiment_by_name(TASK).experiment_id
+    [run] = client.search_runs([place], f"tags.experiment = '{experiment}'")
+    return str(run.info.run_id)
+
+
+def test_seeds_on_the_same_subjects(compared: Project) -> None:
+    """Equal but for the seed: the difference is the files' own, and beside it what seeds differ by."""
+    said = compared.assay("compare", "seven", "eight")
+    committed = compared.json(f"reports/{TASK}/metrics.json")["mae"]["value"]
+    seven, eight = mae(compared, "seven"), mae(compared, "eight")
+    spread = max(seven, eight, committed) - min(seven, eight, committed)
+    assert f"A  experiment seven on {compared.run('git', 'rev-parse', 'HEAD')[:7]}" in said
+    assert re.search(rf"mae +{seven:.2f} +{eight:.2f}", said)
+    line = next(line for line in said.splitlines() if line.startswith("MAE "))
+    assert line.startswith(f"MAE {seven - eight:+.2f} [".replace("-", "−"))
+    assert f"patients (3 seeds differ by {spread:.2f})" in line
+    assert "The validation sets differ" not in said
+    assert re.search(r"params  train\.seed +7 +8", said)
+    assert "the same in both: data, code, environment" in said
+
+
+def test_a_name_means_the_same_as_its_run_commit_and_version(compared: Project) -> None:
+    by_name = compared.assay("compare", "seven", "HEAD").splitlines()
+    digest = result(compared, "seven").digest
+    facts = {"task": TASK, "version": 1, "result": digest, "weights": "w", "record": "r"}
+    append(
+        compared.folder, "candidate", TASK, {**facts, "commit": result(compared, "seven").record}
+    )
+    for name in (run_id(compared, "seven")[:6], f"{TASK}/v1"):
+        said = compared.assay("compare", name, ".").splitlines()
+        assert said[3:] == by_name[3:], name  # all but the two names
+
+
+def test_other_data_code_and_parameters_are_named(compared: Project) -> None:
+    said = compared.assay("compare", "other", "HEAD")
+    assert "The validation sets differ; only what they share is compared. Left out: " in said
+    assert f"A's own MAE {mae(compared, 'other'):.2f} [" in said
+    assert "of another set, not to be compared" in said
+    assert re.search(r"params  train\.epochs +2 +3", said)
+    assert re.search(rf"data  {re.escape(DATA)}\.split\.folds +3 +4", said)
+    assert re.search(r"data  split_digest +\w{16} +\w{16}", said)
+    assert re.search(r"code  src/assay/learning +\w{8} +\w{8}", said)
+    assert "seeds of B differ by" in said  # A's configuration has one seed
+    assert "the same in both: environment" in said
+    changed = [line for line in said.splitlines() if line.startswith("  src/")]
+    assert changed == [f"  {CHANGED} +1 −1"]
+
+
+def test_what_cannot_be_compared_is_refused(compared: Project, tmp_path: Path) -> None:
+    said = compared.assay("compare", "sevn", "eight", fails=True)
+    assert "error: sevn: no result has this name" in said
+    assert "expected: for example seven" in said
+    digest = result(compared, "other").outs[f"reports/{TASK}/predictions.csv"]
+    predictions = compared.folder / f".dvc/cache/files/md5/{digest[:2]}/{digest[2:]}"
+    text = predictions.read_text()
+    predictions.unlink()
+    predictions.write_text(text.replace("\nf", "\nother-f"))  # no sample of one is in the other
+    said = compared.assay("compare", "other", "HEAD", fails=True)
+    assert re.search(r"params  train\.epochs +2 +3", said)  # what changed is told all the same
+    assert "0 group(s) in common: 0 common rows of " in said
+    compared.run("git", "clone", "-q", str(compared.folder), str(tmp_path / "clone"))
+    said = Project(tmp_path / "clone").assay("compare", "HEAD", "HEAD", fails=True)
+    assert "its predictions are not in the DVC cache of this clone" in said

@@ -1,0 +1,204 @@
+"""Paired differences: known ones, on what both predict, with intervals by group."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from assay.contract import find_task
+from assay.errors import AssayError
+from assay.sections import Evaluate
+from assay.tracking.changes import repictured
+from assay.tracking.paired import Scored, against_baseline, paired, read_scored
+
+TASK = find_task("hemoglobin-conjunctiva")
+HOW = Evaluate(resamples=300, confidence=0.95, seed=3)
+
+
+def scored(errors: np.ndarray, groups: np.ndarray | None = None) -> Scored:
+    """Return rows whose predictions miss by `errors` (n,); each a group of its own unless told."""
+    count = len(errors)
+    labels = np.linspace(8, 16, count, dtype=np.float32)[:, None]
+    return Scored(
+        [f"s{row:03}" for row in range(count)],
+        np.arange(count).astype(str) if groups is None else groups.astype(str),
+        labels,
+        labels + errors[:, None].astype(np.float32),
+        np.full_like(labels, labels.mean()),
+    )
+
+
+def random_errors(count: int, spread: float, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, spread, count)
+
+
+def test_a_known_difference_is_found_and_turns_over_with_the_two() -> None:
+    signs = np.where(np.arange(20) % 2, 1.0, -1.0)
+    one, other = scored(0.5 * signs), scored(2 * signs)
+    mae = paired(TASK, one, other, HOW).differences["mae"]
+    assert (mae.one, mae.other) == pytest.approx((0.5, 2.0), abs=1e-5)
+    assert (mae.value, mae.low, mae.high) == pytest.approx((-1.5,) * 3, abs=1e-5)
+    assert mae.is_beyond_zero
+    back = paired(TASK, other, one, HOW).differences["mae"]
+    assert (back.value, back.low, back.high) == (-mae.value, -mae.high, -mae.low)
+
+
+def test_equal_models_do_not_differ() -> None:
+    one = scored(random_errors(20, 1))
+    for each in paired(TASK, one, one, HOW).differences.values():
+        assert (each.value, each.low, each.high) == (0, 0, 0)
+        assert not each.is_beyond_zero
+
+
+def test_what_is_hard_for_both_cancels_out() -> None:
+    """Errors spread by 5, the same for both but for 0.1: unpaired it drowns, paired it shows."""
+    hard = np.abs(random_errors(40, 5)) + 0.2
+    one, other = scored(hard), scored(hard + 0.1)
+    alone = against_baseline(TASK, one, HOW).differences["mae"]
+    mae = paired(TASK, one, other, HOW).differences["mae"]
+    assert (mae.value, mae.low, mae.high) == pytest.approx((-0.1,) * 3, abs=1e-4)
+    assert alone.high - alone.low > 1  # the rows do differ that much
+
+
+def test_only_what_both_predict_is_compared_in_whatever_order() -> None:
+    signs = np.where(np.arange(24) % 2, 1.0, -1.0)
+    whole, rows = scored(signs), np.arange(24)
+    worse = replace(whole, predictions=whole.labels + 3 * signs[:, None].astype(np.float32))
+    wild = worse.predictions.copy()
+    wild[20:] = 1000
+    one, other = whole.at(rows[4:]), replace(worse, predictions=wild).at(rows[:20][::-1])
+    wild_one = one.predictions.copy()
+    wild_one[-4:] = -1000  # of rows that only the first has
+    found = paired(TASK, replace(one, predictions=wild_one), other, HOW)
+    assert (found.rows, found.groups, found.only_one, found.only_other) == (16, 16, 4, 4)
+    mae = found.differences["mae"]
+    assert (mae.one, mae.other, mae.low, mae.high) == pytest.approx((1, 3, -2, -2), abs=1e-5)
+
+
+def test_relabelled_rows_are_left_out_and_counted() -> None:
+    signs = np.where(np.arange(12) % 2, 1.0, -1.0)
+    one, other = scored(signs), scored(2 * signs)
+    labels, predictions = other.labels.copy(), other.predictions.copy()
+    labels[3:5] += 0.1
+    predictions[3:5] = 1000
+    found = paired(TASK, one, replace(other, labels=labels, predictions=predictions), HOW)
+    assert (found.relabelled, found.rows, found.groups) == (2, 10, 10)
+    assert found.differences["mae"].other == pytest.approx(2, abs=1e-5)
+
+
+def test_repeated_rows_of_a_group_do_not_narrow_the_interval() -> None:
+    """Ten pictures of each of 15 persons say no more than one of each; by row they would seem to."""
+    one, other = scored(random_errors(15, 1, 1)), scored(random_errors(15, 1, 2))
+    rows = np.repeat(np.arange(15), 10)
+    ids = [f"r{number:03}" for number in range(len(rows))]
+    many, others = (replace(each.at(rows), sample_ids=ids) for each in (one, other))
+    once = paired(TASK, one, other, HOW).differences["mae"]
+    often = paired(TASK, many, others, HOW)
+    assert (often.groups, often.rows) == (15, 150)
+    mae = often.differences["mae"]
+    assert (mae.low, mae.high) == pytest.approx((once.low, once.high), abs=1e-6)
+    by_row = replace(many, groups=np.array(ids))
+    narrow = paired(TASK, by_row, others, HOW).differences["mae"]
+    assert narrow.high - narrow.low < 0.5 * (mae.high - mae.low)
+
+
+def test_the_groups_of_the_first_are_drawn() -> None:
+    one = scored(random_errors(12, 1, 1), groups=np.arange(12) // 3)
+    other = scored(random_errors(12, 1, 2))
+    assert paired(TASK, one, other, HOW).groups == 4
+    assert paired(TASK, other, one, HOW).groups == 12
+
+
+def test_equal_input_gives_equal_numbers() -> None:
+    one, other = scored(random_errors(15, 1, 1)), scored(random_errors(15, 1, 2))
+    assert paired(TASK, one, other, HOW) == paired(TASK, one, other, HOW)
+
+
+def test_fewer_than_two_common_groups_are_refused() -> None:
+    whole = scored(random_errors(10, 1))
+    rows = np.arange(10)
+    with pytest.raises(AssayError, match=r"0 group\(s\) in common: 0 common rows of 5 and 5"):
+        paired(TASK, whole.at(rows[:5]), whole.at(rows[5:]), HOW)
+    of_one_person = replace(whole, groups=np.full(10, "p"))
+    with pytest.raises(AssayError, match=r"1 group\(s\) in common: 10 common rows"):
+        paired(TASK, of_one_person, whole, HOW)
+    relabelled = replace(whole, labels=whole.labels + 1)
+    with pytest.raises(AssayError, match="10 of them relabelled"):
+        paired(TASK, whole, relabelled, HOW)
+    two = replace(whole, labels=np.hstack([whole.labels, whole.labels]))
+    with pytest.raises(AssayError, match="1 and 2 outputs"):
+        paired(TASK, whole, two, HOW)
+
+
+def test_the_baseline_is_the_other_column() -> None:
+    one = scored(random_errors(30, 0.1))
+    mae = against_baseline(TASK, one, HOW).differences["mae"]
+    trivial = float(np.abs(one.baseline - one.labels).mean())
+    assert mae.other == pytest.approx(trivial, abs=1e-5)
+    assert mae.high < 0
+
+
+def test_predictions_are_read_as_written(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_text(
+        "sample_id,group_id,label,prediction,baseline\n0012,7,15.3,14.108392,12.0\n12,08,9.1,9,12\n"
+    )
+    read = read_scored(path)
+    assert read.sample_ids == ["0012", "12"]
+    assert read.groups.tolist() == ["7", "08"]
+    assert read.labels.dtype == np.float32
+    assert read.predictions[:, 0].tolist() == np.float32([14.108392, 9]).tolist()
+
+
+def test_several_outputs_are_read_by_number(tmp_path: Path) -> None:
+    """Eleven of them: as text, label10 would stand before label2."""
+    kinds = {"label": 0, "prediction": 100, "baseline": 200}
+    columns = {
+        f"{kind}{number}": [float(start + number)] * 2
+        for number in reversed(range(11))
+        for kind, start in kinds.items()
+    }
+    table = pl.DataFrame({"sample_id": ["a", "b"], "group_id": ["a", "b"], **columns})
+    table.write_csv(tmp_path / "predictions.csv")
+    read = read_scored(tmp_path / "predictions.csv")
+    assert read.labels[0].tolist() == list(range(11))
+    assert read.predictions[1].tolist() == list(range(100, 111))
+    assert read.baseline[1].tolist() == list(range(200, 211))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sample_id,group_id,label,prediction\na,a,1,1\n", "label, prediction, baseline"),
+        ("sample_id,label,prediction,baseline\na,1,1,1\n", "sample_id, group_id"),
+        ("sample_id,group_id,label,prediction,baseline\na,a,1,1,1\na,b,1,1,1\n", "a stands twice"),
+    ],
+)
+def test_a_table_that_cannot_be_paired_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_text(text)
+    with pytest.raises(AssayError, match=said):
+        read_scored(path)
+
+
+def test_an_absent_table_is_told(tmp_path: Path) -> None:
+    with pytest.raises(AssayError, match="no such file"):
+        read_scored(tmp_path / "predictions.csv")
+
+
+def test_one_id_with_two_pictures_is_named(tmp_path: Path) -> None:
+    """Rows of one shared file are not judged: its digest changes with any of them."""
+
+    def table(name: str, digests: list[str]) -> Path:
+        ids, uris = ["a", "b", "c", "d"], ["a.png", "b.png", "all.npy", "all.npy"]
+        path = tmp_path / name
+        pl.DataFrame({"sample_id": ids, "uri": uris, "digest": digests}).write_parquet(path)
+        return path
+
+    one, other = table("one", ["1", "2", "3", "3"]), table("other", ["1", "9", "8", "8"])
+    assert repictured(one, other) == {"b"}
+    assert repictured(one, one) == set()
