@@ -45,6 +45,7 @@ from assay.learning.module import Training
 from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import factor, warmup_cosine
 from assay.learning.scores import regression_scores
+from assay.learning.targets import Values
 from assay.learning.views import Prepare
 from assay.runs.journal import Journal
 from assay.runs.record import WEIGHTS
@@ -107,6 +108,7 @@ def make_plan(network: nn.Module, size: int, loop: Loop) -> Plan:
         rank=lambda row: (-row["epoch"],),
         parts=[Part("all", list(own.parameters()), schedule, PEAK)],
         loop=loop,
+        targets=Values(0, 255),
     )
 
 

@@ -37,16 +37,28 @@ def task(request: pytest.FixtureRequest) -> contract.Task:
 
 
 def rows_of(task: contract.Task, count: int = 24) -> Rows:
-    """Return images whose brightness is their label."""
+    """Return images whose brightness is their label's place in its possible range."""
     random = np.random.default_rng(1)
-    labels = random.uniform(0, 1, count)
+    place = random.uniform(0, 1, count)
     images = np.zeros((count, SIZE, SIZE, 3), dtype=np.uint8)
-    images += (60 + 150 * labels).astype(np.uint8)[:, None, None, None]
+    images += (60 + 150 * place).astype(np.uint8)[:, None, None, None]
     images += random.integers(0, 9, images.shape, dtype=np.uint8)
     target = contract.find_system(task.data).target
+    low, high = possible(task)
+    labels = low + (high - low) * place
     return Rows(
         images, {target: labels, "sample_id": np.arange(count), "group_id": np.arange(count)}
     )
+
+
+def possible(task: contract.Task) -> tuple[float, float]:
+    """Return the range that the label gate holds for possible."""
+    [limits] = [
+        rule.arguments
+        for rule in contract.find_system(task.data).rules()
+        if rule.expectation == "ExpectColumnValuesToBeBetween"
+    ]
+    return limits["min_value"], limits["max_value"]
 
 
 def run_in(folder: Path, task: contract.Task) -> Run:

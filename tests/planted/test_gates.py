@@ -5,24 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
-import torch
-from torch import nn
 
 from assay.contract import find_system
 from assay.errors import GateError
 from assay.gates.expectations import judge_expectations
 from assay.gates.labels import common, judge_labels
 from assay.gates.leakage import judge_leakage
-from assay.gates.preflight import preflight
 from assay.gates.verdict import Check, Verdict
-from assay.learning.plan import Part, Plan, Set
-from assay.learning.schedules import warmup_cosine
-from assay.learning.views import Prepare
 from assay.runs.files import read_json
-from assay.sections import Train
 
 RULES = find_system("hemoglobin.conjunctiva").rules()
 [SCHEMA] = [rule for rule in common("hb") if rule.name == "schema"]
@@ -189,80 +181,3 @@ def test_a_failed_gate_leaves_its_verdict_and_says_where(tmp_path: Path) -> None
     verdict = read_json(tmp_path / "labels.json")
     assert verdict["passed"] is False
     assert verdict["checks"][0]["rows"] == ["s1"]
-
-
-LOOP = Train(
-    fold=0, epochs=1, batch=4, weight_decay=0.0, seed=1, threads=1, workers=0, device="cpu",
-    precision="32-true", resume_every=1,
-)  # fmt: skip
-IMAGES = np.random.default_rng(0).integers(0, 255, (8, 16, 16, 3), dtype=np.uint8)
-LABELS = np.linspace(8, 16, 8, dtype=np.float32)[:, None]
-
-
-def network() -> nn.Sequential:
-    return nn.Sequential(nn.Flatten(), nn.Linear(768, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
-
-
-def refused(
-    tmp_path: Path,
-    net: nn.Module,
-    labels: np.ndarray,
-    loss: Any = None,
-    images: np.ndarray = IMAGES,
-) -> str:
-    parts = [Part("all", list(net.parameters()), warmup_cosine(1, 0, 1e-3, 1e-4), 1e-3)]
-    plan = Plan(
-        net,
-        loss or nn.SmoothL1Loss(),
-        Prepare((), 16),
-        lambda p, t: {},
-        lambda m: (0.0,),
-        parts,
-        LOOP,
-    )
-    rows = Set(images, labels)
-    with pytest.raises(GateError) as caught:
-        preflight("toy", plan, rows, rows, tmp_path / "preflight.json")
-    return caught.value.found
-
-
-def test_flat_labels_that_torch_would_broadcast_are_caught(tmp_path: Path) -> None:
-    """(n, 1) against (n,) gives an n × n loss without a word, and trains towards the mean."""
-    assert "float32 (8,)" in refused(tmp_path, network(), LABELS[:, 0])
-
-
-def test_one_hot_labels_for_one_output_are_caught(tmp_path: Path) -> None:
-    one_hot = np.eye(8, 6, dtype=np.float32)
-    assert "outputs (4, 1), labels (4, 6)" in refused(tmp_path, network(), one_hot)
-
-
-def test_labels_that_are_no_numbers_are_caught(tmp_path: Path) -> None:
-    labels = LABELS.copy()
-    labels[3] = np.nan
-    assert "1 not finite" in refused(tmp_path, network(), labels)
-
-
-def test_rounded_integer_labels_are_caught(tmp_path: Path) -> None:
-    assert "int64" in refused(tmp_path, network(), np.ceil(LABELS).astype(np.int64))
-
-
-def test_equal_labels_are_caught(tmp_path: Path) -> None:
-    assert "all labels of a part are equal" in refused(tmp_path, network(), np.ones_like(LABELS))
-
-
-def test_a_part_that_no_gradient_reaches_is_caught(tmp_path: Path) -> None:
-    net = network()
-    net.register_module("forgotten", nn.Identity())
-    net.forgotten.weight = nn.Parameter(torch.zeros(3))  # type: ignore[assignment]
-    assert "6 of 7 tensors reached" in refused(tmp_path, net, LABELS)
-
-
-def test_a_layer_left_in_eval_mode_is_caught(tmp_path: Path) -> None:
-    net = network()
-    net[2].eval()
-    assert "1 of 5 modules in eval mode" in refused(tmp_path, net, LABELS)
-
-
-def test_images_of_another_kind_are_caught(tmp_path: Path) -> None:
-    floats = IMAGES.astype(np.float32)
-    assert "float32" in refused(tmp_path, network(), LABELS, images=floats)

@@ -39,6 +39,7 @@ class Squares:
 
     name = "toy"
     target = "level"
+    fit = "stretch"
     params = ToyParams
 
     def phantom(self, folder: Path, params: Phantom) -> None:

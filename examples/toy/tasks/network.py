@@ -14,6 +14,7 @@ from assay.gates.training import carry_out
 from assay.learning.determinism import reseed, settle
 from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
+from assay.learning.targets import Values
 from assay.learning.views import Prepare, normalise
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ def run_training(task: Task, train: Rows, valid: Rows, params: ToyTaskParams, ru
     settle(own.threads)
     reseed(own.seed)
     network = build(params.model.channels)
-    learns, validates = (Set(rows.images, task.labels(rows)) for rows in (train, valid))
+    learns, validates = (
+        Set(rows.images, task.labels(rows), rows.columns["level"], rows.columns["sample_id"])
+        for rows in (train, valid)
+    )
     schedule = warmup_cosine(own.epochs, 0, own.lr, own.lr / 10)
     plan = Plan(
         network=network,
@@ -46,6 +50,7 @@ def run_training(task: Task, train: Rows, valid: Rows, params: ToyTaskParams, ru
         rank=task.rank,
         parts=[Part("all", list(network.parameters()), schedule, own.lr)],
         loop=own,
+        targets=Values(0, 1),
     )
     carry_out(plan, learns, validates, run, "none")
 

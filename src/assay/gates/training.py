@@ -25,8 +25,8 @@ def carry_out(plan: Plan, train: Set, valid: Set, run: Run, first_weights: str) 
     preflight(run.task, plan, train, valid, run.reports / "preflight.json")
     chosen = fit(plan, train, valid, run)
     model = {
-        "outputs": int(train.targets.shape[1]),
-        "image_size": int(train.images.shape[1]),
+        "outputs": plan.targets.outputs,
+        "image_size": int(train.images.shape[-2]),
         "first_weights": first_weights,
     }
     write_record(run, chosen, model)

@@ -25,7 +25,7 @@ class Stored(Dataset[tuple[Tensor, Tensor]]):
         return self.__getitems__([index])
 
     def __getitems__(self, indices: list[int]) -> tuple[Tensor, Tensor]:
-        """Return uint8 images (b, h, w, 3) and float32 targets (b, outputs)."""
+        """Return uint8 images (b, h, w, channels) and targets (b, …) as the set has them."""
         chosen = np.asarray(indices)
         images = torch.from_numpy(np.ascontiguousarray(self.rows.images[chosen]))
         return images, torch.from_numpy(self.rows.targets[chosen])

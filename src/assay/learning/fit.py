@@ -83,6 +83,9 @@ def _states(plan: Plan, run: Run) -> ModelCheckpoint:
 def _quiet() -> None:
     """Keep Lightning's hints (loggers, workers, hardware tables) out of the stage's output."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    hints = ("does not have many workers", "ckpt_path", "exists and is not empty", "LeafSpec")
+    hints = (
+        "does not have many workers", "ckpt_path", "exists and is not empty", "LeafSpec",
+        "in eval mode at the start of training",  # the preflight has judged that
+    )  # fmt: skip
     for hint in hints:
         warnings.filterwarnings("ignore", f".*{hint}.*")

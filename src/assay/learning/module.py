@@ -54,8 +54,8 @@ class Training(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of an augmented batch."""
-        images, targets = batch
-        loss = self.plan.loss(self.network(self.plan.prepare(images, True)), targets)
+        inputs, targets = self.plan.views(*batch, True)
+        loss = self.plan.loss(self.network(inputs), targets)
         self.train_losses.append(loss.detach())
         return loss
 
@@ -66,8 +66,8 @@ class Training(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep loss, outputs and targets of a plain batch."""
-        images, targets = batch
-        outputs = self.network(self.plan.prepare(images, False)).float()
+        inputs, targets = self.plan.views(*batch, False)
+        outputs = self.network(inputs).float()
         self.valid_losses.append(self.plan.loss(outputs, targets) * len(targets))
         self.outputs.append(outputs.cpu())
         self.targets.append(targets.cpu())

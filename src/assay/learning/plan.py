@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
 from assay.learning.schedules import Schedule
+from assay.learning.targets import Kind
 
 Images = npt.NDArray[np.uint8]
-Targets = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
+Targets = npt.NDArray[Any]  # float32 (n, …) or int64 (n,), as the plan's kind says
+Inputs = Tensor | tuple[Tensor, ...]
 Metrics = dict[str, float]
 
 
@@ -29,10 +32,41 @@ class Part:
 
 @dataclass(frozen=True)
 class Set:
-    """Images (n, h, w, 3) uint8 and what the loss is fed, (n, outputs) float32."""
+    """Images, what the loss is fed, and what that was made from.
+
+    Attributes:
+        images: (n, h, w, channels) uint8, or (n, views, h, w, channels).
+        targets: float32 (n, outputs), float32 (n, points, 2) or int64 (n,), as the plan's kind says.
+        labels: (n, …) as the manifest has them, in its units; the preflight asks for them.
+        ids: of the rows, for messages.
+        decode: targets → labels, where the kind's own does not: points in px of the original image.
+    """
 
     images: Images
     targets: Targets
+    labels: npt.NDArray[Any] | None = None
+    ids: npt.NDArray[Any] | None = None
+    decode: Callable[[Targets], npt.NDArray[Any]] | None = None
+
+
+class Geometry(Protocol):
+    """Augmentation that moves images and their points alike; `moves` is what it drew."""
+
+    def draw(self, count: int) -> Any:
+        """Draw a move for each of `count` images, with torch's generator."""
+        ...
+
+    def images(self, images: Tensor, moves: Any) -> Tensor:
+        """Return the moved uint8 images (b, h, w, channels)."""
+        ...
+
+    def points(self, points: Tensor, moves: Any) -> Tensor:
+        """Return the moved points (b, points, 2), px of the frame."""
+        ...
+
+    def back(self, points: Tensor, moves: Any) -> Tensor:
+        """Return what `points` moved, where it came from."""
+        ...
 
 
 class Loop(Protocol):
@@ -66,19 +100,33 @@ class Plan:
     """One training, whole.
 
     Attributes:
-        network: float images (b, 3, h, w) → (b, outputs).
+        network: what `prepare` returns → (b, outputs).
         loss: (outputs, targets) → scalar; the shapes must agree.
         prepare: uint8 images (b, h, w, 3) → normalised float (b, 3, h, w); augmented where `True`.
         metrics: (predictions, labels) in label units → metrics by name.
         rank: the epoch rule as a sort key; the lowest is the best epoch.
-        parts: the trained parts with their rates.
+        parts: the trained parts with their rates; what is in none is frozen.
         loop: epochs, batch, seed and the like.
+        targets: what the targets are.
+        geometry: augmentation that moves points with their images; none for other targets.
     """
 
     network: nn.Module
     loss: Callable[[Tensor, Tensor], Tensor]
-    prepare: Callable[[Tensor, bool], Tensor]
-    metrics: Callable[[Targets, Targets], Metrics]
+    prepare: Callable[[Tensor, bool], Inputs]
+    metrics: Callable[[Floats, Targets], Metrics]
     rank: Callable[[Mapping[str, float]], tuple[float, ...]]
     parts: Sequence[Part]
     loop: Loop
+    targets: Kind
+    geometry: Geometry | None = None
+
+    def views(self, images: Tensor, targets: Tensor, training: bool) -> tuple[Inputs, Tensor]:
+        """Return what network and loss are fed; augmented, points and all, where `training`."""
+        if training and self.geometry is not None:
+            moves = self.geometry.draw(len(images))
+            images, targets = (
+                self.geometry.images(images, moves),
+                self.geometry.points(targets, moves),
+            )
+        return self.prepare(images, training), targets

@@ -13,6 +13,7 @@ from assay.learning.determinism import settle
 from assay.learning.plan import Part, Plan, Set
 from assay.learning.regression import Regressor
 from assay.learning.schedules import warmup_cosine
+from assay.learning.targets import Values
 from assay.learning.views import Prepare
 from assay.systems.hemoglobin.tasks import single_model
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from assay.runs.run import Run
     from assay.systems.hemoglobin.tasks.sections import HbTrain, SingleParams
 
+HB = Values(2.0, 25.0, "g/dL")  # what the label gate holds for possible
+
 
 def run_training(task: Task, train: Rows, valid: Rows, params: SingleParams, run: Run) -> None:
     """Build the network, and carry its plan out."""
@@ -30,10 +33,15 @@ def run_training(task: Task, train: Rows, valid: Rows, params: SingleParams, run
         params.model, params.model.weights, run.root, params.train.seed
     )
     ensure_takes(network.backbone, train.images.shape[1])
-    learns, validates = (Set(rows.images, task.labels(rows)) for rows in (train, valid))
+    learns, validates = (make_set(task, rows) for rows in (train, valid))
     network.head.start_at(torch.from_numpy(task.baseline(learns.targets, 1)[0]))
     plan = make_plan(task, network, params.train, train.images.shape[1])
     carry_out(plan, learns, validates, run, start)
+
+
+def make_set(task: Task, rows: Rows) -> Set:
+    """Return what is trained on; the preflight holds the targets against the manifest's Hb."""
+    return Set(rows.images, task.labels(rows), rows.columns["hb"], rows.columns["sample_id"])
 
 
 def make_plan(task: Task, network: Regressor, params: HbTrain, size: int) -> Plan:
@@ -59,4 +67,5 @@ def make_plan(task: Task, network: Regressor, params: HbTrain, size: int) -> Pla
         rank=task.rank,
         parts=parts,
         loop=params,
+        targets=HB,
     )

@@ -1,0 +1,67 @@
+"""Preflight of coverage: what is to be learned stands in training, and what is scored in validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from assay.gates.preflight_labels import row_ids
+from assay.gates.verdict import Check
+from assay.learning.plan import Set
+from assay.learning.targets import Classes, Kind, Points, Values
+
+BEYOND = 0.05  # of the training labels' range: how far a validation label may lie outside
+
+
+def judge_coverage(kind: Kind, train: Set, valid: Set) -> list[Check]:
+    """Return the check; none for points that are never absent."""
+    if isinstance(kind, Classes):
+        return [_classes(kind, train, valid)]
+    if isinstance(kind, Values):
+        return [_overlap(kind, train, valid)]
+    return [_points(kind, train, valid)] if kind.gaps else []
+
+
+def _classes(kind: Classes, train: Set, valid: Set) -> Check:
+    there = [np.isin(np.arange(len(kind.names)), part.targets) for part in (train, valid)]
+    return _listed("classes", kind.names, there, len(train.targets) + len(valid.targets))
+
+
+def _points(kind: Points, train: Set, valid: Set) -> Check:
+    there = [np.isfinite(part.targets).all(axis=2).any(axis=0) for part in (train, valid)]
+    return _listed("points", kind.names, there, len(train.targets) + len(valid.targets))
+
+
+def _listed(what: str, names: tuple[str, ...], there: Sequence[Any], count: int) -> Check:
+    """Every name is needed in both parts: unseen it is not learned, untested it is not known."""
+    rows = [
+        {"part": part, "missing": name}
+        for part, mask in zip(("train", "validation"), there, strict=True)
+        for name, is_there in zip(names, mask, strict=True)
+        if not is_there
+    ]
+    seen = [f"{int(mask.sum())} of {len(names)} {what}" for mask in there]
+    found = f"{seen[0]} in train, {seen[1]} in validation"
+    if rows:
+        found += "; without " + ", ".join(f"{row['missing']} in {row['part']}" for row in rows[:5])
+    expected = f"all {what} in train and in validation"
+    mend = "fewer folds, another fold, or leave out what is too rare to be judged"
+    return Check("coverage", not rows, expected, found, count, rows, mend if rows else "")
+
+
+def _overlap(kind: Values, train: Set, valid: Set) -> Check:
+    """Count validation labels that training has nothing near; it stops only where all are such."""
+    low, high = train.targets.min(axis=0), train.targets.max(axis=0)
+    margin = BEYOND * (high - low)
+    beyond = (valid.targets < low - margin) | (valid.targets > high + margin)
+    outside = np.flatnonzero(beyond.reshape(len(beyond), -1).any(axis=1))
+    ranges = [f"{part.targets.min():.4g}–{part.targets.max():.4g}" for part in (train, valid)]
+    found = (
+        f"train {ranges[0]}, validation {ranges[1]} {kind.unit}".rstrip()
+        + f"; {len(outside)} of {len(valid.targets)} validation rows beyond by over {BEYOND:.0%}"
+    )
+    expected = "validation labels within the range of the training labels; not all beyond"
+    fits = len(outside) < len(valid.targets)
+    return Check("coverage", fits, expected, found, len(valid.targets), row_ids(valid, outside))

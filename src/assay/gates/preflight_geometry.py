@@ -1,0 +1,91 @@
+"""Preflight of augmentation that moves points: it can be undone, and image and points move alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from assay.gates.preflight_labels import row_ids
+from assay.gates.verdict import Check
+from assay.learning.determinism import reseed
+from assay.learning.plan import Geometry, Plan, Set
+from assay.learning.targets import Points
+
+SPOTS = 16  # images with a spot of light
+BACK = 0.01  # px: a move and its inverse
+FOLLOW = 0.25  # px: a spot and its point; its centre of mass is known to a few hundredths
+
+
+def judge_geometry(plan: Plan, train: Set) -> list[Check]:
+    """Return the checks; none where nothing moves points."""
+    geometry, kind = plan.geometry, plan.targets
+    if geometry is None or not isinstance(kind, Points):
+        return []
+    return [_back(plan, geometry, kind, train), _follow(geometry, kind, plan.loop.seed, train)]
+
+
+def _back(plan: Plan, geometry: Geometry, kind: Points, train: Set) -> Check:
+    """Move the points of a batch and move them back; where points may be absent they may leave."""
+    reseed(plan.loop.seed, 0)
+    count = min(len(train.targets), plan.loop.batch)
+    points = torch.from_numpy(train.targets[:count])
+    moves = geometry.draw(count)
+    moved = geometry.points(points, moves)
+    if kind.gaps:
+        points = points.masked_fill(moved.isnan(), torch.nan)
+    apart = _apart(geometry.back(moved, moves), points)
+    return _near("inverse", apart, BACK, "a move and its inverse change nothing", train)
+
+
+def _follow(geometry: Geometry, kind: Points, seed: int, train: Set) -> Check:
+    """Move images of one spot of light, and its point: they must arrive at one place."""
+    reseed(seed, 0)
+    size = np.array([kind.width, kind.height])
+    spots = size * np.random.default_rng(seed).uniform(0.35, 0.65, (SPOTS, 2))
+    images = np.stack([_spot(kind, spot) for spot in spots])
+    images = np.repeat(images[..., None], train.images.shape[-1], axis=-1)
+    points = torch.from_numpy(spots.astype("float32"))[:, None].repeat(1, len(kind.names), 1)
+    moves = geometry.draw(SPOTS)
+    seen = _centres(geometry.images(torch.from_numpy(images), moves))
+    apart = _apart(geometry.points(points, moves)[:, :1], seen[:, None])
+    return _near("points follow", apart, FOLLOW, "an image's points move as its pixels do")
+
+
+def _spot(kind: Points, centre: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Return an image (h, w) with a Gaussian spot; a pixel's centre has whole coordinates."""
+    y, x = np.mgrid[: kind.height, : kind.width]
+    wide = max(1.5, min(kind.width, kind.height) / 64)
+    square = (x - centre[0]) ** 2 + (y - centre[1]) ** 2
+    spot: npt.NDArray[np.uint8] = np.round(255 * np.exp(-square / 2 / wide**2)).astype(np.uint8)
+    return spot
+
+
+def _centres(images: Tensor) -> Tensor:
+    """Return the centres of mass (b, 2) in px of images (b, h, w, channels)."""
+    light = images.double().sum(dim=-1)
+    x, y = torch.arange(light.shape[2]), torch.arange(light.shape[1])
+    whole = light.sum(dim=(1, 2))
+    return torch.stack(
+        [(light.sum(1) * x).sum(1) / whole, (light.sum(2) * y).sum(1) / whole], dim=1
+    )
+
+
+def _apart(one: Tensor, other: Tensor) -> npt.NDArray[Any]:
+    """Return the largest distance a row, px; a point that is absent in both counts nothing."""
+    distance = (one.double() - other.double()).norm(dim=2)
+    absent = one.isnan().any(dim=2) & other.isnan().any(dim=2)
+    farthest: npt.NDArray[Any] = distance.masked_fill(absent, 0).amax(dim=1).numpy()
+    return farthest
+
+
+def _near(
+    name: str, apart: npt.NDArray[Any], bound: float, meaning: str, part: Set | None = None
+) -> Check:
+    far = np.flatnonzero(~(apart <= bound))
+    rows = far.tolist() if part is None else row_ids(part, far)
+    found = f"{len(far)} of {len(apart)} rows apart, by up to {apart.max():.3g} px"
+    return Check(name, not len(far), f"{meaning}, to {bound} px", found, len(apart), rows)

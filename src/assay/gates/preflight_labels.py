@@ -1,0 +1,111 @@
+"""The contract of labels and loss: what is wrong with a set's targets, fault by fault, with its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from assay.learning.plan import Plan, Set
+from assay.learning.targets import Classes, Kind, Points, Values
+
+INTEGER_LOSSES = (nn.CrossEntropyLoss, nn.NLLLoss)
+INDICES = "give class indices, int64 (n,): one_hot.argmax(axis=1)"
+
+Rows = npt.NDArray[np.intp]
+
+
+def _none() -> Rows:
+    return np.empty(0, dtype=np.intp)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What was found, the rows that have it (numbers), and what to do."""
+
+    found: str
+    rows: Rows = field(default_factory=_none)
+    mend: str = ""
+
+
+def row_ids(part: Set, rows: npt.NDArray[Any]) -> list[Any]:
+    """Return what the rows of those numbers are called: their ids, or their numbers."""
+    named: list[Any] = (rows if part.ids is None else part.ids[rows]).tolist()
+    return named
+
+
+def form(kind: Kind) -> str:
+    """Return what the targets have to be, for people."""
+    shape = ", ".join(["n", *map(str, kind.shape)]) + ("" if kind.shape else ",")
+    said = f"{kind.dtype} ({shape})"
+    if isinstance(kind, Values):
+        return f"{said} of {kind.low:g}–{kind.high:g} {kind.unit}".rstrip() + ", varied"
+    if isinstance(kind, Classes):
+        return f"{said} of 0–{len(kind.names) - 1}, for an integer loss, varied"
+    return f"{said} in a frame of {kind.width} × {kind.height} px, varied"
+
+
+def label_faults(plan: Plan, part: Set) -> Iterator[Fault]:
+    """Yield what is wrong; what needs a sound form is not asked where that is wrong."""
+    kind, targets = plan.targets, part.targets
+    if _is_one_hot(targets):
+        yield Fault(f"{targets.dtype} {targets.shape} is one-hot", mend=INDICES)
+        return
+    if targets.dtype != kind.dtype or targets.shape[1:] != kind.shape:
+        yield Fault(f"{targets.dtype} {targets.shape}")
+        return
+    if isinstance(plan.loss, INTEGER_LOSSES) and not isinstance(kind, Classes):
+        name, stated = type(plan.loss).__name__, type(kind).__name__.lower()
+        yield Fault(f"{targets.dtype} {targets.shape}: {name} takes classes, not {stated}")
+        return
+    yield from _outside(kind, part)
+    if (targets == targets[:1]).all():
+        yield Fault("labels are all equal: nothing can be learned or scored")
+
+
+def _is_one_hot(targets: npt.NDArray[Any]) -> bool:
+    """One 1 in every row and zeros beside it: an integer loss reads that as something else."""
+    if targets.ndim != 2 or targets.shape[1] < 2:
+        return False
+    ones = (targets == 1).sum(axis=1) == 1
+    return bool(ones.all() and ((targets == 0).sum(axis=1) == targets.shape[1] - 1).all())
+
+
+def _outside(kind: Kind, part: Set) -> Iterator[Fault]:
+    targets = part.targets
+    if isinstance(kind, Classes):
+        wrong = (targets < 0) | (targets >= len(kind.names))
+        yield from _counted(wrong, f"outside 0–{len(kind.names) - 1}", "class 1 is index 0")
+        return
+    absent = np.isnan(targets).all(axis=-1, keepdims=True) if _may_lack(kind) else False
+    yield from _counted(~np.isfinite(targets) & ~np.asarray(absent), "not finite")
+    if isinstance(kind, Values):
+        wrong = (targets < kind.low) | (targets > kind.high)
+        yield from _counted(wrong, f"outside {kind.low:g}–{kind.high:g} {kind.unit}".rstrip())
+        return
+    yield from _frame(kind, part)
+
+
+def _may_lack(kind: Kind) -> bool:
+    return isinstance(kind, Points) and kind.gaps
+
+
+def _frame(kind: Points, part: Set) -> Iterator[Fault]:
+    height, width = part.images.shape[-3:-1]
+    if (width, height) != (kind.width, kind.height):
+        yield Fault(f"frame {kind.width} × {kind.height} px, images {width} × {height} px")
+    # Pixels are half a pixel wide to either side of their centres.
+    wrong = (part.targets < -0.5) | (part.targets > np.array([kind.width, kind.height]) - 0.5)
+    yield from _counted(wrong, f"outside the frame of {kind.width} × {kind.height} px")
+    if np.nanmax(part.targets, initial=0) <= 1:
+        yield Fault("points all lie within 1 px of the corner: shares of the frame, not px")
+
+
+def _counted(wrong: npt.NDArray[np.bool_], what: str, mend: str = "") -> Iterator[Fault]:
+    rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
+    if len(rows):
+        yield Fault(f"has {len(rows)} rows {what}", rows, mend)

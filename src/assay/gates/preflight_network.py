@@ -1,0 +1,178 @@
+"""Preflight of the network: modes, shapes, the first loss, gradients, frozen parts, over-fitting."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from assay.gates.preflight_labels import INTEGER_LOSSES
+from assay.gates.preflight_overfit import Overfit, judge_overfit, overfit
+from assay.gates.verdict import Check
+from assay.learning.data import Stored
+from assay.learning.determinism import reseed
+from assay.learning.plan import Plan, Set
+from assay.learning.schedules import rate
+from assay.learning.targets import Classes, Points
+
+WITHIN = 0.5  # epochs: a part without a rate here is frozen at first, and thawed by its schedule
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """Names of the network's parameters, by what the plan does with them.
+
+    Attributes:
+        early: in a part that learns from the first epoch.
+        late: in a part whose rate is 0 at first.
+        never: in no part.
+    """
+
+    early: frozenset[str]
+    late: frozenset[str]
+    never: frozenset[str]
+
+
+def judge_network(plan: Plan, train: Set) -> list[Check]:
+    """Send a training batch through a copy, and let the copy learn four images by heart.
+
+    In 32 bits, on the plan's device. Rows of a verdict are names of tensors and modules.
+    """
+    tensors = _tensors(plan)
+    checks = [_modes(plan.network, tensors)]
+    if tensors.late or tensors.never:
+        checks.append(_still(plan.network, tensors))
+    network = copy.deepcopy(plan.network).to(_device(plan))
+    for name, value in network.named_parameters():
+        # A part that is thawed later must be reached then: on the copy that is now.
+        value.requires_grad_(value.requires_grad or name in tensors.late)
+    first = _first(plan, network, train)
+    checks += first
+    if not all(check.passed for check in first):
+        return checks
+    learned = overfit(plan, network, train, tensors.early | tensors.late)
+    checks.append(_gradients(learned, tensors))
+    if tensors.never:
+        checks.append(_frozen(learned, tensors))
+    return [*checks, judge_overfit(learned)]
+
+
+def _device(plan: Plan) -> torch.device:
+    """Without a GPU judge on the CPU; that the plan wants one is for the training to say."""
+    return torch.device(plan.loop.device if torch.cuda.is_available() else "cpu")
+
+
+def _tensors(plan: Plan) -> Tensors:
+    early, late = set[int](), set[int]()
+    for part in plan.parts:
+        learns = rate(part.schedule, WITHIN) > 0
+        (early if learns else late).update(map(id, part.parameters))
+    named = [(name, id(value)) for name, value in plan.network.named_parameters()]
+    return Tensors(
+        frozenset(name for name, number in named if number in early),
+        frozenset(name for name, number in named if number in late),
+        frozenset(name for name, number in named if number not in early | late),
+    )
+
+
+def _own(name: str, module: nn.Module) -> set[str]:
+    dot = f"{name}." if name else ""
+    return {dot + own for own, _ in module.named_parameters(recurse=False)}
+
+
+def _modes(network: nn.Module, tensors: Tensors) -> Check:
+    """Batch norm left in eval mode trains against random statistics, and Lightning keeps it there."""
+    asleep = [
+        name
+        for name, module in network.named_modules()
+        if not module.training and _own(name, module) & tensors.early
+    ]
+    modules = sum(1 for _ in network.modules())
+    found = f"{len(asleep)} of {modules} modules in eval mode"
+    expected = "every trained module in training mode"
+    mend = "network.train(), then eval() for what is frozen" if asleep else ""
+    return Check("modes", not asleep, expected, found, modules, asleep, mend)
+
+
+def _still(network: nn.Module, tensors: Tensors) -> Check:
+    """A frozen batch norm in training mode is not frozen: its statistics move with every batch."""
+    frozen = tensors.late | tensors.never
+    norms = {
+        name: module
+        for name, module in network.named_modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm)  # noqa: SLF001  all its kinds
+        and _own(name, module) & frozen
+    }
+    moving = [name for name, module in norms.items() if module.training]
+    found = f"{len(moving)} of {len(norms)} in training mode"
+    expected = "every frozen batch norm in eval mode"
+    mend = "eval() for the frozen part" if moving else ""
+    return Check("frozen batch norm", not moving, expected, found, len(norms), moving, mend)
+
+
+def _first(plan: Plan, network: nn.Module, train: Set) -> list[Check]:
+    """Do what the first step will do, up to its loss."""
+    reseed(plan.loop.seed, 0)
+    rows = list(range(min(plan.loop.batch, len(train.images))))
+    images, targets = (part.to(_device(plan)) for part in Stored(train).__getitems__(rows))
+    try:
+        inputs, targets = plan.views(images, targets, True)
+        outputs = network(inputs)
+        shapes = _shapes(plan, outputs, targets)
+        if not shapes.passed:
+            return [shapes]
+        return [shapes, _loss(plan.loss(outputs, targets))]
+    except torch.OutOfMemoryError:
+        raise
+    except (IndexError, RuntimeError, TypeError, ValueError) as fault:
+        found = f"{type(fault).__name__}: {str(fault).partition(chr(10))[0]}"
+        return [Check("first loss", False, "network and loss take a batch", found, len(rows))]
+
+
+def _shapes(plan: Plan, outputs: Any, targets: Tensor) -> Check:
+    """Compare what the network says with what the loss is fed, before torch broadcasts the one."""
+    kind, expected = plan.targets, "outputs and labels of one shape"
+    said = tuple(outputs.shape) if isinstance(outputs, Tensor) else (type(outputs).__name__,)
+    fits = said == tuple(targets.shape)
+    if isinstance(kind, Classes):
+        # An ordinal head has a threshold between two classes, and a loss of its own.
+        known = [kind.outputs]
+        known += [] if isinstance(plan.loss, INTEGER_LOSSES) else [kind.outputs - 1]
+        expected = f"outputs (b, {' or '.join(map(str, known))}), labels (b,)"
+        fits = said in [(len(targets), number) for number in known]
+    elif isinstance(kind, Points) and len(said) == 4:
+        expected = f"outputs (b, {len(kind.names)} maps or more, h, w)"
+        fits = said[0] == len(targets) and said[1] >= len(kind.names)
+    found = f"outputs {said}, labels {tuple(targets.shape)}"
+    return Check("label shape", fits, expected, found, len(targets))
+
+
+def _loss(loss: Tensor) -> Check:
+    fits = loss.ndim == 0 and bool(torch.isfinite(loss)) and loss.requires_grad
+    found = f"{loss.item():.4g}" if loss.ndim == 0 else f"shape {tuple(loss.shape)}"
+    if not loss.requires_grad:
+        found += ", without a gradient"
+    return Check("first loss", fits, "one finite number that has a gradient", found, 1)
+
+
+def _gradients(learned: Overfit, tensors: Tensors) -> Check:
+    """Ask of a few steps, not of one: behind a norm that starts at 0 the first step reaches nothing."""
+    trained = tensors.early | tensors.late
+    missed = sorted((trained - learned.reached) | (trained & learned.broken))
+    found = f"{len(trained) - len(missed)} of {len(trained)} tensors reached"
+    if learned.broken:
+        found += f", {len(learned.broken)} not finite"
+    expected = "a finite gradient, somewhere not 0, in every trained tensor"
+    return Check("gradients", not missed, expected, found, len(trained), missed)
+
+
+def _frozen(learned: Overfit, tensors: Tensors) -> Check:
+    """What is in no part must not get a gradient: it was forgotten, or is paid for in vain."""
+    reached = sorted(tensors.never & (learned.reached | learned.broken))
+    found = f"{len(reached)} of {len(tensors.never)} tensors reached"
+    expected = "no gradient in what is in no part of the plan"
+    mend = "name it in a part, or requires_grad_(False)" if reached else ""
+    return Check("frozen", not reached, expected, found, len(tensors.never), reached, mend)
