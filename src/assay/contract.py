@@ -114,6 +114,7 @@ class System(Protocol):
 
     name: str
     target: str
+    fit: str  # `stretch` or `letterbox`: how an oblong photograph becomes a square stored image
 
     @property
     def params(self) -> type[DataParams]:

@@ -18,6 +18,7 @@ from assay.manifest.source import Source, Stamp, UnreadableError
 # What is turned into RGB without loss of meaning; 16-bit, float and CMYK pictures are not.
 READABLE_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")
 PILLOW, SIMPLEJPEG = "pillow", "simplejpeg"
+STRETCH, LETTERBOX = "stretch", "letterbox"
 ORIENTATION = 0x0112  # EXIF
 Pixels = npt.NDArray[np.uint8]
 
@@ -38,9 +39,17 @@ class Opened:
 
 
 def open_image(
-    source: Source, uri: str, stamp: Stamp, size: int | None, decoder: str = PILLOW
+    source: Source,
+    uri: str,
+    stamp: Stamp,
+    size: int | None,
+    decoder: str = PILLOW,
+    fit: str = STRETCH,
 ) -> Opened:
     """Read, digest and decode one image, resized to `size` × `size`; None keeps its own size.
+
+    `fit` says how an oblong becomes a square: stretched, or letterboxed (its longer side is `size`,
+    black beside it).
 
     Bilinear with antialiasing, as torchvision's default; turned upright as its EXIF says; transparency
     is laid on black, since the published crops are cut out on a transparent ground whose hidden colour
@@ -54,7 +63,7 @@ def open_image(
         return Opened(reason=str(reason))
     if stamp.bytes > 0 and (len(content) != stamp.bytes or _moved_on(source, uri, stamp)):
         return Opened(reason="changed while it was read")
-    return _try_decode(content, size, decoder)
+    return _try_decode(content, size, decoder, fit)
 
 
 def require(decoder: str) -> None:
@@ -73,13 +82,13 @@ def _moved_on(source: Source, uri: str, stamp: Stamp) -> bool:
     return "://" not in uri and source.stamp(uri) != stamp
 
 
-def _try_decode(content: bytes, size: int | None, decoder: str) -> Opened:
+def _try_decode(content: bytes, size: int | None, decoder: str, fit: str) -> Opened:
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
     try:
         with warnings.catch_warnings():
             # Half of the limit is a warning only: such an image is large, not hostile.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return _decode(content, digest, size, decoder)
+            return _decode(content, digest, size, decoder, fit)
     except UnidentifiedImageError:
         return Opened(digest, reason="not an image")
     except Image.DecompressionBombError:
@@ -89,7 +98,7 @@ def _try_decode(content: bytes, size: int | None, decoder: str) -> Opened:
         return Opened(digest, reason=f"damaged: {fault}")
 
 
-def _decode(content: bytes, digest: str, size: int | None, decoder: str) -> Opened:
+def _decode(content: bytes, digest: str, size: int | None, decoder: str, fit: str) -> Opened:
     with Image.open(io.BytesIO(content)) as image:
         facts = (digest, image.format or "", *image.size)
         if image.mode not in READABLE_MODES:
@@ -100,8 +109,18 @@ def _decode(content: bytes, digest: str, size: int | None, decoder: str) -> Open
         upright = Image.alpha_composite(Image.new("RGBA", cut.size, "black"), cut)
     plain = upright.convert("RGB")
     if size is not None:
-        plain = plain.resize((size, size), Image.Resampling.BILINEAR)
+        plain = _square(plain, size, fit)
     return Opened(*facts, np.asarray(plain))
+
+
+def _square(image: Image.Image, size: int, fit: str) -> Image.Image:
+    if fit == LETTERBOX:
+        # Laid on a square before it is resized, so that one scale holds along both sides, exactly.
+        side = max(image.size)
+        square = Image.new("RGB", (side, side))
+        square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+        image = square
+    return image.resize((size, size), Image.Resampling.BILINEAR)
 
 
 def _upright(image: Any, content: bytes, size: int | None, decoder: str) -> Any:

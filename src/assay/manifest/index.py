@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import polars as pl
 from rich.progress import Progress
 
-from assay.manifest.images import open_image
+from assay.manifest.images import STRETCH, open_image
 from assay.manifest.source import Source, Stamp
 from assay.manifest.store import NO_SLOT, ImageStore
 
@@ -20,7 +20,12 @@ Files = list[tuple[str, Stamp]]
 
 
 def index_images(
-    listing: pl.DataFrame, source: Source, store: ImageStore, size: int, decoder: str
+    listing: pl.DataFrame,
+    source: Source,
+    store: ImageStore,
+    size: int,
+    decoder: str,
+    fit: str = STRETCH,
 ) -> pl.DataFrame:
     """Bring the store up to date with a listing, and join what it knows.
 
@@ -30,6 +35,7 @@ def index_images(
         store: the once-made images; files it has seen with equal size and version stay unopened.
         size: side of the stored images in pixels.
         decoder: `pillow` or `simplejpeg`.
+        fit: how an oblong becomes a square; see `open_image`.
 
     Returns:
         The listing with full `uri`, `bytes, digest, format, width, height, hash, stored` (its pixels
@@ -38,7 +44,7 @@ def index_images(
     rows = listing.with_columns(uri=_full(listing["uri"], source))
     wanted = rows.filter(pl.col("fault").is_null())["uri"].unique(maintain_order=True).to_list()
     stamped = list(zip(wanted, source.stamps(wanted), strict=True))
-    _fill(_changed(stamped, store.table), source, store, size, decoder)
+    _fill(_changed(stamped, store.table), source, store, (size, decoder, fit))
     known = store.table.with_columns(stored=pl.col("slot") != NO_SLOT)
     known = known.select("uri", "damage", *FACTS)
     return _judge(rows.join(known, on="uri", how="left", maintain_order="left"))
@@ -58,7 +64,7 @@ def _changed(stamped: Files, known: pl.DataFrame) -> Files:
     ]
 
 
-def _fill(files: Files, source: Source, store: ImageStore, size: int, decoder: str) -> None:
+def _fill(files: Files, source: Source, store: ImageStore, how: tuple[int, str, str]) -> None:
     """Open files by several hands, and append them in their order, a chunk at a time."""
     if not files:
         return
@@ -71,9 +77,7 @@ def _fill(files: Files, source: Source, store: ImageStore, size: int, decoder: s
         for start in starts:
             part = files[start : start + CHUNK]
             opened = []
-            for image in pool.map(
-                lambda file: open_image(source, file[0], file[1], size, decoder), part
-            ):
+            for image in pool.map(lambda file: open_image(source, file[0], file[1], *how), part):
                 opened.append(image)
                 progress.advance(bar)
             store.add(part, opened)

@@ -30,9 +30,9 @@ SCHEMA = {
 NO_SLOT = -1  # a file that gave no pixels
 
 
-def store_place(name: str, base: str, size: int, decoder: str) -> str:
+def store_place(name: str, base: str, size: int, decoder: str, fit: str) -> str:
     """Return where the images of a source lie, relative to the root: what makes them names them."""
-    return f".assay/images/{name}-{content_digest([base, size, decoder], 8)}"
+    return f".assay/images/{name}-{content_digest([base, size, decoder, fit], 8)}"
 
 
 def kept_images(

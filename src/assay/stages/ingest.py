@@ -37,14 +37,15 @@ def main(stage: Stage) -> None:
     listing = system.read(source)
     facts, stated_kind = provenance(system.name, params.source, listing.files(), source)
     facts |= {"group_kind": _group_kind(listing, stated_kind), "target": system.target}
-    size, decoder = params.ingest.size, params.ingest.decoder
-    facts |= {"base": base, "size": size, "images": store_place(system.name, base, size, decoder)}
+    size, decoder, fit = params.ingest.size, params.ingest.decoder, system.fit
+    place = store_place(system.name, base, size, decoder, fit)
+    facts |= {"base": base, "size": size, "fit": fit, "images": place}
     with held(
         stage.root / f"{facts['images']}.lock", "another process opens these images; waiting"
     ):
         store = ImageStore(stage.root / facts["images"], size)
         rows = settle(listing.table).sort("sample_id")
-        table = index_images(rows, source, store, size, decoder)
+        table = index_images(rows, source, store, size, decoder, fit)
     table = _decide(table, system, params)
     _ensure_usable(system, table, params.source)
     write_table(Layout(system.name).manifest, table, facts)

@@ -27,6 +27,7 @@ class Conjunctiva:
 
     name = "hemoglobin.conjunctiva"
     target = "hb"
+    fit = "stretch"
     params = ConjunctivaParams
 
     def phantom(self, folder: Path, params: Phantom) -> None:

@@ -23,6 +23,7 @@ class Nail:
 
     name = "hemoglobin.nail"
     target = "hb"
+    fit = "stretch"
     params = NailParams
 
     def phantom(self, folder: Path, params: NailPhantom) -> None:
