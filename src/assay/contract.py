@@ -155,7 +155,7 @@ class Task(Protocol):
         ...
 
     def labels(self, rows: Rows) -> npt.NDArray[np.float32]:
-        """Return what the loss is fed, (n, outputs) float32: the codec's encoding."""
+        """Return what predictions are scored against, (n, columns) float32, in the manifest's units."""
         ...
 
     def fit(self, train: Rows, valid: Rows, params: Any, run: Run) -> None:
@@ -163,17 +163,21 @@ class Task(Protocol):
         ...
 
     def predictor(self, weights: Path, params: Any) -> Predictor:
-        """Return a function: uint8 images (n, h, w, 3) → label units (n, outputs)."""
+        """Return a function: uint8 images (n, h, w, 3) → predictions (n, outputs); see `restore`."""
         ...
 
-    def baseline(self, train: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.float32]:
-        """Return what the trivial predictor, fitted on the training labels, says `count` times."""
+    def restore(self, predictions: npt.NDArray[np.float32], rows: Rows) -> npt.NDArray[np.float32]:
+        """Return predictions in the labels' units: those of the original image, not of the stored one."""
+        ...
+
+    def baseline(self, train: Rows, rows: Rows) -> npt.NDArray[np.float32]:
+        """Return what the trivial predictor, fitted on the training labels alone, says of `rows`."""
         ...
 
     def metrics(
         self, predictions: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]
     ) -> dict[str, float]:
-        """Return every metric of the task by name; names fit MLflow (no `@`)."""
+        """Return every metric by name, of restored predictions; names fit MLflow (no `@`)."""
         ...
 
     def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
@@ -183,7 +187,7 @@ class Task(Protocol):
     def pictures(
         self,
         predictions: npt.NDArray[np.float32],
-        labels: npt.NDArray[np.float32],
+        rows: Rows,
         folder: Path,
     ) -> None:
         """Draw the pictures that people look at first, as PNG files in `folder`."""

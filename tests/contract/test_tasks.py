@@ -94,10 +94,14 @@ def test_a_perfect_prediction_has_perfect_metrics(task: contract.Task) -> None:
 
 
 def test_the_baseline_knows_the_training_labels_only(task: contract.Task) -> None:
-    labels = task.labels(rows_of(task))
-    trivial = task.baseline(labels[:10], 5)
-    assert trivial.shape == (5, labels.shape[1])
-    assert np.allclose(trivial, labels[:10].mean(axis=0), atol=1e-5)
+    rows = rows_of(task)
+    trivial = task.baseline(rows.where(np.arange(len(rows)) < 10), rows)
+    assert len(trivial) == len(rows)
+    assert np.isfinite(task.metrics(trivial, task.labels(rows))[task.headline.metric])
+    # Of the rows that it is asked about it must not read the labels.
+    hidden = {**rows.columns, contract.find_system(task.data).target: np.full(len(rows), np.nan)}
+    again = task.baseline(rows.where(np.arange(len(rows)) < 10), Rows(rows.images, hidden))
+    assert np.array_equal(trivial, again)
 
 
 def test_fit_leaves_its_outputs_and_predicts_alike_after_loading(
@@ -117,8 +121,8 @@ def test_fit_leaves_its_outputs_and_predicts_alike_after_loading(
     assert predictions.dtype == np.float32
     assert np.array_equal(predictions, again)
     # The picture is drawn, and the score given, through the transform that validation used.
-    scores = task.metrics(predictions, task.labels(rows))
+    scores = task.metrics(task.restore(predictions, rows), task.labels(rows))
     headline = task.headline.metric
     assert scores[headline] == pytest.approx(record["chosen"][headline], rel=1e-5)
-    task.pictures(predictions, task.labels(rows), tmp_path / "pictures")
+    task.pictures(predictions, rows, tmp_path / "pictures")
     assert list((tmp_path / "pictures").glob("*.png"))

@@ -17,6 +17,7 @@ from assay.learning.regression import RegressionHead
 from assay.learning.schedules import factor, rate, warmup_cosine
 from assay.learning.scores import regression_rank, regression_scores
 from assay.learning.views import Prepare, normalise
+from assay.manifest.rows import Rows
 
 
 def test_the_schedule_is_the_specifications() -> None:
@@ -117,8 +118,10 @@ def test_one_group_has_no_interval() -> None:
 
 def test_the_baseline_has_no_r2_on_its_own_labels() -> None:
     task = find_task("hemoglobin-conjunctiva")
-    labels = np.random.default_rng(1).uniform(8, 16, (50, 1)).astype(np.float32)
-    assert task.metrics(task.baseline(labels, 50), labels)["r2"] == pytest.approx(0, abs=1e-6)
+    hb = np.random.default_rng(1).uniform(8, 16, 50)
+    rows = Rows(np.zeros((50, 1, 1, 3), np.uint8), {"hb": hb})
+    said = task.metrics(task.baseline(rows, rows), task.labels(rows))
+    assert said["r2"] == pytest.approx(0, abs=1e-6)
 
 
 def test_an_untrained_head_says_the_mean() -> None:

@@ -130,7 +130,7 @@ def test_fewer_than_two_common_groups_are_refused() -> None:
     with pytest.raises(AssayError, match="10 of them relabelled"):
         paired(TASK, whole, relabelled, HOW)
     two = replace(whole, labels=np.hstack([whole.labels, whole.labels]))
-    with pytest.raises(AssayError, match="1 and 2 outputs"):
+    with pytest.raises(AssayError, match="1 and 2 columns of labels"):
         paired(TASK, whole, two, HOW)
 
 

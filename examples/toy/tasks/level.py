@@ -50,9 +50,13 @@ class Brightness:
 
         return network.load(weights, params)
 
-    def baseline(self, train: Floats, count: int) -> Floats:
-        """Return the training mean."""
-        return train.mean(axis=0, keepdims=True).repeat(count, axis=0)
+    def restore(self, predictions: Floats, rows: Rows) -> Floats:
+        """Return them as they are: levels."""
+        return predictions
+
+    def baseline(self, train: Rows, rows: Rows) -> Floats:
+        """Return the training mean for each row."""
+        return self.labels(train).mean(axis=0, keepdims=True).repeat(len(rows), axis=0)
 
     def metrics(self, predictions: Floats, labels: Floats) -> dict[str, float]:
         """Return mae, rmse, r2 and acc_0.1."""
@@ -64,12 +68,12 @@ class Brightness:
         """Prefer the lowest error."""
         return (metrics["mae"],)
 
-    def pictures(self, predictions: Floats, labels: Floats, folder: Path) -> None:
+    def pictures(self, predictions: Floats, rows: Rows, folder: Path) -> None:
         """Draw prediction against label."""
         from matplotlib.figure import Figure
 
         axes = Figure(figsize=(4, 4)).add_subplot()
-        axes.scatter(labels, predictions)
+        axes.scatter(self.labels(rows), predictions)
         axes.set(xlabel="level", ylabel="predicted level")
         folder.mkdir(parents=True, exist_ok=True)
         axes.figure.savefig(folder / "scatter.png", metadata={"Software": None})

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from assay import contract
 from assay.errors import AssayError, RegistryError
 from assay.manifest.layout import Layout
+from assay.manifest.rows import Rows
 from assay.manifest.table import read_table
 from assay.params import PARAMS_FILE, read_params, typed
 from assay.registry.pinned import Pinned
@@ -74,14 +74,15 @@ class Case:
         return read_scored(self.pinned.file(f"reports/{self.task.name}/predictions.csv"))
 
     @cached_property
-    def validation_images(self) -> npt.NDArray[np.uint8]:
-        """Return the images of those rows, in their order."""
+    def validation(self) -> Rows:
+        """Return those rows, in their order."""
         layout = Layout(self.task.data)
         table, _ = read_table(self.pinned.file(layout.trainval), f"split@{self.task.data}")
         place = {str(name): row for row, name in enumerate(table["sample_id"])}
         pixels = np.load(self.pinned.file(layout.trainval_pixels), mmap_mode="r")
-        found: npt.NDArray[np.uint8] = pixels[[place[name] for name in self.scored.sample_ids]]
-        return found
+        chosen = [place[name] for name in self.scored.sample_ids]
+        columns = {name: table[name].to_numpy()[chosen] for name in table.columns}
+        return Rows(pixels[chosen], columns)
 
     @cached_property
     def replaced(self) -> set[str]:

@@ -44,16 +44,16 @@ def served(case: Case) -> Check:
     """Ask the registered model for the validation rows; it must say what the evaluation scored."""
     expected = "the registered model predicts what was scored, to a thousandth"
     try:
-        scored, images = case.scored, case.validation_images
-        said = predict_with(case.root, case.candidate, images)
+        scored, rows = case.scored, case.validation
+        said = case.task.restore(predict_with(case.root, case.candidate, rows.images), rows)
     except AssayError as fault:
         return _refused("served", expected, fault)
     apart = np.abs(said - scored.predictions)
     limit = 1e-3 * max(1.0, float(np.abs(scored.predictions).max()))
     worst = float(apart.max())
-    found = f"{len(images)} validation rows, at most {worst:.2g} apart"
+    found = f"{len(rows)} validation rows, at most {worst:.2g} apart"
     mend = f"assay sync; where it stays, assay candidate {case.task.name}"
-    return Check("served", worst <= limit, expected, found, len(images), (), mend)
+    return Check("served", worst <= limit, expected, found, len(rows), (), mend)
 
 
 def verdicts(case: Case) -> Check:

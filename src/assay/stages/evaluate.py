@@ -27,13 +27,14 @@ def main(stage: Stage) -> None:
     rows, facts = read_trainval(task.data)
     train, valid = validation_fold(rows, params.train.fold)
     labels = task.labels(valid)
-    predictions = task.predictor(Path("models") / task.name / WEIGHTS, params)(valid.images)
-    baseline = task.baseline(task.labels(train), len(valid))
+    said = task.predictor(Path("models") / task.name / WEIGHTS, params)(valid.images)
+    predictions = task.restore(said, valid)
+    baseline = task.baseline(train, valid)
     scores = score(task, predictions, baseline, labels, valid.columns["group_id"], params.evaluate)
     reports = Path("reports") / task.name
     write_json(reports / "metrics.json", scores)
     _write_predictions(reports / "predictions.csv", valid, predictions, baseline, labels)
-    task.pictures(predictions, labels, reports / "pictures")
+    task.pictures(predictions, valid, reports / "pictures")
     print(summary(task, scores, facts))
 
 
@@ -42,10 +43,9 @@ def _write_predictions(
 ) -> None:
     """Write one line a validation row; several outputs stand in numbered columns."""
     columns: dict[str, Any] = {name: valid.columns[name] for name in ("sample_id", "group_id")}
-    for number in range(labels.shape[1]):
-        suffix = str(number) if labels.shape[1] > 1 else ""
-        columns[f"label{suffix}"] = labels[:, number]
-        columns[f"prediction{suffix}"] = predictions[:, number]
-        columns[f"baseline{suffix}"] = baseline[:, number]
+    for name, values in (("label", labels), ("prediction", predictions), ("baseline", baseline)):
+        several = values.shape[1] > 1
+        for number in range(values.shape[1]):
+            columns[f"{name}{number}" if several else name] = values[:, number]
     table = pl.DataFrame(columns)
     write_aside(path, table.write_csv)

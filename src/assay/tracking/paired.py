@@ -33,12 +33,12 @@ FEW_SEEDS = 3  # of two, the range says next to nothing
 
 @dataclass(frozen=True)
 class Scored:
-    """The rows of one `predictions.csv`: n validation rows of k outputs, in label units.
+    """The rows of one `predictions.csv`: n validation rows, in label units.
 
     Attributes:
         sample_ids: (n), each once.
         groups: (n,) the group of each row, as text.
-        labels: (n, k).
+        labels: (n, m), what the metrics are taken against.
         predictions: (n, k) of the model.
         baseline: (n, k) of the trivial predictor, fitted on the training rows.
     """
@@ -125,8 +125,9 @@ def read_scored(path: Path) -> Scored:
     text = {"sample_id": pl.String, "group_id": pl.String}
     table = pl.read_csv(path, schema_overrides=text)
     columns = {kind: _columns(table, kind) for kind in KINDS}
-    counts = {len(found) for found in columns.values()}
-    if not text.keys() <= set(table.columns) or counts == {0} or len(counts) > 1:
+    outputs, trivial = len(columns["prediction"]), len(columns["baseline"])
+    whole = columns["label"] and outputs and outputs == trivial
+    if not text.keys() <= set(table.columns) or not whole:
         expected = "sample_id, group_id, and label, prediction, baseline for each output"
         raise AssayError(str(path), f"columns {', '.join(table.columns)}", expected)
     twice = table.filter(pl.col("sample_id").is_duplicated())["sample_id"]
@@ -149,10 +150,12 @@ def paired(task: Task, one: Scored, other: Scored, how: Evaluate) -> Paired:
         AssayError: fewer than two groups are left, or the outputs differ in number.
     """
     if one.labels.shape[1] != other.labels.shape[1]:
-        found = f"{one.labels.shape[1]} and {other.labels.shape[1]} outputs"
-        raise AssayError(f"{task.name}, paired", found, "the same outputs")
+        found = f"{one.labels.shape[1]} and {other.labels.shape[1]} columns of labels"
+        raise AssayError(f"{task.name}, paired", found, "the same columns")
     mine, theirs = _common(one, other)
-    agree = (one.labels[mine] == other.labels[theirs]).all(axis=1)
+    first_labels, second_labels = one.labels[mine], other.labels[theirs]
+    unknown = np.isnan(first_labels) & np.isnan(second_labels)
+    agree = ((first_labels == second_labels) | unknown).all(axis=1)
     first, second = one.at(mine[agree]), other.at(theirs[agree])
     groups, relabelled = len(set(first.groups)), len(mine) - int(agree.sum())
     if groups < 2:

@@ -38,7 +38,7 @@ class SingleModality:
         return ""
 
     def labels(self, rows: Rows) -> npt.NDArray[np.float32]:
-        """Return Hb as (n, 1) float32, unrounded."""
+        """Return Hb in g/dL as (n, 1) float32, unrounded."""
         return rows.columns["hb"].astype("float32")[:, None]
 
     def fit(self, train: Rows, valid: Rows, params: SingleParams, run: Run) -> None:
@@ -56,10 +56,15 @@ class SingleModality:
             single_model.predict, network, batch=params.train.batch, threads=params.train.threads
         )
 
-    def baseline(self, train: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.float32]:
-        """Return the training mean, `count` times."""
-        mean: npt.NDArray[np.float32] = train.mean(axis=0, dtype="float64").astype("float32")
-        return mean[None].repeat(count, axis=0)
+    def restore(self, predictions: npt.NDArray[np.float32], rows: Rows) -> npt.NDArray[np.float32]:
+        """Return them as they are: the network says g/dL."""
+        return predictions
+
+    def baseline(self, train: Rows, rows: Rows) -> npt.NDArray[np.float32]:
+        """Return the training mean for each row."""
+        mean = self.labels(train).mean(axis=0, dtype="float64").astype("float32")
+        repeated: npt.NDArray[np.float32] = mean[None].repeat(len(rows), axis=0)
+        return repeated
 
     def metrics(
         self, predictions: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]
@@ -78,10 +83,10 @@ class SingleModality:
     def pictures(
         self,
         predictions: npt.NDArray[np.float32],
-        labels: npt.NDArray[np.float32],
+        rows: Rows,
         folder: Path,
     ) -> None:
         """Draw the prediction scatter and the Bland–Altman plot."""
         from assay.systems.hemoglobin.tasks.picture import draw
 
-        draw(predictions[:, 0], labels[:, 0], folder)
+        draw(predictions[:, 0], self.labels(rows)[:, 0], folder)

@@ -34,7 +34,7 @@ def run_training(task: Task, train: Rows, valid: Rows, params: SingleParams, run
     )
     ensure_takes(network.backbone, train.images.shape[1])
     learns, validates = (make_set(task, rows) for rows in (train, valid))
-    network.head.start_at(torch.from_numpy(task.baseline(learns.targets, 1)[0]))
+    network.head.start_at(torch.from_numpy(task.baseline(train, train)[0]))
     plan = make_plan(task, network, params.train, train.images.shape[1])
     carry_out(plan, learns, validates, run, start)
 
