@@ -6,6 +6,9 @@ Search: peer imagehash (hash differences, one pair at a time, on 1,000 hashes), 
 `near_hashes` under eight views, and the limit, reading the hashes once. Pairs a second, since the peer
 cannot be waited for. Whole: `find_similar` on textures of which one in ten stands again, mirrored,
 cropped to 85 % and re-encoded; CPU seconds, recall and false pairs by size. CPU time throughout.
+
+The textures stand for sets whose pictures look alike, not for photographs: all have one palette, one
+grain and nothing at large, so that colour and hash hardly tell them apart, and local features must.
 """
 
 from __future__ import annotations

@@ -28,7 +28,9 @@ class Similar(Section):
     """How near-identical images are looked for."""
 
     nearest: int = Field(
-        ge=1, le=100, description="pictures proposed for each, by hash and by colour"
+        ge=1,
+        le=100,
+        description="pictures proposed for each, by hash, by colour and by local features",
     )
     radius: int = Field(
         ge=0, le=7, description="bits of 63 by which hashes of proposed pairs differ"

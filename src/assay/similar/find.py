@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from assay.similar.colour import colour_descriptors, neighbours
 from assay.similar.features import Features, compare, extract
 from assay.similar.null import Rule, null_pairs, rule
 from assay.similar.search import near_hashes
-from assay.similar.words import word_histograms
+from assay.similar.words import most_alike, word_weights
 
 Integers = npt.NDArray[np.int64]
 Images = npt.NDArray[np.uint8]
@@ -51,7 +51,7 @@ class Similar:
 
 
 def find_similar(
-    pixels: Images,
+    thumbnails: Iterable[Images],
     hashes: Hashes,
     groups: Integers,
     open_image: Callable[[int], Images],
@@ -66,7 +66,7 @@ def find_similar(
     Every original is opened once, and of it only the features stay in memory (85 kB a row).
 
     Args:
-        pixels: (n, size, size, 3) stored thumbnails, RGB; read one by one.
+        thumbnails: n stored images (size, size, 3), RGB; read once, one by one.
         hashes: (n,) perceptual hashes of the thumbnails.
         groups: (n,) group of each row; pairs within a group are known, and left out.
         open_image: gives a row's original (height, width, 3), RGB; asked once a row at most.
@@ -77,20 +77,19 @@ def find_similar(
     """
     # Matching multiplies small matrices: BLAS threads, waiting for each other, took ten times as long.
     with threadpool_limits(1, "blas"):
-        return _find(pixels, hashes, groups, open_image, radius, nearest, null, seed)
+        return _find(thumbnails, hashes, groups, open_image, radius, nearest, null, seed)
 
 
 def _find(
-    pixels: Images, hashes: Hashes, groups: Integers, open_image: Callable[[int], Images],
+    thumbnails: Iterable[Images], hashes: Hashes, groups: Integers, open_image: Callable[[int], Images],
     radius: int, nearest: int, null: int, seed: int,
 ) -> Similar:  # fmt: skip
-    colours = colour_descriptors(pixels)
+    colours = colour_descriptors(thumbnails)
     features = _features(groups, open_image)
-    words = word_histograms(features, seed)
     proposed = {
         "hash": _by_hash(hashes, groups, radius, nearest),
         "colour": neighbours(colours, groups, nearest),
-        "words": neighbours(words, groups, nearest),
+        "words": most_alike(word_weights(features, seed), groups, nearest),
     }
     candidates = np.unique(np.concatenate(list(proposed.values())), axis=0)
     chance = null_pairs(colours, groups, null, seed)
