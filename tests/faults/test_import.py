@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.conftest import TASK, Project
 from torch import nn
 
 from assay.errors import RegistryError
 from assay.registry.importing import read_state, text_of
-from tests.conftest import TASK, Project
 
 CATALOGUE = """# Models
 

@@ -63,11 +63,18 @@ def _mirror_versions(
         client.delete_registered_model(task)
         lines.append(f"{task}: MLflow's versions differed from the ledger's; built anew")
         stored = {}
-    for version in known:
-        if version.number not in stored:
-            made = shelve(client, root, version, runs)
-            _ensure_numbered(version, made)
+    if any(_shelved(client, root, each, runs) for each in known if each.number not in stored):
+        # Its number was given and deleted before, and MLflow gives none twice.
+        client.delete_registered_model(task)
+        lines.append(f"{task}: a version was deleted in MLflow; built anew")
+        for version in known:
+            _shelved(client, root, version, runs)
     return lines
+
+
+def _shelved(client: MlflowClient, root: Path, version: Version, runs: Mapping[str, str]) -> bool:
+    """Register a version; return whether MLflow called it by another number than the ledger."""
+    return shelve(client, root, version, runs) != version.number
 
 
 def _agree(root: Path, known: list[Version], stored: Stored) -> bool:
@@ -92,13 +99,6 @@ def _ensure_all_ours(task: str, stored: Stored) -> None:
             "registered by hand, and in the way of the ledger's versions",
             "versions that assay registered",
             "delete it in MLflow, then: assay sync",
-        )
-
-
-def _ensure_numbered(version: Version, made: int) -> None:
-    if made != version.number:
-        raise RegistryError(
-            version.tag, f"MLflow calls it v{made}", "the ledger's number", "assay doctor"
         )
 
 

@@ -16,6 +16,7 @@ from assay.registry.origin import changed_source
 from assay.registry.predictions import predict_with
 from assay.registry.seal import budget_of, known_look
 from assay.runs.files import read_json
+from assay.runs.git import git
 from assay.tracking.paired import Paired
 
 Gate = Callable[[Case], Check]
@@ -32,10 +33,13 @@ def ledger(case: Case) -> Check:
 def content(case: Case) -> Check:
     """Ask whether the commit holds the model, and its lock agrees with its own tree."""
     name, version = case.task.name, case.candidate
+    expected = "a dvc.lock that holds this model, and inputs as in its commit"
+    if git(case.root, "cat-file", "-t", version.commit) != "commit":
+        found = f"commit {version.commit[:12]} is not in this clone"
+        return Check("content", False, expected, found, 0, (), "git fetch --all --tags")
     lost = [path for path, md5 in _digests(case).items() if case.pinned.outs.get(path) != md5]
     lost += case.pinned.deviations(f"evaluate@{name}")
     found = ", ".join(lost) or f"commit {version.commit[:12]} holds weights {version.weights[:8]}"
-    expected = "a dvc.lock that holds this model, and inputs as in its commit"
     mend = f"dvc repro evaluate@{name}, commit, assay candidate {name}"
     return Check("content", not lost, expected, found, len(case.pinned.outs), lost, mend)
 

@@ -28,6 +28,7 @@ from assay.registry.pinned import Pinned
 from assay.registry.predictions import predict_with
 from assay.registry.versions import Version
 from assay.runs.files import read_json
+from assay.runs.lock import held
 from assay.runs.record import RECORD
 
 LOOK, SCORES = "look", "scores"
@@ -74,9 +75,8 @@ def budget_of(root: Path, version: Version) -> Budget:
 def known_look(root: Path, version: Version) -> Look | None:
     """Return the version's look where there was one and its scores are known."""
     for entry in entries(root):
-        if entry.kind == SCORES and entry.facts["result"] == version.result:
-            facts = entry.facts
-            return _known(facts)
+        if entry.kind == SCORES and entry.facts.get("result") == version.result:
+            return _known(entry.facts)
     return None
 
 
@@ -89,11 +89,30 @@ def look(root: Path, version: Version, reason: str) -> Look:
         reason: for the ledger.
 
     Raises:
-        RegistryError: the budget is spent, the split has no test set, or the ledger was cut back.
+        RegistryError: the budget is spent, the split has no test set, its files are not in this clone's
+            cache, or the ledger was cut back; no look was used.
     """
     found = known_look(root, version)
     if found is not None:
         return found
+    _ensure_here(root, version)
+    name = contract.find_task(version.task).data
+    with held(root / ".assay" / "locks" / f"seal-{name}.lock", "another look is taken; waiting"):
+        opened = _enter(root, version, reason)
+    scores = _score_sealed_rows(root, version)
+    facts = {**opened.facts, "look": opened.commit, "scores": scores}
+    append(root, SCORES, f"scores of {version.tag}", facts)
+    return replace(_known(facts), is_new=True)
+
+
+def _known(facts: Mapping[str, Any]) -> Look:
+    return Look(
+        facts["number"], facts["budget"], facts["scores"], facts["group_kind"], is_new=False
+    )
+
+
+def _enter(root: Path, version: Version, reason: str) -> Entry:
+    """Write the look into the ledger, if there is one left."""
     data, budget = _data_facts(root, version), budget_of(root, version)
     _ensure_may_look(root, version, budget)
     facts = {
@@ -110,17 +129,14 @@ def look(root: Path, version: Version, reason: str) -> Look:
         "reason": reason,
     }
     said = f"look {budget.used + 1} of {budget.looks} · {version.tag} · {reason}"
-    opened = append(root, LOOK, said, facts)
-    scores = _score_sealed_rows(root, version)
-    facts |= {"look": opened.commit, "scores": scores}
-    append(root, SCORES, f"scores of {version.tag}", facts)
-    return replace(_known(facts), is_new=True)
+    return append(root, LOOK, said, facts)
 
 
-def _known(facts: Mapping[str, Any]) -> Look:
-    return Look(
-        facts["number"], facts["budget"], facts["scores"], facts["group_kind"], is_new=False
-    )
+def _ensure_here(root: Path, version: Version) -> None:
+    """Refuse where a file that the look reads is not in this cache: that must not use up a look."""
+    pinned, layout = Pinned(root, version.commit), Layout(contract.find_task(version.task).data)
+    for path in (layout.sealed, layout.sealed_pixels, layout.trainval):
+        pinned.file(path)
 
 
 def _ensure_may_look(root: Path, version: Version, budget: Budget) -> None:
@@ -141,7 +157,7 @@ def _ensure_may_look(root: Path, version: Version, budget: Budget) -> None:
 def _looks_at(root: Path, data: Mapping[str, Any]) -> list[Entry]:
     """Return the looks at these test rows, also where the rest was cut into other folds."""
     asked_of = data["test_digest"]
-    return [e for e in entries(root) if e.kind == LOOK and e.facts["test_digest"] == asked_of]
+    return [e for e in entries(root) if e.kind == LOOK and e.facts.get("test_digest") == asked_of]
 
 
 def _data_facts(root: Path, version: Version) -> Mapping[str, Any]:
@@ -172,8 +188,8 @@ def _score_sealed_rows(root: Path, version: Version) -> dict[str, Any]:
     learned = known.filter(pl.col("fold") != params.train.fold)
     # The trivial predictor reads labels alone: the training images stay where they are.
     unseen = np.broadcast_to(np.uint8(0), (len(learned), 1, 1, 3))
-    baseline = task.baseline(task.labels(_rows(learned, unseen)), len(table))
-    predictions = predict_with(root, version, sealed.images)
+    baseline = task.baseline(_rows(learned, unseen), sealed)
+    predictions = task.restore(predict_with(root, version, sealed.images), sealed)
     labels = task.labels(sealed)
     return score(task, predictions, baseline, labels, sealed.columns["group_id"], how)
 

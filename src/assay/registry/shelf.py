@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from assay.registry.pinned import Pinned
 from assay.registry.versions import Version
 from assay.runs.files import read_json
+from assay.runs.git import git
 from assay.runs.record import RECORD, WEIGHTS
 from assay.tracking.results import Cache
 from assay.tracking.store import store_folder
@@ -24,8 +25,9 @@ PINNED = ("torch", "torchvision", "timm", "numpy", "safetensors", "pydantic")
 
 
 def available(root: Path, version: Version) -> bool:
-    """Whether this clone's DVC cache holds the version's weights."""
-    return Cache(root).path(version.weights) is not None
+    """Whether this clone holds what serving the version needs: its weights, and its commit's code."""
+    has_code = not version.is_proven or git(root, "cat-file", "-t", version.commit) == "commit"
+    return has_code and Cache(root).path(version.weights) is not None
 
 
 def shelve(client: MlflowClient, root: Path, version: Version, runs: Mapping[str, str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,8 +74,11 @@ class _Task:
         facts = entry.facts
         if entry.kind in {CANDIDATE, IMPORT}:
             version = _version(entry)
-            # The first that was called v7 is v7; a second one, from another clone, is for the doctor.
+            # The first that was called v7 is v7; a second one, from another clone, is for the doctor,
+            # and what happened to that one did not happen to this one.
             self.versions.setdefault(version.number, version)
+        if "result" in facts and not self._is_of(facts["version"], facts["result"]):
+            return
         if entry.kind == CANDIDATE:
             self.candidate = facts["version"]
         elif entry.kind == PROMOTION:
@@ -82,6 +86,9 @@ class _Task:
             self.candidate = None if self.candidate == facts["version"] else self.candidate
         elif entry.kind == ROLLBACK and self.champions[-1:] == [facts["from"]]:
             self.champions.pop()
+
+    def _is_of(self, number: int, result: str) -> bool:
+        return number in self.versions and self.versions[number].result == result
 
 
 def versions(root: Path, task: str) -> list[Version]:
@@ -132,7 +139,9 @@ def _read(found: Sequence[Entry], task: str) -> _Task:
     read = _Task()
     for entry in found:
         if entry.facts.get("task") == task:
-            read.take(entry)
+            # Written by hand, and not whole: the ledger shows it, and cannot get rid of it.
+            with suppress(KeyError, TypeError, ValueError):
+                read.take(entry)
     return read
 
 

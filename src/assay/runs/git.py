@@ -44,6 +44,8 @@ def _run(
         ["git", "-C", str(root), *plain, *arguments],
         capture_output=True, encoding="utf-8", errors="replace", check=False, input=given,
         env={**os.environ, "LC_ALL": "C"},
+        # Killed with us while it moves a ref, git would leave its lock, and stop whoever comes next.
+        start_new_session=arguments[0] == "update-ref",
     )  # fmt: skip
 
 

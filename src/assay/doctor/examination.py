@@ -1,0 +1,56 @@
+"""All checks, in order; they read, and change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from assay import contract
+from assay.doctor.cache import check_cache
+from assay.doctor.finding import Finding, Report
+from assay.doctor.ledger import check_ledger, malformed
+from assay.doctor.locks import check_locks
+from assay.doctor.machine import check_machine
+from assay.doctor.registry import check_registry
+from assay.doctor.runs import check_runs
+from assay.doctor.versions import check_versions
+from assay.doctor.weights import check_weights
+from assay.errors import AssayError
+from assay.params import PARAMS_FILE, read_params, typed
+from assay.registry.ledger import entries
+from assay.sections import TaskParams
+
+
+def examine(root: Path, deep: bool, ask_remote: bool) -> Iterator[Report]:
+    """Yield each check's report; in the order in which what they find is mended.
+
+    Args:
+        root: the repository.
+        deep: digest the DVC cache.
+        ask_remote: ask the remotes for their ledger, instead of believing the last fetch.
+    """
+    yield check_locks(root)
+    yield check_ledger(root, ask_remote)
+    # Nothing can be read from a ledger whose entries lack what they are about.
+    if not any(malformed(entry) for entry in entries(root)):
+        yield check_versions(root)
+        yield check_cache(root, deep)
+        yield check_registry(root)
+        yield check_runs(root)
+    tasks, faults = _declared(root)
+    yield Report("params", f"{len(tasks)} tasks", faults)
+    yield check_machine(root, tasks)
+    yield check_weights(root, tasks)
+
+
+def _declared(root: Path) -> tuple[dict[str, TaskParams], list[Finding]]:
+    """Return each task's section of `params.yaml`, and what is wrong with the file."""
+    found: dict[str, TaskParams] = {}
+    try:
+        content = read_params(root / PARAMS_FILE)
+        for name, task in sorted(contract.tasks().items()):
+            found[name] = typed(content, name, task.params)
+    except AssayError as fault:
+        said = str(fault).replace("\n", " ")
+        return found, [Finding(PARAMS_FILE, said, "a section a task", "assay params")]
+    return found, []

@@ -1,0 +1,109 @@
+"""The machine: room on the disk, cores, who git says you are, the environment that the lock pins."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from assay.doctor.finding import Finding, Report
+from assay.registry.gc_files import size
+from assay.runs.git import git
+from assay.sections import TaskParams
+
+GIB = 2**30
+SHARE = 0.1  # of what is used, at least, and 1 GiB: a sweep of ten values adds about that
+LOCK_FILE = "requirements.lock"
+
+
+def check_machine(root: Path, tasks: Mapping[str, TaskParams]) -> Report:
+    """Compare the machine with what the repository asks of it.
+
+    Args:
+        root: the repository.
+        tasks: each task's section of `params.yaml`.
+    """
+    used = size([root / ".assay", root / ".dvc" / "cache"])
+    free = shutil.disk_usage(root).free
+    cores = available_cores()
+    findings = room(used, free)
+    findings += [each for name, task in tasks.items() for each in threads(name, task, cores)]
+    findings += _identity(root) + _environment(root) + _dvc()
+    looked = f"{free / GIB:.1f} GiB free, {used / GIB:.1f} used, {cores} cores"
+    return Report("machine", looked, findings)
+
+
+def room(used: int, free: int) -> list[Finding]:
+    """Return whether the disk has too little room, in bytes."""
+    least = max(GIB, int(SHARE * used))
+    if free >= least:
+        return []
+    said = f"{free / GIB:.1f} GiB free; .assay and .dvc/cache use {used / GIB:.1f}"
+    return [Finding("disk", said, f"{least / GIB:.1f} GiB free", "assay gc --apply")]
+
+
+def threads(name: str, task: TaskParams, cores: int) -> list[Finding]:
+    """Return whether a task declares more threads than there are cores: it runs, but slower."""
+    declared = task.train.threads
+    if declared <= cores:
+        return []
+    mend = f"dvc exp run -S '{name}.train.threads={cores}'"
+    return [
+        Finding(f"{name}.train.threads", str(declared), f"at most {cores}, the cores here", mend)
+    ]
+
+
+def available_cores() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _identity(root: Path) -> list[Finding]:
+    """Ask git who commits, without its guess from the machine's name."""
+    if git(root, "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT"):
+        return []
+    mend = "git config user.name '…' && git config user.email '…'"
+    return [Finding("git identity", "nobody", "a name and an address, for the ledger", mend)]
+
+
+def _environment(root: Path) -> list[Finding]:
+    """Compare the installed packages with the lock."""
+    lock = root / LOCK_FILE
+    if not lock.exists():
+        return [
+            Finding(
+                LOCK_FILE, "no such file", "the pinned environment", f"git checkout -- {LOCK_FILE}"
+            )
+        ]
+    lines = lock.read_text(encoding="utf-8").splitlines()
+    pins = [
+        line.split(" ")[0] for line in lines if "==" in line and not line.startswith((" ", "#"))
+    ]
+    wrong = []
+    for name, _, version in (pin.partition("==") for pin in pins):
+        try:
+            has = importlib.metadata.version(name.partition("[")[0])
+        except importlib.metadata.PackageNotFoundError:
+            has = "none"
+        if has != version:
+            wrong.append(f"{name} {has}, locked {version}")
+    if not wrong:
+        return []
+    more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+    said = f"{'; '.join(wrong[:3])}{more}"
+    return [
+        Finding(f"packages of {sys.executable}", said, f"what {LOCK_FILE} pins", "make environment")
+    ]
+
+
+def _dvc() -> list[Finding]:
+    """Compare the `dvc` that a shell finds with the one beside this interpreter."""
+    own, found = Path(sys.executable).parent, shutil.which("dvc")
+    if found and Path(found).parent.resolve() == own.resolve():
+        return []
+    return [Finding("dvc", found or "not on PATH", f"{own}/dvc", f"export PATH={own}:$PATH")]

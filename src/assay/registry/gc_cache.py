@@ -1,0 +1,157 @@
+"""DVC's cache: which objects, and which remembered runs of stages, nothing that stays names."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+
+from assay.errors import RegistryError
+from assay.registry.gc_kept import Kept
+from assay.runs.git import git
+from assay.tracking.entries import Entry, Sighting, lock_entries
+from assay.tracking.results import Result, join
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One file of DVC's run cache: a run of a stage that need not be repeated."""
+
+    path: Path
+    entry: Entry
+    time: float
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The objects of DVC's cache, and which of them stay.
+
+    Args:
+        repo: DVC's repository, open.
+        kept: what stays.
+    """
+
+    repo: Repo
+    kept: Kept
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the cache lies elsewhere: what other repositories need of it is not known here."""
+        place = Path(self.repo.cache.local.path).resolve()
+        return not place.is_relative_to(self.kept.root.resolve())
+
+    @cached_property
+    def used(self) -> set[str]:
+        """Return the digests that stay.
+
+        DVC's own answer for every revision, and more: imported weights, which no pipeline names; what a
+        `dvc.lock` holds of stages that the pipeline has no more; what a young run of a stage gave.
+        """
+        found = self._named_by_revisions()
+        for version in self.kept.versions:
+            found |= {version.weights, version.record}
+        entries = [*self.work_tree, *(run.entry for run in self.stage_runs if self._is_young(run))]
+        for revision in self.kept.revisions:
+            entries += lock_entries(git(self.kept.root, "show", f"{revision}:dvc.lock"))
+        for entry in entries:
+            found |= set(entry.outs.values())
+        return found | self._inside(found)
+
+    @cached_property
+    def stale(self) -> list[str]:
+        """Return the digests that go; from a shared cache none does."""
+        if self.is_shared:
+            return []
+        return sorted(each for each in self.repo.cache.local.all() if each not in self.used)
+
+    @cached_property
+    def stale_runs(self) -> list[StageRun]:
+        """Return the remembered runs whose outputs go, or are gone."""
+        if self.is_shared:
+            return []
+        return [run for run in self.stage_runs if not set(run.entry.outs.values()) <= self.used]
+
+    @cached_property
+    def stage_runs(self) -> list[StageRun]:
+        folder = Path(self.repo.stage_cache.cache_dir)
+        return [_stage_run(path) for path in sorted(folder.glob("*/*/*"))]
+
+    @cached_property
+    def work_tree(self) -> list[Entry]:
+        lock = self.kept.root / "dvc.lock"
+        return list(lock_entries(lock.read_text(encoding="utf-8"))) if lock.exists() else []
+
+    def path(self, digest: str) -> Path:
+        """Return where an object lies."""
+        return Path(self.repo.cache.local.oid_to_path(digest))
+
+    def free(self) -> None:
+        """Remove what goes, objects by DVC's own collector."""
+        from dvc_data.hashfile.gc import gc
+        from dvc_data.hashfile.hash_info import HashInfo
+
+        for run in self.stale_runs:
+            run.path.unlink()
+        gc(self.repo.cache.local, {HashInfo("md5", digest) for digest in self.used})
+
+    def results(self) -> list[Result]:
+        """Return what is still called a result when all that goes is gone.
+
+        A commit on a branch keeps its result's name, and its small MLflow run, when its objects go.
+        """
+        gone = {each.commit for each in self.kept.removed}
+        stale = {run.path for run in self.stale_runs}
+        sighted = [(e, s) for e, s in self.kept.sighted if s.commit and s.commit not in gone]
+        sighted += [(entry, Sighting()) for entry in self.work_tree]
+        sighted += [(run.entry, Sighting()) for run in self.stage_runs if run.path not in stale]
+        return join(sighted)
+
+    def _is_young(self, run: StageRun) -> bool:
+        return run.time >= self.kept.before
+
+    def _named_by_revisions(self) -> set[str]:
+        from dvc.exceptions import DvcException
+
+        log = logging.getLogger("dvc")
+        level = log.level
+        log.setLevel(
+            logging.ERROR
+        )  # it warns of each output that a revision names without a digest
+        try:
+            named = self.repo.used_objs(revs=self.kept.revisions)
+        except DvcException as fault:
+            raise RegistryError(
+                "assay gc",
+                f"{fault}: what that revision needs is not known, so nothing is freed",
+                "a pipeline that DVC can read at every branch, tag and registered commit",
+                "dvc status there, or git branch -D / git tag -d what is not wanted",
+            ) from None
+        finally:
+            log.setLevel(level)
+        return {each.value for objects in named.values() for each in objects}
+
+    def _inside(self, digests: set[str]) -> set[str]:
+        """Return the digests of the files in those folders."""
+        found = set()
+        for digest in digests:
+            path = self.path(digest)
+            if digest.endswith(".dir") and path.exists():
+                found |= {item["md5"] for item in json.loads(path.read_text(encoding="utf-8"))}
+        return found
+
+
+def _stage_run(path: Path) -> StageRun:
+    content: dict[str, Any] = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    deps, outs = (
+        {item["path"]: item["md5"] for item in content.get(key) or [] if "md5" in item}
+        for key in ("deps", "outs")
+    )
+    return StageRun(path, Entry("", deps, outs), path.stat().st_mtime)

@@ -1,0 +1,356 @@
+"""The doctor finds what is planted, says the command that mends it, and that command mends it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from tests.conftest import TASK, Project
+
+from assay.doctor.ledger import check_ledger
+from assay.doctor.machine import GIB, room
+from assay.doctor.registry import check_registry
+from assay.doctor.versions import check_versions
+from assay.registry.ledger import REF, WITNESS, append, entries
+from assay.tracking.entries import sighted_entries
+from assay.tracking.results import join
+
+GATES = ("better", "subjects")
+
+
+@pytest.fixture(scope="module")
+def _promoted(finished_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Promote once; return where the project lies, and a copy of it as it was then."""
+    base = tmp_path_factory.mktemp("promoted")
+    shutil.copytree(finished_folder, base / "project", symlinks=True)
+    project = Project(base / "project")
+    project.assay("candidate", TASK)
+    overrides = [part for gate in GATES for part in ("--override", gate, "--reason", "a test")]
+    project.assay("promote", TASK, *overrides)
+    shutil.copytree(base / "project", base / "then", symlinks=True)
+    return base / "project", base / "then"
+
+
+@pytest.fixture
+def promoted(_promoted: tuple[Path, Path]) -> Project:
+    """Return the project as it was then, in its own place: MLflow's files are known by their path."""
+    folder, then = _promoted
+    shutil.rmtree(folder)
+    shutil.copytree(then, folder, symlinks=True)
+    return Project(folder)
+
+
+def by_hand(project: Project, *calls: str) -> str:
+    """Do to the store what a person might; return what the last call gave.
+
+    In a process of its own: MLflow keeps a database open that the next test puts another in place of.
+    """
+    uri = f"sqlite:///{project.folder}/.assay/mlflow/mlflow.db"
+    *steps, last = calls
+    lines = [
+        "import mlflow",
+        f"c = mlflow.MlflowClient({uri!r}, {uri!r})",
+        *steps,
+        f"print({last})",
+    ]
+    return project.run("python", "-W", "ignore", "-c", "\n".join(lines)).strip()
+
+
+def mends(said: str) -> list[str]:
+    """Return the commands that a doctor said, in order, each once."""
+    lines = [line.strip() for line in said.splitlines()]
+    found = [line.removeprefix("mend: ") for line in lines if line.startswith("mend: ")]
+    return list(dict.fromkeys(found))
+
+
+def mend(project: Project, said: str) -> None:
+    for command in mends(said):
+        project.run("sh", "-c", command, PYTHONPATH="src")
+
+
+def object_of(project: Project, out: str) -> Path:
+    """Return the cached object of an output of the committed pipeline."""
+    for result in join(sighted_entries(project.folder)):
+        if out in result.outs:
+            digest = result.outs[out]
+            return project.folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+    raise AssertionError(out)
+
+
+def state_of(project: Project) -> dict[str, bytes]:
+    """Return everything that a doctor could change: refs, index, store, caches, work tree."""
+    folders = (".git/refs", ".assay/mlflow", ".dvc/cache", ".dvc/config", "data", "models", "src")
+    found = project.bytes_of(*folders)
+    files = {name: content for name, content in found.items() if "__pycache__" not in name}
+    refs = project.run("git", "for-each-ref").encode()
+    return {**files, "refs": refs, "status": project.run("git", "status", "--porcelain").encode()}
+
+
+def test_a_sound_project_is_quiet_and_left_as_it_is(promoted: Project) -> None:
+    before = state_of(promoted)
+    said = promoted.assay("doctor", "--deep")
+    assert "hint  no remote: the ledger exists once" in said
+    assert "0 findings" in said
+    assert "all objects digested" in said
+    assert state_of(promoted) == before
+
+
+def test_where_nothing_is_registered_nothing_is_made(finished: Project) -> None:
+    said = finished.assay("doctor")
+    assert "no entries yet" in said
+    assert "no MLflow store here: assay sync builds it" in said
+    assert "0 findings" in said
+    assert not (finished.folder / ".assay/mlflow").exists()
+
+
+def test_what_hands_and_kills_do_is_found_and_mended(promoted: Project) -> None:
+    """The faults are independent, and planted at once."""
+    folder = promoted.folder
+    promoted.run("git", "branch", "-f", "assay/ledger", "assay/ledger~1")
+    artifacts = by_hand(
+        promoted,
+        f"c.delete_model_version({TASK!r}, '1')",  # succeeds, though it is the champion
+        f"experiment = c.get_experiment_by_name({TASK!r}).experiment_id",
+        "[run] = c.search_runs([experiment])",
+        "c.create_run(experiment, run_name='orphan', tags={'assay.result': '0123456789abcdef'})",
+        "c.create_run(experiment, run_name='half', tags={'assay.draft': '0123456789abcdef'})",
+        "c.create_run(experiment, run_name='own')",
+        "run.info.artifact_uri",
+    )
+    (Path(artifacts.removeprefix("file://")) / "metrics.json").unlink()
+    promoted.run("git", "tag", "-f", f"{TASK}/v1", "HEAD~1")
+    weights = object_of(promoted, f"models/{TASK}/weights.safetensors")
+    weights.unlink()  # stands in the work tree: dvc commit
+    pictures = object_of(promoted, f"reports/{TASK}/predictions.csv")
+    pictures.chmod(0o644)
+    pictures.write_bytes(b"")
+    index = folder / ".git/index.lock"
+    index.touch()
+    os.utime(index, (time.time() - 3600,) * 2)
+    (folder / ".dvc/tmp/rwlock").write_text('{"read": {')
+    said = promoted.assay("doctor", fails=True)
+    assert "FOUND assay/ledger: cut back or rewritten: 1 commit(s)" in said
+    assert "the last a promotion by Test" in said
+    assert f"FOUND {TASK} v1 in MLflow: deleted" in said
+    assert f"FOUND {TASK}@champion in MLflow: none" in said
+    assert "FOUND run orphan" in said
+    assert "FOUND run half" in said
+    assert "FOUND run own" not in said
+    assert "artifacts are gone: metrics.json" in said
+    assert f"FOUND tag {TASK}/v1: moved to" in said
+    assert (
+        f"models/{TASK}/weights.safetensors of HEAD: {weights.parent.name}{weights.name} is gone"
+        in said
+    )
+    assert f"reports/{TASK}/predictions.csv of HEAD" in said
+    assert "is damaged" in said
+    assert "FOUND git's index.lock" in said
+    assert "FOUND DVC's rwlock" in said
+    mend(promoted, said)
+    again = promoted.assay("doctor")
+    assert "0 findings" in again
+    assert "1 run(s) of somebody's own" in again
+
+
+def test_a_checkout_that_was_moved_and_one_bit(promoted: Project, tmp_path: Path) -> None:
+    moved = Project(tmp_path / "moved")
+    shutil.copytree(promoted.folder, moved.folder, symlinks=True)
+    moved.run("git", "tag", "-d", f"{TASK}/v1")
+    weights = object_of(moved, f"models/{TASK}/weights.safetensors")
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1  # one bit: only a digest tells
+    weights.chmod(0o644)
+    weights.write_bytes(bytes(content))
+    said = moved.assay("doctor", "--deep", fails=True)
+    assert "registry: not looked at" in said  # mended there, it would write into the other's store
+    assert "this checkout was copied or moved" in said
+    assert f"FOUND tag {TASK}/v1: gone" in said
+    assert f"{weights.parent.name}{weights.name} is damaged" in said
+    mend(moved, said)
+    assert "0 findings" in moved.assay("doctor", "--deep")
+
+
+def test_two_clones_that_gave_one_number(promoted: Project) -> None:
+    """What another clone registered before the two shared their ledgers keeps no number twice."""
+    first = promoted.run("git", "rev-parse", "HEAD").strip()
+    promoted.set(**{f"{TASK}.evaluate.resamples": 150})
+    promoted.run("dvc", "repro", f"evaluate@{TASK}")
+    commit = promoted.commit("Draw more often")
+    [other] = [
+        result
+        for result in join(sighted_entries(promoted.folder))
+        if commit in {sighting.commit for sighting in result.sightings}
+        and first not in {sighting.commit for sighting in result.sightings}
+    ]
+    facts = {
+        "task": TASK, "version": 1, "result": other.digest, "record": other.record,
+        "weights": other.outs[f"models/{TASK}/weights.safetensors"], "commit": commit,
+    }  # fmt: skip
+    append(promoted.folder, "candidate", f"candidate {TASK}/v1", facts)
+    [finding] = check_versions(promoted.folder).findings
+    assert finding.subject == f"{TASK}/v1"
+    assert "claimed by" in finding.found
+    promoted.run("sh", "-c", finding.mend, PYTHONPATH="src")
+    assert not check_versions(promoted.folder).findings
+    asked = f"c.get_model_version_by_alias({TASK!r}, 'candidate').version"
+    assert by_hand(promoted, asked) == "2"
+    faults = {
+        f"c.set_registered_model_alias({TASK!r}, 'champion', '2')": f"{TASK}@champion in MLflow",
+        f"c.delete_registered_model({TASK!r})": f"{TASK} in MLflow",
+    }
+    for fault, subject in faults.items():
+        by_hand(promoted, fault)
+        [finding] = check_registry(promoted.folder).findings
+        assert finding.subject == subject
+        promoted.run("sh", "-c", finding.mend, PYTHONPATH="src")
+        assert not check_registry(promoted.folder).findings
+    # A candidate has no tag: without a branch, git would drop its commit in time.
+    promoted.run("git", "switch", "-q", "--detach", first)
+    promoted.run("git", "branch", "-q", "-f", "main", first)
+    [finding] = check_versions(promoted.folder).findings
+    assert "no branch or tag holds its commit" in finding.found
+    promoted.run("sh", "-c", finding.mend)
+    assert not check_versions(promoted.folder).findings
+
+
+def test_the_machine(finished: Project, tmp_path: Path) -> None:
+    finished.set(
+        **{f"{TASK}.train.threads": 4096, f"{TASK}.model.weights": "pretrained",
+           f"{TASK}.model.backbone": "resnet18", "hemoglobin-nail.model.weights": "none.pth"}
+    )  # fmt: skip
+    finished.run("git", "config", "--unset", "user.email")
+    lock = finished.folder / "requirements.lock"
+    lock.write_text(lock.read_text().replace("timm==", "timm==0."))
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    (bare / "dvc").write_text("#!/bin/sh\n")
+    (bare / "dvc").chmod(0o755)
+    nobody = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "EMAIL": ""}
+    path = f"{bare}:{os.environ['PATH']}"
+    import sys
+
+    said = finished.run(
+        sys.executable, "-m", "assay", "doctor", fails=True, PYTHONPATH="src", PATH=path,
+        HF_HOME=str(tmp_path), **nobody,
+    )  # fmt: skip
+    assert f"FOUND {TASK}.train.threads: 4096" in said
+    assert "FOUND git identity: nobody" in said
+    assert "timm 1." in said
+    assert f"FOUND dvc: {bare}/dvc" in said
+    assert f"FOUND {TASK}.model.weights: pretrained resnet18 (timm/resnet18" in said
+    assert "FOUND hemoglobin-nail.model.weights: no such file: none.pth" in said
+
+
+def test_room_on_the_disk() -> None:
+    assert not room(used=5 * GIB, free=GIB)
+    assert room(used=5 * GIB, free=GIB - 1)[0].mend == "assay gc --apply"
+    assert room(used=50 * GIB, free=4 * GIB)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Project:
+    """Return a repository with three entries and nothing else."""
+    project = Project(tmp_path / "bare")
+    (project.folder / ".dvc").mkdir(parents=True)
+    project.run("git", "init", "-q", "-b", "main")
+    project.run("git", "config", "user.name", "Test")
+    project.run("git", "config", "user.email", "test@example.org")
+    project.run("git", "commit", "-q", "--allow-empty", "-m", "Start")
+    for number in (1, 2, 3):
+        append(project.folder, "note", f"note {number}", {"task": TASK, "number": number})
+    assert not check_ledger(project.folder, ask_remote=False).findings
+    return project
+
+
+def numbers(project: Project) -> list[int]:
+    return [entry.facts["number"] for entry in entries(project.folder)]
+
+
+def forged(project: Project, message: str, *parents: str) -> None:
+    """Put a commit by hand onto the branch."""
+    tree = project.run("git", "rev-parse", f"{REF}^{{tree}}").strip()
+    before = [part for parent in parents for part in ("-p", parent)]
+    commit = project.run("git", "commit-tree", tree, *before, "-m", message).strip()
+    project.run("git", "update-ref", REF, commit)
+
+
+@pytest.mark.parametrize("fault", ["cut", "deleted", "amended", "rebased", "by hand"])
+def test_the_branch_is_put_back(bare: Project, fault: str) -> None:
+    before = bare.run("git", "rev-parse", REF)
+    body = bare.run("git", "show", "-s", "--format=%B", REF)
+    expected = "cut back or rewritten"
+    if fault == "cut":
+        bare.run("git", "branch", "-f", "assay/ledger", "assay/ledger~2")
+    elif fault == "deleted":
+        bare.run("git", "branch", "-D", "assay/ledger")
+        expected = "the branch is gone"
+    elif fault == "amended":
+        forged(bare, body.replace('"number": 3', '"number": 7'), f"{REF}~1")
+    elif fault == "rebased":
+        middle = bare.run("git", "show", "-s", "--format=%B", f"{REF}~1")
+        forged(bare, middle.replace('"number": 2', '"number": 8'), f"{REF}~2")
+        forged(bare, body, REF)
+    else:
+        forged(bare, "Tidy up\n\nby hand", REF)
+        expected = "a commit by hand, 'Tidy up' by Test"
+    assert expected in "".join(each.found for each in check_ledger(bare.folder, False).findings)
+    [command] = {each.mend for each in check_ledger(bare.folder, False).findings}
+    bare.run("sh", "-c", command, PYTHONPATH=str(Path(__file__).parents[2] / "src"))
+    report = check_ledger(bare.folder, False)
+    assert not report.findings
+    assert bare.run("git", "rev-parse", REF) == before
+    assert numbers(bare) == [1, 2, 3]
+
+
+def test_what_only_the_branch_holds_survives_the_mend(bare: Project) -> None:
+    """Somebody fetched another clone's entries over the branch: both sides stay."""
+    other = bare.run("git", "show", "-s", "--format=%B", REF).replace('"number": 3', '"number": 4')
+    other = other.replace('"time": ', '"time": 9')
+    forged(bare, other, f"{REF}~2")
+    [finding] = check_ledger(bare.folder, False).findings
+    bare.run("sh", "-c", finding.mend, PYTHONPATH=str(Path(__file__).parents[2] / "src"))
+    assert not check_ledger(bare.folder, False).findings
+    assert sorted(numbers(bare)) == [1, 2, 3, 4]
+
+
+def test_an_entry_without_its_facts(bare: Project) -> None:
+    before = bare.run("git", "rev-parse", REF)
+    forged(bare, 'x\n\n{"kind": "candidate", "time": 1, "facts": {"task": "a"}}', REF)
+    [finding] = check_ledger(bare.folder, False).findings
+    assert "a candidate by Test" in finding.found
+    assert "without version, result, weights, record, commit" in finding.found
+    bare.run("sh", "-c", finding.mend)
+    assert bare.run("git", "rev-parse", REF) == before
+    assert bare.run("git", "rev-parse", WITNESS) == before
+
+
+def test_the_remote(bare: Project, tmp_path: Path) -> None:
+    def mended(ask_remote: bool, expected: str) -> None:
+        [finding] = check_ledger(bare.folder, ask_remote).findings
+        assert expected in finding.found
+        assert finding.mend == "assay ledger --share origin"
+        source = str(Path(__file__).parents[2] / "src")
+        bare.run("sh", "-c", finding.mend, PYTHONPATH=source)
+        assert not check_ledger(bare.folder, ask_remote).findings
+
+    hub, twin = tmp_path / "hub", Project(tmp_path / "twin")
+    bare.run("git", "init", "-q", "--bare", str(hub))
+    bare.run("git", "remote", "add", "origin", str(hub))
+    mended(False, "none, as last fetched")
+    append(bare.folder, "note", "note 4", {"task": TASK, "number": 4})
+    mended(False, "lacks 1, as last fetched")
+    bare.run("git", "clone", "-q", str(hub), str(twin.folder))
+    twin.run("git", "config", "user.name", "Other")
+    twin.run("git", "config", "user.email", "other@example.org")
+    assert not check_ledger(twin.folder, False).findings  # a clone reads its remote's
+    append(twin.folder, "note", "note 5", {"task": TASK, "number": 5})
+    twin.run("git", "push", "-q", "origin", "assay/ledger")
+    assert not check_ledger(bare.folder, False).findings  # it has not asked
+    mended(True, "has entries that were never fetched, now")
+    assert sorted(numbers(bare)) == [1, 2, 3, 4, 5]
+    twin.run("git", "push", "-q", "-f", "origin", "assay/ledger~1:refs/heads/assay/ledger")
+    bare.run("git", "fetch", "-q")
+    mended(False, "lacks 1, as last fetched")

@@ -1,0 +1,211 @@
+"""Garbage collection frees what nothing names, and never what is promoted, registered or tagged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import DATA, TASK, Project
+
+from assay.registry.gc_kept import Kept
+from assay.registry.versions import find_version
+from assay.runs.lock import held
+from assay.tracking.entries import lock_entries
+
+NEEDED = (
+    f"models/{TASK}/weights.safetensors",
+    f"models/{TASK}/run.json",
+    f"reports/{TASK}/predictions.csv",
+    f"data/{DATA}/test.parquet",
+    f"data/{DATA}/test.npy",
+)
+
+
+@pytest.fixture(scope="module")
+def _lived_in(finished_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Make a project with a past.
+
+    v1 is promoted and no branch holds its commit. v2 is an experiment that was applied, committed and
+    registered. The experiment `other` is nobody's, and so is what was run once and never committed.
+    """
+    base = tmp_path_factory.mktemp("lived")
+    shutil.copytree(finished_folder, base / "project", symlinks=True)
+    project = Project(base / "project")
+    project.assay("candidate", TASK)
+    gates = [part for gate in ("better", "subjects") for part in ("--override", gate)]
+    project.assay("promote", TASK, *gates, "--reason", "a test", "--reason", "a test")
+    changes = {"other": f"{TASK}.evaluate.resamples=150", "chosen": f"{TASK}.train.epochs=2"}
+    for name, change in changes.items():
+        project.run("dvc", "exp", "run", "--temp", "-n", name, "-S", change, f"evaluate@{TASK}")
+    project.run("dvc", "exp", "apply", "chosen")
+    project.run("git", "reset", "-q", "--soft", "HEAD~1")  # v1's commit is on no branch any more
+    project.commit("Choose")
+    project.assay("candidate", TASK)
+    shutil.copytree(base / "project", base / "then", symlinks=True)
+    return base / "project", base / "then"
+
+
+@pytest.fixture
+def lived_in(_lived_in: tuple[Path, Path]) -> Project:
+    """Return the project as it was then, in its own place: MLflow's files are known by their path."""
+    folder, then = _lived_in
+    shutil.rmtree(folder)
+    shutil.copytree(then, folder, symlinks=True)
+    return Project(folder)
+
+
+def client_of(project: Project) -> Any:
+    import mlflow
+
+    uri = f"sqlite:///{project.folder}/.assay/mlflow/mlflow.db"
+    return mlflow.MlflowClient(uri, uri)
+
+
+def objects(project: Project) -> set[str]:
+    folder = project.folder / ".dvc/cache/files/md5"
+    return {path.parent.name + path.name for path in folder.glob("??/*")}
+
+
+def outs_at(project: Project, revision: str) -> dict[str, str]:
+    lock = project.run("git", "show", f"{revision}:dvc.lock")
+    return {path: md5 for entry in lock_entries(lock) for path, md5 in entry.outs.items()}
+
+
+def experiments(project: Project) -> set[str]:
+    listing = project.run("git", "for-each-ref", "--format=%(refname)", "refs/exps").splitlines()
+    return {ref.rpartition("/")[2] for ref in listing if len(ref.split("/")) == 5}
+
+
+def littered(project: Project) -> list[Path]:
+    """Leave what killed runs, sweeps and other sources leave."""
+    folder = project.folder
+    paths = [
+        folder / ".assay/resume/0123456789abcdef/last.ckpt",
+        folder / ".assay/sweep/a.log",
+        folder / f".assay/images/{DATA}-01234567/pixels.u8",
+        folder / f".assay/images/{DATA}-01234567.lock",
+        folder / f".assay/phantom/{DATA}-01234567/table.csv",
+        folder / ".assay/fetched/01/0123",
+        folder / ".dvc/tmp/exps/standalone/tmpkilled/params.yaml",
+    ]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * 100_000)
+    return paths
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Return what is there, but for locks and DVC's notes."""
+    found = [*(folder / ".assay").rglob("*"), *(folder / ".dvc/cache").rglob("*")]
+    return {
+        str(path): path.read_bytes()
+        for path in found
+        if path.is_file() and "locks" not in path.parts
+    }
+
+
+def test_it_frees_what_nothing_names_and_spares_the_rest(lived_in: Project, tmp_path: Path) -> None:
+    folder, litter = lived_in.folder, littered(lived_in)
+    first, second = (outs_at(lived_in, find_version(folder, f"{TASK}/v{n}").commit) for n in (1, 2))
+    other = next(
+        each for each in lived_in.run("git", "for-each-ref", "--format=%(refname)").splitlines()
+        if each.endswith("/other")
+    )  # fmt: skip
+    freed = outs_at(lived_in, other)[f"reports/{TASK}/metrics.json"]
+    holders = lived_in.run("git", "for-each-ref", "--contains", f"{TASK}/v1", "--format=%(refname)")
+    assert f"refs/tags/{TASK}/v1" in holders
+    assert "refs/heads/" not in holders
+    assert {first[path] for path in NEEDED} | {second[path] for path in NEEDED} | {
+        freed
+    } <= objects(lived_in)
+
+    # Shown, and nothing freed.
+    before, refs = files_below(folder), lived_in.run("git", "for-each-ref")
+    said = lived_in.assay("gc", "--keep-days", "0")
+    assert "other" in said
+    assert "chosen" not in said
+    assert "could be freed; nothing was: assay gc --apply" in said
+    assert files_below(folder) == before
+    assert lived_in.run("git", "for-each-ref") == refs
+
+    experiment = client_of(lived_in).get_experiment_by_name(TASK).experiment_id
+    assert len(client_of(lived_in).search_runs([experiment])) == 3
+    assert lived_in.assay("gc", "--apply", "--keep-days", "0").splitlines()[-1].startswith("freed")
+    assert not any(path.exists() for path in litter)
+    assert experiments(lived_in) == {"chosen"}  # registered, if under another commit
+    assert freed not in objects(lived_in)
+    runs = client_of(lived_in).search_runs([experiment])
+    assert sorted(run.data.params["train.epochs"] for run in runs) == ["2", "3"]
+    left = list((folder / ".assay/mlflow/artifacts").rglob("metrics.json"))
+    assert len(left) == 2
+    for number, outs in ((1, first), (2, second)):
+        assert {outs[path] for path in NEEDED} <= objects(lived_in), f"v{number}"
+    assert lived_in.run("git", "rev-parse", f"{TASK}/v1^{{commit}}").strip()
+    assert "nothing to free" in lived_in.assay("gc", "--keep-days", "0")
+    assert "0 findings" in lived_in.assay("doctor")
+    assert "didn't change, skipping" in lived_in.run("dvc", "repro", f"evaluate@{TASK}")
+
+    # A clone with that cache serves the champion.
+    lived_in.run("git", "clone", "-q", str(folder), str(tmp_path / "clone"))
+    clone = Project(tmp_path / "clone")
+    shutil.copytree(folder / ".dvc/cache", clone.folder / ".dvc/cache")
+    assert "2 run(s) added" in clone.assay("sync")
+    champion = client_of(clone).get_model_version_by_alias(TASK, "champion")
+    assert champion.tags["weights"] == first[f"models/{TASK}/weights.safetensors"]
+    place = client_of(clone).get_logged_model(champion.source.removeprefix("models:/"))
+    assert list(Path(place.artifact_location.removeprefix("file://")).rglob("weights.safetensors"))
+
+
+def test_age_and_tags_spare_experiments(lived_in: Project) -> None:
+    def removed(before: float) -> set[str]:
+        return {each.name for each in Kept(lived_in.folder, before).removed}
+
+    now = time.time() + 1
+    assert removed(now - 86400) == set()
+    assert removed(now) == {"other"}
+    ref = next(
+        each for each in lived_in.run("git", "for-each-ref", "--format=%(refname)").splitlines()
+        if each.endswith("/other")
+    )  # fmt: skip
+    lived_in.run("git", "tag", "good", ref)
+    assert removed(now) == set()
+    # What is tagged keeps its objects, and what the ledger names needs no branch.
+    lived_in.run("git", "update-ref", "-d", ref)
+    kept = Kept(lived_in.folder, now).revisions
+    named = [find_version(lived_in.folder, f"{TASK}/v{number}").commit for number in (1, 2)]
+    named.append(lived_in.run("git", "rev-parse", "good").strip())
+    assert set(named) <= set(kept)
+
+
+def test_nobody_who_works_is_disturbed(lived_in: Project) -> None:
+    litter = littered(lived_in)
+    lock = lived_in.folder / ".assay/locks" / f"train@{TASK}.lock"
+    with held(lock, ""):
+        said = lived_in.assay("gc", "--apply", fails=True)
+    assert f"process {os.getpid()} holds .assay/locks/train@{TASK}.lock. Nothing was freed" in said
+    place = litter[-1].parent
+    with subprocess.Popen(["sleep", "300"], cwd=place) as process:
+        said = lived_in.assay("gc", "--apply", fails=True)
+        process.kill()
+    assert f"process {process.pid} runs in .dvc/tmp/exps/standalone/tmpkilled" in said
+    import fcntl
+
+    with (lived_in.folder / ".dvc/tmp/lock").open("a") as stream:  # as dvc does between two stages
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        said = lived_in.assay("gc", "--apply", fails=True)
+    assert "DVC is at work in this repository. Nothing was freed" in said
+    assert all(path.exists() for path in litter)
+
+
+def test_a_cache_that_others_share_is_left_alone(lived_in: Project, tmp_path: Path) -> None:
+    shutil.move(lived_in.folder / ".dvc/cache", tmp_path / "cache")
+    lived_in.run("dvc", "cache", "dir", "--local", str(tmp_path / "cache"))
+    before = {path for path in (tmp_path / "cache").rglob("*") if path.is_file()}
+    said = lived_in.assay("gc", "--apply", "--keep-days", "0")
+    assert f"shared ({tmp_path}/cache" in said
+    assert {path for path in (tmp_path / "cache").rglob("*") if path.is_file()} == before
