@@ -113,6 +113,11 @@ def join(root: Path) -> None:
         append(root, JOIN, "join the ledgers of several clones", {})
 
 
+def is_shallow(root: Path) -> bool:
+    """Return whether this clone was cut off on fetching: its ledger may begin too late."""
+    return git(root, "rev-parse", "--is-shallow-repository") == "true"
+
+
 def is_cut(root: Path) -> str:
     """Return the last entry that the branch once had and has no more, or an empty text."""
     tips = _tips(root)

@@ -117,7 +117,9 @@ def _mirror_aliases(client: MlflowClient, root: Path, task: str) -> None:
 def _mirror_tags(root: Path) -> None:
     """Pin each promoted commit by its tag, so that garbage collection of git and DVC spares it."""
     for entry in entries(root):
-        if entry.kind != PROMOTION or git(root, "tag", "-l", entry.facts["tag"]):
+        if entry.kind != PROMOTION or not {"tag", "commit"} <= entry.facts.keys():
+            continue
+        if git(root, "tag", "-l", entry.facts["tag"]):
             continue
         commit = entry.facts["commit"]
         if git(root, "cat-file", "-t", commit) == "commit":

@@ -11,7 +11,7 @@ from assay.gates.verdict import Check
 from assay.manifest.layout import Layout
 from assay.manifest.snapshot import UNSTATED
 from assay.registry.case import Case
-from assay.registry.ledger import entries, is_cut
+from assay.registry.ledger import entries, is_cut, is_shallow
 from assay.registry.origin import changed_source
 from assay.registry.predictions import predict_with
 from assay.registry.seal import budget_of, known_look
@@ -24,10 +24,13 @@ Gate = Callable[[Case], Check]
 
 def ledger(case: Case) -> Check:
     """Ask whether the ledger is whole."""
+    expected, count = "every entry it ever had", len(entries(case.root))
+    if is_shallow(case.root):
+        mend = "git fetch --unshallow"
+        return Check("ledger", False, expected, "a shallow clone knows a part", count, (), mend)
     cut = is_cut(case.root)
     found = f"the branch lost entries up to {cut[:12]}" if cut else "whole"
-    count = len(entries(case.root))
-    return Check("ledger", not cut, "every entry it ever had", found, count, mend="assay doctor")
+    return Check("ledger", not cut, expected, found, count, mend="assay doctor")
 
 
 def content(case: Case) -> Check:

@@ -50,7 +50,7 @@ def sync(root: Path) -> Synced:
         results = join(sighted_entries(root))
         client, cache = open_store(root), Cache(root)
         known = {task: _known(client, root, task) for task in {result.task for result in results}}
-        for result in track(results, "runs", disable=len(results) < 5):
+        for result in track(results, "runs", disable=len(results) < 5, transient=True):
             found = known[result.task].get(result.digest)
             if found is not None:
                 _retag(client, found, result)

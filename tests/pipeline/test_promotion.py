@@ -1,0 +1,340 @@
+"""The door, from a first model to a rollback: what it lets through, what it refuses, what it leaves."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from tests.conftest import DATA, TASK, Project
+
+from assay.errors import AssayError
+from assay.registry.case import Case, open_case
+from assay.registry.ledger import Entry, append, entries
+from assay.registry.pinned import Pinned
+from assay.registry.promotion import promote
+from assay.registry.promotion_gates import content, served
+from assay.registry.seal import LOOK
+from assay.registry.versions import CANDIDATE, PROMOTION, standing, versions
+
+# People enough that a real gain lies beyond chance: 47 validate. Once 45 s on two cores.
+PEOPLE = {f"{DATA}.phantom.folder1": 0, f"{DATA}.phantom.folder2": 200, f"{DATA}.split.folds": 3}
+FIRST = {f"{TASK}.train.epochs": 3, f"{TASK}.train.warmup": 1}
+# Another cut of the rest, with the same test rows: compared on what both validate on.
+WORSE = {f"{TASK}.train.epochs": 1, f"{TASK}.train.warmup": 0, f"{DATA}.split.folds": 2}
+BETTER = {f"{TASK}.train.epochs": 16, f"{TASK}.train.warmup": 1, f"{DATA}.split.folds": 3}
+SEALED = (f"data/{DATA}/test.parquet", f"data/{DATA}/test.npy")
+VALIDATED = f"reports/{TASK}/predictions.csv"
+
+
+def kinds(project: Project) -> list[str]:
+    return [entry.kind for entry in entries(project.folder)]
+
+
+def looks(project: Project) -> list[Entry]:
+    return [entry for entry in entries(project.folder) if entry.kind == LOOK]
+
+
+@contextmanager
+def taken_away(project: Project, *paths: str) -> Iterator[list[Path]]:
+    """Take files out of the work tree, and what is in them out of the DVC cache; put them back."""
+    outs = Pinned(project.folder, "HEAD").outs
+    cache = project.folder / ".dvc/cache/files/md5"
+    objects = [cache / outs[path][:2] / outs[path][2:] for path in paths]
+    places = [*(project.folder / path for path in paths), *objects]
+    for place in places:
+        place.rename(f"{place}.away")
+    yield places
+    for place in places:
+        Path(f"{place}.away").rename(place)
+
+
+def train(project: Project, name: str, settings: Mapping[str, Any]) -> None:
+    project.set(**settings)
+    project.run("dvc", "repro")
+    project.commit(name)
+    project.run("git", "tag", name)
+
+
+def _tell(project: Project, shared: Path) -> None:
+    """Live through the whole story once; keep what was said, and copies of the project on the way."""
+    said = {}
+    train(project, "first", {**PEOPLE, **FIRST})
+    said["first candidate"] = project.assay("candidate", TASK)
+    said["first"] = project.assay("promote", TASK)
+    train(project, "worse", WORSE)
+    said["worse candidate"] = project.assay("candidate", TASK)
+    before = kinds(project)
+    with taken_away(project, *SEALED):  # a refusal that looked at them would stumble
+        said["worse"] = project.assay("promote", TASK, fails=True)
+    said["changed"] = str(kinds(project) != before)
+    train(project, "better", BETTER)
+    said["better candidate"] = project.assay("candidate", TASK)
+    shutil.copytree(project.folder, shared / "at-the-door", symlinks=True)
+    said["better"] = project.assay("promote", TASK)
+    said["rollback"] = project.assay("rollback", TASK, "--reason", "drifts on the new camera")
+    said["ledger"] = project.assay("ledger")
+    (shared / "said.json").write_text(json.dumps(said), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def story(finished_folder: Path) -> Path:
+    """Return a folder with `said.json`, and the projects `at-the-door` (v3 comes next) and `told`."""
+    shared = finished_folder.parent / "story"
+    with (finished_folder.parent / "story.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "said.json").exists():
+            shutil.rmtree(shared, ignore_errors=True)
+            shutil.copytree(finished_folder, shared / "told", symlinks=True)
+            _tell(Project(shared / "told"), shared)
+    return shared
+
+
+@pytest.fixture
+def said(story: Path) -> dict[str, str]:
+    found: dict[str, str] = json.loads((story / "said.json").read_text(encoding="utf-8"))
+    return found
+
+
+def copy_of(story: Path, name: str, folder: Path) -> Project:
+    """Copy one of the story's projects; its MLflow store holds absolute paths, and is built anew."""
+    shutil.copytree(story / name, folder, symlinks=True)
+    shutil.rmtree(folder / ".assay" / "mlflow")
+    return Project(folder)
+
+
+@pytest.fixture
+def door(story: Path, tmp_path: Path) -> Project:
+    """Return a copy of the project in which v1 is champion and v3, which is better, at the door."""
+    return copy_of(story, "at-the-door", tmp_path / "project")
+
+
+# --- the story
+
+
+def test_the_first_model_is_measured_against_the_trivial_predictor(said: dict[str, str]) -> None:
+    assert f"{TASK} v1 registered; alias candidate → v1" in said["first candidate"]
+    better = next(line for line in said["first"].splitlines() if "better" in line)
+    assert re.search(r"MAE -\d\.\d+ \[-\d.*, -\d.*\] g/dL against the trivial predictor", better)
+    assert "on the same 47 groups (no seeds measured)" in better
+    for gate in ("ledger", "content", "served", "verdicts", "source", "subjects", "looks"):
+        assert re.search(rf"^  ok    {gate}: \S+", said["first"], re.MULTILINE), gate
+    assert "reproduction: not run" in said["first"]
+    assert "look 1 of 5" in said["first"]
+    assert f"champion → v1 · pinned by {TASK}/v1" in said["first"]
+
+
+def test_a_worse_one_is_refused_with_the_interval_and_opens_nothing(
+    said: dict[str, str], story: Path
+) -> None:
+    refusal = said["worse"][said["worse"].index("error: ") :]
+    assert "candidate v2 is not better than champion v1: MAE +" in refusal
+    assert re.search(r"MAE \+\d\.\d+ \[[+-]\d\.\d+, \+\d\.\d+\] g/dL against champion v1", refusal)
+    assert "Nothing changed; the test set was not opened" in refusal
+    assert f"mend: assay promote {TASK} --override better --reason '…'" in refusal
+    assert said["changed"] == "False"
+    assert "Traceback" not in said["worse"]
+    # Compared on what both validate on, and on nothing else.
+    root = story / "told"
+    tables = [
+        pl.read_csv(Pinned(root, tag).file(VALIDATED), schema_overrides={"group_id": pl.String})
+        for tag in ("first", "worse")
+    ]
+    groups = [set(table["group_id"]) for table in tables]
+    assert groups[0] != groups[1]
+    assert f"on the same {len(groups[0] & groups[1])} groups" in refusal
+
+
+def test_other_folds_do_not_renew_the_budget(said: dict[str, str], story: Path) -> None:
+    assert "looks: 1 of 5 used" in said["worse"]
+    digests = [
+        json.loads(Pinned(story / "told", tag).file(f"models/{TASK}/run.json").read_text())["data"]
+        for tag in ("first", "worse")
+    ]
+    assert digests[0]["split_digest"] != digests[1]["split_digest"]
+    assert digests[0]["test_digest"] == digests[1]["test_digest"]
+
+
+def test_a_better_one_is_promoted_and_rolled_back(said: dict[str, str], story: Path) -> None:
+    assert re.search(r"MAE -\d\.\d+ \[-\d.*, -\d.*\] g/dL against champion v1", said["better"])
+    assert "look 2 of 5" in said["better"]
+    assert f"champion → v3 · previous → v1 · pinned by {TASK}/v3" in said["better"]
+    assert f"{TASK}: champion v3 → v1" in said["rollback"]
+    project = Project(story / "told")
+    stands = standing(project.folder, TASK)
+    assert (stands.champion, stands.previous, stands.candidate) == (1, None, None)
+    for number, tag in ((1, "first"), (3, "better")):
+        commit = project.run("git", "rev-parse", f"{TASK}/v{number}^{{commit}}")
+        assert commit == project.run("git", "rev-parse", tag)
+    assert not project.run("git", "status", "--porcelain")
+
+
+def test_the_ledger_tells_the_story(said: dict[str, str], story: Path) -> None:
+    assert kinds(Project(story / "told")) == [
+        *("candidate", "look", "scores", "promotion"),
+        "candidate",
+        *("candidate", "look", "scores", "promotion"),
+        "rollback",
+    ]
+    for words in ("look 2 of 5 at the test set", "promotion", "drifts on the new"):
+        assert words in " ".join(said["ledger"].split())
+    look = looks(Project(story / "told"))[0]
+    assert look.who == "Test <test@example.org>"
+    assert {"commit", "weights", "split_digest", "number", "budget", "reason"} <= look.facts.keys()
+
+
+def test_the_champion_in_mlflow_is_the_ledgers(story: Path) -> None:
+    import mlflow
+
+    uri = f"sqlite:///{story}/told/.assay/mlflow/mlflow.db"
+    aliases = mlflow.MlflowClient(uri, uri).get_registered_model(TASK).aliases
+    assert {alias: int(number) for alias, number in aliases.items()} == {"champion": 1}
+
+
+def test_applied_experiments_and_checkouts_roll_nothing_back(door: Project) -> None:
+    """What stands in the work tree goes back with it; the ledger does not."""
+    door.run("dvc", "exp", "save", "-n", "before")
+    before = entries(door.folder)
+    new = append(door.folder, "note", "since then", {})
+    door.set(**{f"{TASK}.promote.subjects": 21})
+    door.run("dvc", "exp", "save", "-n", "after")
+    door.run("dvc", "exp", "apply", "before")
+    assert "subjects: 20" in (door.folder / "params.yaml").read_text()
+    door.run("git", "stash", "-q", "-u")
+    door.run("git", "checkout", "-q", "first")
+    assert entries(door.folder) == [*before, new]
+
+
+# --- what the door refuses
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"beter": "x"}, "--override beter: no such gate"),
+        ({"looks": "x"}, "--override looks: cannot be overruled"),
+        ({"served": "x"}, "--override served: cannot be overruled"),
+        ({"content": "x"}, "--override content: cannot be overruled"),
+        ({"ledger": "x"}, "--override ledger: cannot be overruled"),
+        ({"better": "  "}, "--override better: no reason"),
+    ],
+)
+def test_an_override_names_a_gate_and_a_reason(
+    story: Path, overrides: dict[str, str], words: str
+) -> None:
+    with pytest.raises(AssayError, match=words):
+        promote(story / "told", TASK, overrides)
+
+
+def test_an_override_without_a_reason_is_no_command(story: Path) -> None:
+    project = Project(story / "told")
+    said = project.assay("promote", TASK, "--override", "better", fails=True)
+    assert "an override names its reason: --override GATE --reason '…'" in said
+
+
+def test_a_promotion_again_uses_the_look_that_was(story: Path, tmp_path: Path) -> None:
+    """After a rollback v3 comes back, through the gates, without another look; and overrides are told."""
+    project = copy_of(story, "told", tmp_path / "project")
+    assert "was registered already; alias candidate → v3" in project.assay("candidate", TASK)
+    project.set(**{f"{TASK}.promote.subjects": 1000})
+    before = looks(project)
+    reasons = (
+        "--override",
+        "subjects",
+        "--reason",
+        "a pilot",
+        "--override",
+        "better",
+        "--reason",
+        "-",
+    )
+    with taken_away(project, *SEALED):
+        said = project.assay("promote", TASK, *reasons)
+    assert "look 2 of 5, its stored result" in said
+    assert "STOP  subjects: 47 patient groups, 47 rows" in said
+    assert "overruled: a pilot" in said
+    assert looks(project) == before
+    last = entries(project.folder)[-1]
+    assert last.kind == PROMOTION
+    assert last.facts["overrides"] == {"subjects": "a pilot"}  # of `better` there was no need
+    stands = standing(project.folder, TASK)
+    assert (stands.champion, stands.previous) == (3, 1)
+    _exchange_served_weights(project)
+
+
+def _exchange_served_weights(project: Project) -> None:
+    """Put the first model's weights where MLflow keeps the third's, and ask the door."""
+    case = Case(project.folder, versions(project.folder, TASK)[2], None)
+    name = f"models/{TASK}/weights.safetensors"
+    own, others = (
+        Pinned(project.folder, "better").file(name),
+        Pinned(project.folder, "first").file(name),
+    )
+    stored = [
+        path
+        for path in (project.folder / ".assay/mlflow/artifacts").rglob("weights.safetensors")
+        if path.read_bytes() == own.read_bytes()
+    ]
+    assert stored
+    for path in stored:
+        path.chmod(0o644)
+        path.write_bytes(others.read_bytes())
+    check = served(case)
+    assert not check.passed
+    assert re.search(r"47 validation rows, at most [0-9.]+ apart", check.found)
+
+
+# --- forged
+
+
+def forge(project: Project, *changes: tuple[str, str]) -> str:
+    """Commit a dvc.lock in which texts were exchanged."""
+    lock = project.folder / "dvc.lock"
+    text = lock.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    lock.write_text(text)
+    return project.commit("Forge")
+
+
+def register_by_hand(project: Project, **facts: str) -> None:
+    """Append an entry as `assay candidate` does, past all that it asks."""
+    last = versions(project.folder, TASK)[-1]
+    made = {**last.entry.facts, "version": last.number + 1, **facts}
+    append(project.folder, CANDIDATE, f"candidate {TASK}/v{last.number + 1}", made)
+
+
+def test_a_lock_with_other_weights_is_no_candidate_and_does_not_pass(door: Project) -> None:
+    first, _, third = versions(door.folder, TASK)
+    commit = forge(door, (third.weights, first.weights))
+    assert "stale" in door.assay("candidate", TASK, fails=True)
+    register_by_hand(door, commit=commit)
+    check = content(open_case(door.folder, TASK))
+    assert not check.passed
+    assert f"models/{TASK}/weights.safetensors" in check.found
+
+
+def test_a_lock_with_other_code_does_not_pass(door: Project) -> None:
+    lock = (door.folder / "dvc.lock").read_text()
+    md5 = re.search(r"src/assay/learning\n\s+hash: md5\n\s+md5: (\w+)\.dir", lock)
+    assert md5
+    commit = forge(door, (md5[1], "0" * 32))
+    assert "stale" in door.assay("candidate", TASK, fails=True)
+    register_by_hand(door, commit=commit)
+    check = content(open_case(door.folder, TASK))
+    assert not check.passed
+    assert f"train@{TASK} · src/assay/learning" in check.found
+
+
+def test_an_entry_that_names_no_such_commit_does_not_pass(door: Project) -> None:
+    register_by_hand(door, commit="1" * 40, result="forged")
+    check = content(open_case(door.folder, TASK))
+    assert not check.passed
