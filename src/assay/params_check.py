@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from assay import contract
 from assay.errors import AssayError, ParamsError
@@ -15,7 +17,15 @@ def check_file(path: Path) -> None:
     Raises:
         ParamsError: with every fault, not the first.
     """
-    content = read_params(path)
+    check_content(read_params(path))
+
+
+def check_content(content: Mapping[str, Any]) -> None:
+    """Check what `params.yaml` holds, or would hold.
+
+    Raises:
+        ParamsError: with every fault, not the first.
+    """
     check_params(content, contract.sections())
     faults = []
     for task in contract.tasks().values():

@@ -15,9 +15,10 @@ from PIL import Image
 from assay.contract import find_system
 from assay.errors import AssayError, SourceError
 from assay.gates.leakage import judge_leakage
+from assay.learning.landmarks.geometry import Frame
 from assay.manifest.conflicts import apply_policy, identical
 from assay.manifest.groups import join_groups
-from assay.manifest.images import Opened, open_image
+from assay.manifest.images import LETTERBOX, Opened, open_image
 from assay.manifest.snapshot import (
     Snapshot,
     listed,
@@ -255,3 +256,24 @@ def test_a_damaged_snapshot_is_told_and_the_printed_way_out_works(
     assert (
         listed(tmp_path, system, "phantom", {"origin": None, "group_kind": None}).url == "phantom"
     )
+
+
+@pytest.mark.parametrize("shape", [(301, 200), (200, 300), (120, 121), (64, 64)])
+def test_a_letterboxed_image_keeps_its_middle_and_one_scale(
+    tmp_path: Path, shape: tuple[int, int]
+) -> None:
+    """A spot of light must lie where the geometry says, to a tenth of a stored pixel."""
+    width, height = shape
+    spot = (0.7 * width, 0.35 * height)
+    across, down = np.meshgrid(np.arange(width), np.arange(height))
+    light = np.exp(-((across - spot[0]) ** 2 + (down - spot[1]) ** 2) / (2 * (0.06 * width) ** 2))
+    Image.fromarray((255 * light).astype(np.uint8)).save(tmp_path / "spot.png")
+    source = Source(str(tmp_path), tmp_path)
+    uri = source.uri("spot.png")
+    opened = open_image(source, uri, source.stamp(uri), 48, fit=LETTERBOX)
+    assert opened.pixels is not None
+    seen = opened.pixels[..., 0].astype(float)
+    seen[seen < 8] = 0
+    found = np.array([(seen.sum(0) * np.arange(48)).sum(), (seen.sum(1) * np.arange(48)).sum()])
+    expected = Frame(width, height, 48).stored(np.array([[spot]]))[0, 0]
+    assert np.abs(found / seen.sum() - expected).max() < 0.1

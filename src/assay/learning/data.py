@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
 from assay.learning.plan import Set
 
@@ -39,15 +41,47 @@ def _whole(batch: Any) -> Any:
 Loader = DataLoader[tuple[Tensor, Tensor]]
 
 
-def train_loader(rows: Set, batch: int, seed: int, workers: int) -> Loader:
-    """Return a loader shuffled by (seed, epoch).
+class Balanced(Sampler[int]):
+    """Shows every class equally often, as many rows an epoch as there are, by (seed, epoch).
+
+    A class's rows are gone through in a new order until it has its share: the rare ones come several
+    times an epoch, of the frequent ones some only in another epoch.
+    """
+
+    def __init__(self, classes: npt.NDArray[np.int64], seed: int) -> None:
+        self.members = [np.flatnonzero(classes == each) for each in np.unique(classes)]
+        self.count, self.seed, self.epoch = len(classes), seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Take the epoch; Lightning tells it, also after a resume."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        random = np.random.default_rng([self.seed, self.epoch])
+        share = -(-self.count // len(self.members))
+        drawn = [
+            np.concatenate([random.permutation(rows) for _ in range(-(-share // len(rows)))])[
+                :share
+            ]
+            for rows in self.members
+        ]
+        return iter(random.permutation(np.concatenate(drawn))[: self.count].tolist())
+
+
+def train_loader(rows: Set, batch: int, seed: int, workers: int, balanced: bool = False) -> Loader:
+    """Return a loader shuffled by (seed, epoch); with classes it may be `balanced`.
 
     torch's `DistributedSampler` with one replica is the library's epoch-seeded sampler; Lightning
     tells it the epoch, also after a resume.
     """
     data = Stored(rows)
-    order: DistributedSampler[tuple[Tensor, Tensor]] = DistributedSampler(
-        data, num_replicas=1, rank=0, shuffle=True, seed=seed
+    order: Sampler[int] = (
+        Balanced(rows.targets, seed)
+        if balanced
+        else DistributedSampler(data, num_replicas=1, rank=0, shuffle=True, seed=seed)
     )
     return DataLoader(
         data,

@@ -33,7 +33,8 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
     settle(plan.loop.threads)
     _quiet()
     history = History(run.resume, run.journal)
-    loader = train_loader(train, plan.loop.batch, plan.loop.seed, plan.loop.workers)
+    loop = plan.loop
+    loader = train_loader(train, loop.batch, loop.seed, loop.workers, plan.balanced)
     module = Training(plan, steps_per_epoch=math.ceil(len(train.images) / plan.loop.batch))
     trainer = L.Trainer(
         accelerator={"cpu": "cpu", "cuda": "gpu"}[plan.loop.device],

@@ -45,8 +45,10 @@ class Training(L.LightningModule):
         }
 
     def on_train_epoch_start(self) -> None:
-        """Forget the last epoch's losses."""
+        """Forget the last epoch's losses; freeze and thaw, also where a killed training goes on."""
         self.train_losses.clear()
+        for part in self.plan.parts:
+            part.enter(self.current_epoch)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Make what this step draws depend on the step alone."""

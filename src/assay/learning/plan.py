@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from assay.learning.schedules import Schedule
+from assay.learning.schedules import Schedule, rate
 from assay.learning.targets import Kind
 
 Images = npt.NDArray[np.uint8]
@@ -22,12 +22,28 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the network with its own learning rate."""
+    """A part of the network with its own learning rate.
+
+    Attributes:
+        name: of the part, for the history's columns.
+        parameters: what the rate is for.
+        schedule: the rate over the epochs.
+        peak: the highest rate.
+        module: what stands still, batch norm and all, in the epochs that have no rate; none for a part
+            that learns from the first epoch.
+    """
 
     name: str
     parameters: Sequence[nn.Parameter]
     schedule: Schedule
     peak: float
+    module: nn.Module | None = None
+
+    def enter(self, epoch: int) -> None:
+        """Freeze the module, or thaw it, as the middle of this epoch has a rate or none."""
+        if self.module is not None:
+            learns = rate(self.schedule, epoch + 0.5) > 0
+            self.module.train(learns).requires_grad_(learns)
 
 
 @dataclass(frozen=True)
@@ -109,6 +125,7 @@ class Plan:
         loop: epochs, batch, seed and the like.
         targets: what the targets are.
         geometry: augmentation that moves points with their images; none for other targets.
+        balanced: whether every class is shown equally often in an epoch; of classes alone.
     """
 
     network: nn.Module
@@ -120,6 +137,7 @@ class Plan:
     loop: Loop
     targets: Kind
     geometry: Geometry | None = None
+    balanced: bool = False
 
     def views(self, images: Tensor, targets: Tensor, training: bool) -> tuple[Inputs, Tensor]:
         """Return what network and loss are fed; augmented, points and all, where `training`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -41,6 +41,14 @@ def warmup_cosine(epochs: int, warmup: int, peak: float, final: float) -> Schedu
     """Return 0 → `peak` over `warmup` epochs, then one half-cosine `peak` → `final`."""
     cosine = Piece(warmup, epochs, peak, final, "cosine")
     return [Piece(0, warmup, 0.0, peak), cosine] if warmup else [cosine]
+
+
+def after(epochs: int, schedule: Schedule) -> Schedule:
+    """Return 0 for `epochs`, then `schedule`: a part that is frozen at first."""
+    later = [
+        replace(piece, start=piece.start + epochs, end=piece.end + epochs) for piece in schedule
+    ]
+    return [Piece(0, epochs, 0.0, 0.0), *later] if epochs else later
 
 
 def factor(schedule: Schedule, peak: float, steps_per_epoch: int) -> Callable[[int], float]:

@@ -10,15 +10,15 @@ from assay.manifest.index import BROKEN, DROPPED, OK
 def identical(table: pl.DataFrame, target: str) -> pl.DataFrame:
     """Return the groups of identical bytes among readable rows.
 
-    Columns: `digest`, `rows` (how many), `labels` (how many different), `samples`, `values` (lists,
-    ordered by sample). Only digests that stand more than once.
+    Columns: `digest`, `rows` (how many), `labels` (how many different, an absent one is none),
+    `samples`, `values` (lists, ordered by sample). Only digests that stand more than once.
     """
     readable = table.filter(pl.col("status") != BROKEN).sort("sample_id")
     return (
         readable.group_by("digest", maintain_order=True)
         .agg(
             rows=pl.len(),
-            labels=pl.col(target).n_unique(),
+            labels=pl.col(target).drop_nulls().n_unique(),
             samples=pl.col("sample_id"),
             values=pl.col(target),
         )

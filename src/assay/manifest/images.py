@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ READABLE_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")
 PILLOW, SIMPLEJPEG = "pillow", "simplejpeg"
 STRETCH, LETTERBOX = "stretch", "letterbox"
 ORIENTATION = 0x0112  # EXIF
+LYING = (5, 6, 7, 8)  # orientations whose rows are columns
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -100,10 +102,11 @@ def _try_decode(content: bytes, size: int | None, decoder: str, fit: str) -> Ope
 
 def _decode(content: bytes, digest: str, size: int | None, decoder: str, fit: str) -> Opened:
     with Image.open(io.BytesIO(content)) as image:
-        facts = (digest, image.format or "", *image.size)
+        facts = (digest, image.format or "", *_upright_size(image))
         if image.mode not in READABLE_MODES:
             return Opened(*facts, reason=f"colour mode {image.mode}, expected 8-bit RGB or grey")
-        upright = _upright(image, content, size, decoder)
+        # A JPEG decoded at 1/2 … 1/8 rounds its sides up: a letterbox's scale would be off by 6 px.
+        upright = _upright(image, content, size if fit == STRETCH else None, decoder)
     if upright.has_transparency_data:
         cut = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", cut.size, "black"), cut)
@@ -113,14 +116,26 @@ def _decode(content: bytes, digest: str, size: int | None, decoder: str, fit: st
     return Opened(*facts, np.asarray(plain))
 
 
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return width and height as a person sees the image; points and boxes are given in these."""
+    width, height = image.size
+    lies = image.getexif().get(ORIENTATION, 1) in LYING
+    return (height, width) if lies else (width, height)
+
+
 def _square(image: Image.Image, size: int, fit: str) -> Image.Image:
-    if fit == LETTERBOX:
-        # Laid on a square before it is resized, so that one scale holds along both sides, exactly.
-        side = max(image.size)
-        square = Image.new("RGB", (side, side))
-        square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-        image = square
-    return image.resize((size, size), Image.Resampling.BILINEAR)
+    if fit == STRETCH:
+        return image.resize((size, size), Image.Resampling.BILINEAR)
+    # Laid on black before it is resized: one scale holds along both sides, and a bar of half a pixel
+    # too, so that the picture's middle is the square's, exactly.
+    side = max(image.size)
+    bars = [(side - length) / 2 for length in image.size]
+    x, y = (math.ceil(bar) for bar in bars)
+    ground = Image.new("RGB", (side + 1, side + 1))
+    ground.paste(image, (x, y))
+    left, top = x - bars[0], y - bars[1]
+    box = (left, top, left + side, top + side)
+    return ground.resize((size, size), Image.Resampling.BILINEAR, box)
 
 
 def _upright(image: Any, content: bytes, size: int | None, decoder: str) -> Any:

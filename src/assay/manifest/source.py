@@ -103,6 +103,22 @@ class Source:
                 return None
             raise SourceError(uri, str(reason), "a file that can be read") from None
 
+    def names(self) -> list[str] | None:
+        """Return every file below the source, relative to it; None where a web server cannot tell.
+
+        Raises:
+            SourceError: it cannot be listed.
+        """
+        place = f"zip://::{self.base}" if self.base.endswith(".zip") else self.base
+        if place.startswith(("http://", "https://")):
+            return None
+        try:
+            start, found = self._ask(place, lambda files, path: (path, files.find(path)))
+        except UnreadableError as reason:
+            raise SourceError(self.base, str(reason), "a folder or an archive") from None
+        start = start.strip("/")
+        return sorted(name.strip("/").removeprefix(start).lstrip("/") for name in found)
+
     def stamp(self, uri: str) -> Stamp:
         """Return the stamp of one file; an absent or unreachable one has −1 bytes."""
         try:

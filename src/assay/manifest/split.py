@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -13,13 +15,22 @@ TEST, TRAINVAL = "test", "trainval"
 
 
 def strata(labels: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int64]:
-    """Return the quantile bin (0 … count − 1) of each label."""
-    edges = np.quantile(labels, np.linspace(0, 1, count + 1)[1:-1])
-    return np.searchsorted(edges, labels, side="right")
+    """Return the quantile bin (0 … count − 1) of each label; those without one have bin `count`."""
+    known = ~np.isnan(labels)
+    bins = np.full(len(labels), count, dtype=np.int64)
+    if known.any():
+        edges = np.quantile(labels[known], np.linspace(0, 1, count + 1)[1:-1])
+        bins[known] = np.searchsorted(edges, labels[known], side="right")
+    return bins
 
 
 def assign(
-    table: pl.DataFrame, target: str, share: float | None, folds: int, bins: int, seed: int
+    table: pl.DataFrame,
+    target: str,
+    share: float | Literal["none", "published"],
+    folds: int,
+    bins: int,
+    seed: int,
 ) -> pl.DataFrame:
     """Return `sample_id, split, fold` for every row of `table`.
 
@@ -29,15 +40,18 @@ def assign(
     Args:
         table: rows to be split, with `sample_id`, `group_id` and the `target` column.
         target: the label that is balanced.
-        share: the part of the test set, or None for a set without one.
+        share: the part of the test set; `none` for a set without one; `published` for the rows of
+            the subset `test`, and with them every row of their groups.
         folds: folds over the rest.
         bins: quantile bins of the label.
         seed: of the shuffle.
     """
-    bin_of = strata(table[target].to_numpy(), bins)
+    bin_of = strata(table[target].cast(pl.Float64).fill_null(np.nan).to_numpy(), bins)
     group = table["group_id"]
     is_test = np.zeros(len(table), dtype=bool)
-    if share is not None:
+    if share == "published":
+        is_test = group.is_in(group.filter(table["subset"] == TEST).implode()).to_numpy()
+    elif share != "none":
         is_test = _folds(bin_of, group, round(1 / share), seed) == 0
     fold = np.full(len(table), -1, dtype=np.int64)
     fold[~is_test] = _folds(bin_of[~is_test], group.filter(~is_test), folds, seed)
