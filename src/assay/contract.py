@@ -15,9 +15,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from assay.errors import AssayError
 from assay.params import Section
@@ -50,6 +50,23 @@ class Rule:
     arguments: Mapping[str, Any]
     meaning: str
     rows: str = "kept"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: what was expected, what was found, which rows failed."""
+
+    name: str
+    passed: bool
+    expected: str
+    found: str
+    checked: int
+    rows: Sequence[Any] = field(default_factory=tuple)
+    mend: str = ""
+
+    def line(self) -> str:
+        """Return the check as one line for people."""
+        return f"  {'ok  ' if self.passed else 'STOP'}  {self.name}: {self.found}"
 
 
 @dataclass(frozen=True)
@@ -89,12 +106,19 @@ class Score:
         unit: of the value, or empty.
         digits: after the point.
         best: what a perfect prediction has: 0 for an error (lower is better), 1 for a share.
+        trivial: what the task's baseline says, in words.
     """
 
     metric: str
     unit: str = ""
     digits: int = 2
     best: float = 0.0
+    trivial: str = "mean"
+
+    @property
+    def name(self) -> str:
+        """Return the metric as people write it; the unit stands behind the value."""
+        return self.metric.removesuffix(f"_{self.unit}").replace("_", " ").upper()
 
     def gain(self, new: float, old: float) -> float:
         """Return how much better `new` is than `old`, in the metric's unit; positive is better."""
@@ -133,8 +157,16 @@ class System(Protocol):
         """Return the ranges outside of which a sample is not used."""
         ...
 
+    def masked(self, table: pl.DataFrame) -> pl.DataFrame:
+        """Return the manifest without the parts of labels that, as the images are, cannot be."""
+        ...
+
     def rules(self) -> Sequence[Rule]:
-        """Return what must be true of the labels."""
+        """Return what must be true of the labels, column by column."""
+        ...
+
+    def checks(self, table: pl.DataFrame) -> Sequence[Check]:
+        """Return what else the label gate judges of a manifest: what no single column shows."""
         ...
 
 
@@ -191,6 +223,24 @@ class Task(Protocol):
         folder: Path,
     ) -> None:
         """Draw the pictures that people look at first, as PNG files in `folder`."""
+        ...
+
+
+@runtime_checkable
+class Drawing(Protocol):
+    """What a task may offer beyond its contract: a picture of one stored row and its labels."""
+
+    def draw(self, row: Rows, path: Path) -> None:
+        """Draw the only row of `row` into the PNG file `path`."""
+        ...
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """What a task may offer beyond its contract: a picture of the part of an image that it sees."""
+
+    def draw_seen(self, weights: Path, rows: Rows, folder: Path) -> None:
+        """Draw what the network of these weights sees of some of the rows, as PNG files."""
         ...
 
 

@@ -42,20 +42,17 @@ class Similar(Section):
 class Split(Section):
     """How samples are parted; by group, always."""
 
-    test: float | Literal["none"] = Field(description="share of the sealed test set, or none")
+    test: float | Literal["none", "published"] = Field(
+        description="share of the sealed test set; none; or the source's own subset `test`"
+    )
     folds: int = Field(ge=2, le=50)
     strata: int = Field(ge=1, le=100, description="quantile bins of the target")
     seed: int = Field(ge=0)
 
-    @property
-    def share(self) -> float | None:
-        """Return the test set's share, or None where the set has none."""
-        return None if self.test == "none" else self.test
-
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.share is not None and not 0 < self.share <= 0.5:
-            raise ValueError(f"a test share in (0, 0.5], or none; found {self.test}")
+        if isinstance(self.test, float) and not 0 < self.test <= 0.5:
+            raise ValueError(f"a test share in (0, 0.5], none, or published; found {self.test}")
         return self
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,12 @@ import numpy as np
 import pytest
 
 from assay import contract
+from assay.manifest.groups import join_groups, spelling
+from assay.manifest.index import OK, index_images
+from assay.manifest.listing import settle
 from assay.manifest.rows import Rows
+from assay.manifest.source import Source
+from assay.manifest.store import ImageStore
 from assay.params import read_params, typed
 from assay.runs.files import read_json
 from assay.runs.journal import Journal, read_journal
@@ -36,29 +43,39 @@ def task(request: pytest.FixtureRequest) -> contract.Task:
     return contract.find_task(request.param)
 
 
-def rows_of(task: contract.Task, count: int = 24) -> Rows:
-    """Return images whose brightness is their label's place in its possible range."""
-    random = np.random.default_rng(1)
-    place = random.uniform(0, 1, count)
-    images = np.zeros((count, SIZE, SIZE, 3), dtype=np.uint8)
-    images += (60 + 150 * place).astype(np.uint8)[:, None, None, None]
-    images += random.integers(0, 9, images.shape, dtype=np.uint8)
-    target = contract.find_system(task.data).target
-    low, high = possible(task)
-    labels = low + (high - low) * place
-    return Rows(
-        images, {target: labels, "sample_id": np.arange(count), "group_id": np.arange(count)}
-    )
+def rows_of(task: contract.Task, count: int = 36) -> Rows:
+    """Return rows of the phantom, as ingest makes them of it; so many that every class occurs."""
+    rows = phantom_rows(task.data)
+    return rows.where(np.arange(len(rows)) < count)
 
 
-def possible(task: contract.Task) -> tuple[float, float]:
-    """Return the range that the label gate holds for possible."""
-    [limits] = [
-        rule.arguments
-        for rule in contract.find_system(task.data).rules()
-        if rule.expectation == "ExpectColumnValuesToBeBetween"
-    ]
-    return limits["min_value"], limits["max_value"]
+@functools.cache
+def phantom_rows(data: str) -> Rows:
+    """Return the readable rows of a system's phantom, in the order of their ids."""
+    from tests.contract.test_systems import params_of as data_params
+
+    system = contract.find_system(data)
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        (root / "phantom").mkdir()
+        system.phantom(root / "phantom", data_params(system).phantom)
+        source = Source("phantom", root)
+        store = ImageStore(root / "images", SIZE)
+        listed = settle(system.read(source).table).sort("sample_id")
+        table = index_images(listed, source, store, SIZE, "pillow", system.fit)
+        table = table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
+        table = table.filter(status=OK)
+        images = np.array(store.pixels()[store.slots(table["digest"])])
+    return Rows(images, {column: table[column].to_numpy() for column in table.columns})
+
+
+def perfect(task: contract.Task, rows: Rows) -> Any:
+    """Return what a perfect predictor says: the labels; of classes, the true one for certain."""
+    labels = task.labels(rows)
+    width = task.baseline(rows, rows).shape[1]
+    if labels.shape[1] == 1 < width:
+        return np.eye(width, dtype=np.float32)[labels[:, 0].astype(int)]
+    return labels[:, :width]  # what else stands there serves the scores
 
 
 def run_in(folder: Path, task: contract.Task) -> Run:
@@ -80,17 +97,19 @@ def test_labels_are_what_the_loss_is_fed(task: contract.Task) -> None:
     assert labels.dtype == np.float32
     assert labels.ndim == 2
     assert len(labels) == len(rows)
-    exact = rows.columns[contract.find_system(task.data).target]
-    assert np.allclose(labels[:, 0], exact, rtol=1e-6)  # nothing rounds a target
+    if labels.shape[1] == 1:
+        exact = rows.columns[contract.find_system(task.data).target]
+        assert np.allclose(labels[:, 0], exact, rtol=1e-6)  # nothing rounds a target
 
 
 def test_a_perfect_prediction_has_perfect_metrics(task: contract.Task) -> None:
-    labels = task.labels(rows_of(task))
-    perfect = task.metrics(labels, labels)
-    worse = task.metrics(labels + 0.3, labels)
-    assert perfect[task.headline.metric] == pytest.approx(0)
-    assert task.rank(perfect) < task.rank(worse)
-    assert not any("@" in name for name in perfect)
+    rows = rows_of(task)
+    labels, said = task.labels(rows), perfect(task, rows)
+    best = task.metrics(said, labels)
+    worse = task.metrics(said[::-1].copy(), labels)  # each row gets another's
+    assert best[task.headline.metric] == pytest.approx(task.headline.best)
+    assert task.rank(best) < task.rank(worse)
+    assert not any("@" in name for name in best)
 
 
 def test_the_baseline_knows_the_training_labels_only(task: contract.Task) -> None:

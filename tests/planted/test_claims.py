@@ -15,11 +15,11 @@ from rich.console import Console
 from ruamel.yaml import YAML
 
 from assay import contract
+from assay.contract import Check
 from assay.errors import AssayError
 from assay.gates.claims import Claim, Gain
 from assay.gates.claims_file import read_claims
 from assay.gates.claims_judge import judge_claim, judge_gain
-from assay.gates.verdict import Check
 from assay.runs.files import write_json
 from assay.runs.summary import FEWEST, remarks, summary
 from assay.tracking.comparison import Ranking, Row

@@ -202,7 +202,7 @@ def test_training_and_evaluation_do_not_depend_on_the_sealed_files() -> None:
 
 
 def test_the_learning_core_imports_with_few_libraries() -> None:
-    files = [*(SRC / "assay" / "learning").glob("*.py")]
+    files = [*(SRC / "assay" / "learning").rglob("*.py")]
     files += (SRC / "assay" / "systems").glob("*/tasks/*_model.py")
     for path in {file for start in files for file in closure(start)}:
         for name in imports(path):

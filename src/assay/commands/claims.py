@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from assay.gates.verdict import Check
+    from assay.contract import Check
 
 
 @click.command()

@@ -12,9 +12,8 @@ A fault is one function, which returns its check, or None. A remark is a check t
 
 from __future__ import annotations
 
-from assay.contract import GROUP_KINDS, Score
+from assay.contract import GROUP_KINDS, Check, Score
 from assay.gates.claims import Claim, Gain
-from assay.gates.verdict import Check
 from assay.runs.summary import COUNTED, FEWEST, beyond_spread, few_subjects
 
 

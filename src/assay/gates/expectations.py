@@ -8,8 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from assay.contract import Rule
-from assay.gates.verdict import Check
+from assay.contract import Check, Rule
 from assay.manifest.index import BROKEN, OK
 
 
@@ -60,7 +59,9 @@ def _translate(rule: Rule, subset: str, result: dict[str, Any], rows: pl.DataFra
         raise RuntimeError(f"{rule.name}: {result['exception_info']}")
     details = result["result"]
     failed = sorted(details.get("unexpected_index_list") or [])
-    named = rows[failed].to_dicts() if failed else []
+    # Points stand in lists of numbers: not what a person reads, and nan is not JSON.
+    plain = rows.select(pl.exclude(pl.List, pl.Array))
+    named = plain[failed].to_dicts() if failed else []
     found = f"{len(failed)} of {len(rows)} rows"
     if "unexpected_index_list" not in details:
         observed = details.get("observed_value")

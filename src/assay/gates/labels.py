@@ -7,9 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from assay.contract import Rule
+from assay.contract import Check, Rule
 from assay.gates.expectations import judge_expectations
-from assay.gates.verdict import Check
 from assay.manifest.conflicts import identical
 from assay.manifest.groups import spelling
 from assay.manifest.index import BROKEN, DROPPED, FILTERED, OK
@@ -66,7 +65,15 @@ def judge_labels(
         _group_sizes(kept),
         _spellings(kept),
     ]
-    return own + judge_expectations([*common(target), *rules], table)
+    asked = [
+        rule for rule in common(target) if rule.name != "label_varies" or _labelled(kept, target)
+    ]
+    return own + judge_expectations([*asked, *rules], table)
+
+
+def _labelled(kept: pl.DataFrame, target: str) -> bool:
+    """Whether any row has the label; a set may have been published without it."""
+    return kept[target].null_count() < len(kept)
 
 
 def profile(table: pl.DataFrame, target: str) -> list[dict[str, Any]]:
@@ -118,7 +125,8 @@ def _conflicts(table: pl.DataFrame, target: str, policy: str, name: str) -> Chec
     found += f"{len(conflicts)} with different {target}"
     if len(conflicts):
         first = conflicts.row(0, named=True)
-        pairs = sorted(zip(first["values"], first["samples"], strict=True))
+        both = zip(first["values"], first["samples"], strict=True)
+        pairs = sorted(pair for pair in both if pair[0] is not None)
         example = " / ".join(f"{sample} {value:g}" for value, sample in (pairs[0], pairs[-1]))
         found += f", e.g. {example}"
     decided = policy != "stop"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from assay.gates.verdict import Check
+from assay.contract import Check
 from assay.manifest.groups import join_pairs
 from assay.manifest.index import OK
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import torch
 
+from assay.contract import Check
 from assay.gates.preflight_data import judge_data
 from assay.gates.preflight_geometry import judge_geometry
 from assay.gates.preflight_network import judge_network
 from assay.gates.preflight_views import judge_views
-from assay.gates.verdict import Check, Verdict
+from assay.gates.verdict import Verdict
 from assay.learning.plan import Plan, Set
 
 

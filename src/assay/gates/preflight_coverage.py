@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from assay.contract import Check
 from assay.gates.preflight_labels import row_ids
-from assay.gates.verdict import Check
 from assay.learning.plan import Set
 from assay.learning.targets import Classes, Kind, Points, Values
 

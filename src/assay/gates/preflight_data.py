@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.contract import Check
 from assay.gates.preflight_coverage import judge_coverage
 from assay.gates.preflight_labels import form, label_faults, row_ids
-from assay.gates.verdict import Check
 from assay.learning.plan import Plan, Set
 from assay.learning.targets import Classes, Kind, Points, Values
 

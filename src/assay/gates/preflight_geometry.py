@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from assay.contract import Check
 from assay.gates.preflight_labels import row_ids
-from assay.gates.verdict import Check
 from assay.learning.determinism import reseed
 from assay.learning.plan import Geometry, Plan, Set
 from assay.learning.targets import Points

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from assay.contract import Check
 from assay.gates.preflight_labels import INTEGER_LOSSES
 from assay.gates.preflight_overfit import Overfit, judge_overfit, overfit
-from assay.gates.verdict import Check
 from assay.learning.data import Stored
 from assay.learning.determinism import reseed
 from assay.learning.plan import Plan, Set

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from assay.gates.verdict import Check
+from assay.contract import Check
 from assay.learning.data import Stored
 from assay.learning.determinism import reseed
 from assay.learning.plan import Plan, Set

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assay.gates.verdict import Check
+from assay.contract import Check
 from assay.learning.data import Stored, train_loader
 from assay.learning.determinism import reseed
 from assay.learning.plan import Inputs, Plan, Set
@@ -76,7 +76,8 @@ def _workers(plan: Plan, train: Set) -> Check:
     """Fetch two batches from each worker: the stored rows, as the main process would fetch them."""
     loop = plan.loop
     ours, theirs = (
-        train_loader(train, loop.batch, loop.seed, workers) for workers in (0, loop.workers)
+        train_loader(train, loop.batch, loop.seed, workers, plan.balanced)
+        for workers in (0, loop.workers)
     )
     batches = list(islice(zip(ours, theirs, strict=True), 2 * loop.workers))
     differing = [

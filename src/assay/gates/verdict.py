@@ -7,25 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from assay.contract import Check
 from assay.errors import GateError
 from assay.runs.files import write_json
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check: what was expected, what was found, which rows failed."""
-
-    name: str
-    passed: bool
-    expected: str
-    found: str
-    checked: int
-    rows: Sequence[Any] = field(default_factory=tuple)
-    mend: str = ""
-
-    def line(self) -> str:
-        """Return the check as one line for people."""
-        return f"  {'ok  ' if self.passed else 'STOP'}  {self.name}: {self.found}"
 
 
 @dataclass(frozen=True)

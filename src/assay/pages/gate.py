@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from assay.gates.verdict import Check, Verdict
+from assay.contract import Check
+from assay.gates.verdict import Verdict
 from assay.pages.page import short, write_page
 from assay.pages.thumbnails import thumbnails
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from assay.contract import Check
 from assay.errors import RegistryError
-from assay.gates.verdict import Check
 from assay.registry.case import Case, open_case
 from assay.registry.ledger import append
 from assay.registry.mirror import mirror

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from assay.contract import Check
 from assay.errors import AssayError
-from assay.gates.verdict import Check
 from assay.manifest.layout import Layout
 from assay.manifest.snapshot import UNSTATED
 from assay.registry.case import Case
@@ -128,7 +128,7 @@ def better(case: Case) -> Check:
     if case.noise:
         noise = f"{case.noise.seeds} seeds differ by {case.noise.spread:.{digits}f}"
     text = (
-        f"{headline.metric.upper()} {found.value:+.{digits}f} [{found.low:+.{digits}f},"
+        f"{headline.name} {found.value:+.{digits}f} [{found.low:+.{digits}f},"
         f" {found.high:+.{digits}f}]{unit} against {over} on the same {case.compared.groups}"
         f" groups ({noise})"
     )

@@ -26,7 +26,7 @@ def look_line(task: Task, look: Look) -> str:
     used = f"look {look.number} of {look.budget}" + ("" if look.is_new else ", its stored result")
     counted = COUNTED.get(look.group_kind, "groups, by image")
     line = (
-        f"test set, {used}: {score.metric.upper()} {own['value']:.{digits}f}{unit}"
+        f"test set, {used}: {score.name} {own['value']:.{digits}f}{unit}"
         f" [{own['low']:.{digits}f}, {own['high']:.{digits}f}] · skill {skill['value']:.2f}"
         f" [{skill['low']:.2f}, {skill['high']:.2f}] · {look.scores['groups']} {counted}"
     )

@@ -42,9 +42,9 @@ def summary(task: Task, scores: Mapping[str, Any], data: Mapping[str, Any]) -> s
     counted = COUNTED.get(data["group_kind"])
     rests = f"{scores['groups']} {counted}" if counted else f"{scores['groups']} images, by image"
     line = (
-        f"{task.name}  {score.metric.upper()} {own['value']:.{digits}f}{unit}"
+        f"{task.name}  {score.name} {own['value']:.{digits}f}{unit}"
         f" [{own['low']:.{digits}f}, {own['high']:.{digits}f}]"
-        f" · skill {skill['value']:.2f} [{skill['low']:.2f}, {skill['high']:.2f}] vs mean"
+        f" · skill {skill['value']:.2f} [{skill['low']:.2f}, {skill['high']:.2f}] vs {score.trivial}"
         f" · {rests} · {Path(data['source']).name}"
     )
     return " · ".join([line, *remarks(scores, counted or "images")])

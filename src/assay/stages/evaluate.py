@@ -27,7 +27,8 @@ def main(stage: Stage) -> None:
     rows, facts = read_trainval(task.data)
     train, valid = validation_fold(rows, params.train.fold)
     labels = task.labels(valid)
-    said = task.predictor(Path("models") / task.name / WEIGHTS, params)(valid.images)
+    weights = Path("models") / task.name / WEIGHTS
+    said = task.predictor(weights, params)(valid.images)
     predictions = task.restore(said, valid)
     baseline = task.baseline(train, valid)
     scores = score(task, predictions, baseline, labels, valid.columns["group_id"], params.evaluate)
@@ -35,6 +36,8 @@ def main(stage: Stage) -> None:
     write_json(reports / "metrics.json", scores)
     _write_predictions(reports / "predictions.csv", valid, predictions, baseline, labels)
     task.pictures(predictions, valid, reports / "pictures")
+    if isinstance(task, contract.Looking):
+        task.draw_seen(weights, valid, reports / "pictures")
     print(summary(task, scores, facts))
 
 

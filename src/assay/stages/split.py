@@ -30,7 +30,7 @@ def main(stage: Stage) -> None:
     params = stage.params(system.params)
     rows = _grouped(manifest.filter(pl.col("status") == OK), similar, params.policy.similar)
     how = params.split
-    splits = assign(rows, system.target, how.share, how.folds, how.strata, how.seed)
+    splits = assign(rows, system.target, how.test, how.folds, how.strata, how.seed)
     is_test = (splits["split"] == TEST).to_numpy()
     # The test set has a digest of its own: other folds over the rest do not make it a new one.
     tested = rows.filter(pl.Series(is_test)).select("sample_id", "digest").sort("sample_id")

@@ -24,6 +24,7 @@ def main(stage: Stage) -> None:
         float(stage.value(f"{stage.item}.ingest.max_broken_share")),
         stage.item,
     )
+    checks += system.checks(table)
     tables = {"label by subset": profile(table, system.target)}
     verdict = Verdict("labels", stage.item, checks, tables)
     write_gate_page(verdict, layout.labels_page, stage.root, table, facts)

@@ -78,7 +78,7 @@ def _table(task: Task, key: str, rows: Sequence[Row], whys: Sequence[str] = ()) 
     others = [name for name in _deciding(task, rows[0]) if name != score.metric]
     unit = f" {score.unit}" if score.unit else ""
     table.add_column(key.rpartition(".")[2], overflow="fold", min_width=12)
-    table.add_column(f"{score.metric.upper()}{unit}", no_wrap=True)
+    table.add_column(f"{score.name}{unit}", no_wrap=True)
     table.add_column("skill", no_wrap=True)
     if whys:
         table.add_column("differs by", overflow="fold")

@@ -137,7 +137,7 @@ def _sentence(task: Task, found: Paired, sides: Sides) -> str:
     score = task.headline
     each, counted = found.differences[score.metric], sides[0].counted
     unit = f" {score.unit}" if score.unit else ""
-    said = f"{score.metric.upper()} {_interval(each, score.digits)}{unit} on the same"
+    said = f"{score.name} {_interval(each, score.digits)}{unit} on the same"
     said += f" {found.groups} {counted} ({_noise(task, sides)}): "
     few = few_subjects(found.groups, counted.partition(",")[0])
     if few:
@@ -168,7 +168,7 @@ def _own(task: Task, side: Side) -> str:
     score, own = task.headline, side.scores[task.headline.metric]
     low, high = (f"{own[end]:.{score.digits}f}" for end in ("low", "high"))
     rests = f"{side.scores['groups']} {side.counted}"
-    return f"{score.metric.upper()} {own['value']:.{score.digits}f} [{low}, {high}] on {rests}"
+    return f"{score.name} {own['value']:.{score.digits}f} [{low}, {high}] on {rests}"
 
 
 def _interval(each: Difference, digits: int) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from assay.contract import Listing, Range, Rule
+from assay.contract import Check, Listing, Range, Rule
 from assay.errors import SourceError
 from assay.manifest.source import Source
 from assay.systems.hemoglobin.data import labels
@@ -55,6 +55,14 @@ class Conjunctiva:
         """Keep the Hb range of the study; the rest is filtered after conflicts are judged."""
         return [Range("hb", params.hb_min, params.hb_max)]
 
+    def masked(self, table: pl.DataFrame) -> pl.DataFrame:
+        """Return the manifest as it is: one label a photograph."""
+        return table
+
     def rules(self) -> Sequence[Rule]:
         """Hb is in g/dL; see `labels`."""
         return labels.hb_rules()
+
+    def checks(self, table: pl.DataFrame) -> Sequence[Check]:
+        """Judge nothing beyond the columns."""
+        return []

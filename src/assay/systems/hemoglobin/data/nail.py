@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from assay.contract import Listing, Range, Rule
+import polars as pl
+
+from assay.contract import Check, Listing, Range, Rule
 from assay.errors import SourceError
 from assay.manifest.source import Source
 from assay.sections import Ingest
@@ -47,6 +49,14 @@ class Nail:
         """Use every Hb, as the study does."""
         return []
 
+    def masked(self, table: pl.DataFrame) -> pl.DataFrame:
+        """Return the manifest as it is: one label a photograph."""
+        return table
+
     def rules(self) -> Sequence[Rule]:
         """Hb is in g/dL; see `labels`."""
         return labels.hb_rules()
+
+    def checks(self, table: pl.DataFrame) -> Sequence[Check]:
+        """Judge nothing beyond the columns."""
+        return []
