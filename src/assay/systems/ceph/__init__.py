@@ -1,0 +1,1 @@
+"""System `ceph`: landmarks and cervical vertebral maturation (CVM) on lateral cephalograms."""

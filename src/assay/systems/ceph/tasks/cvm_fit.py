@@ -1,0 +1,128 @@
+"""The plan of a CVM training: classes 0–5, absent stages left out, AdamW, warm-up and cosine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from assay.errors import AssayError
+from assay.gates.training import carry_out
+from assay.learning.determinism import settle
+from assay.learning.landmarks.appearance import Appearance
+from assay.learning.landmarks.geometry import Warp
+from assay.learning.landmarks.losses import ClassLoss, balanced_weights
+from assay.learning.plan import Floats, Metrics, Part, Plan, Set, Targets
+from assay.learning.schedules import warmup_cosine
+from assay.learning.targets import Classes
+from assay.systems.ceph.tasks import cvm_model, roi
+from assay.systems.ceph.tasks.names import STAGES
+
+if TYPE_CHECKING:
+    from assay.contract import Task
+    from assay.manifest.rows import Rows
+    from assay.runs.run import Run
+    from assay.systems.ceph.tasks.cvm_model import StageNetwork
+    from assay.systems.ceph.tasks.cvm_sections import CvmParams
+
+
+def run_training(task: Task, train: Rows, valid: Rows, params: CvmParams, run: Run) -> None:
+    """Build the network, and carry its plan out on the rows that have a stage."""
+    settle(params.train.threads)
+    train, valid = known(train), known(valid)
+    size = train.images.shape[1]
+    region = roi.whole(size)
+    if params.model.roi != "none":
+        region = roi.learn_region(train, params.model.roi)
+    network, start = cvm_model.build(
+        params.model, region, params.model.weights, run.root, params.train.seed
+    )
+    learns, validates = make_set(train), make_set(valid)
+    plan = make_plan(task, network, params, learns)
+    carry_out(plan, learns, validates, run, start)
+
+
+def known(rows: Rows) -> Rows:
+    """Return the rows that have a stage.
+
+    Raises:
+        AssayError: none has.
+    """
+    there = ~np.isnan(rows.columns["cvm"].astype(np.float64))
+    if not there.any():
+        raise AssayError(
+            "ceph-cvm",
+            f"no CVM stage on any of {len(rows)} films",
+            "stages in train and in validation",
+            "name a source with Annotations/CVM Stages: -S ceph.source=<folder>",
+        )
+    return rows.where(there)
+
+
+def make_set(rows: Rows) -> Set:
+    """Return what is trained on: class indices, which the preflight holds against the manifest's."""
+    stage = rows.columns["cvm"]
+    return Set(
+        rows.images, stage.astype(np.int64), stage, rows.columns["sample_id"],
+        lambda classes: classes.astype(stage.dtype),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Views:
+    """Films moved, lit and normalised; the stage moves with none of it."""
+
+    warp: Warp
+    appearance: Appearance
+
+    def __call__(self, images: Tensor, training: bool) -> Tensor:
+        """Return uint8 images (b, h, w, 3) as normalised float (b, 3, h, w)."""
+        if training:
+            images = self.warp.images(images, self.warp.draw(len(images)))
+        return self.appearance(images, training)
+
+
+def make_plan(task: Task, network: StageNetwork, params: CvmParams, train: Set) -> Plan:
+    """Return the training of `network`; epochs are scored as predictions are."""
+    how, size = params.train, train.images.shape[1]
+
+    def metrics(outputs: Floats, targets: Targets) -> Metrics:
+        said = cvm_model.chances(params.model, torch.from_numpy(outputs))
+        return task.metrics(said, targets.astype(np.float32)[:, None])
+
+    return Plan(
+        network=network,
+        loss=make_loss(params, train.targets),
+        prepare=Views(
+            Warp(size, how.rotation, (how.scale[0], how.scale[1]), how.shift),
+            Appearance(how.brightness, how.noise),
+        ),
+        metrics=metrics,
+        rank=task.rank,
+        parts=[
+            Part(
+                "network",
+                list(network.parameters()),
+                warmup_cosine(how.epochs, how.warmup, how.lr, how.lr_final),
+                how.lr,
+            )
+        ],
+        loop=how,
+        targets=Classes(STAGES),
+        balanced=how.balance == "sampler",
+    )
+
+
+def make_loss(params: CvmParams, classes: Targets) -> ClassLoss:
+    """Return the loss of the head; weights are taken from the training rows' classes."""
+    weights: tuple[float, ...] = ()
+    if params.train.balance == "weights":
+        weights = balanced_weights(torch.from_numpy(classes), len(STAGES))
+    if params.model.head == "ordinal":
+        return ClassLoss("coral", weights)
+    if params.train.focus:
+        return ClassLoss("focal", weights, params.train.focus)
+    return ClassLoss("cross_entropy", weights)

@@ -1,0 +1,68 @@
+"""Pictures of CVM predictions: the confusion matrix, and the crops that the network sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from safetensors.numpy import load_file
+
+from assay.learning.landmarks.classes import ABSENT, as_classes, middle_classes
+from assay.learning.landmarks.scores import confusion
+from assay.systems.ceph.tasks import points
+from assay.systems.ceph.tasks.drawing import save
+from assay.systems.ceph.tasks.names import STAGES
+from assay.systems.ceph.tasks.roi import REGION, RULE_POINTS
+
+if TYPE_CHECKING:
+    from assay.manifest.rows import Rows
+
+Numbers = npt.NDArray[Any]
+
+
+def draw(predictions: npt.NDArray[np.float32], stages: npt.NDArray[np.float32], path: Path) -> None:
+    """Draw how often each stage was called which; films without a stage are left out."""
+    mpl.use("Agg")
+    true = as_classes(stages)
+    matrix = confusion(middle_classes(predictions), true, len(STAGES))
+    figure = Figure(figsize=(4.8, 4.4), layout="constrained")
+    axes: Axes = figure.add_subplot()
+    axes.imshow(matrix, cmap="Blues", vmin=0, vmax=max(int(matrix.max()), 1))
+    dark = matrix > matrix.max() / 2
+    for (row, column), count in np.ndenumerate(matrix):
+        axes.text(column, row, str(count), ha="center", va="center",
+                  color="white" if dark[row, column] else "black")  # fmt: skip
+    axes.set_xticks(range(len(STAGES)), STAGES)
+    axes.set_yticks(range(len(STAGES)), STAGES)
+    axes.set(xlabel="predicted", ylabel="stated")
+    axes.set_title(f"Validation, {int((true != ABSENT).sum())} films with a stage")
+    save(figure, path)
+
+
+def draw_crops(weights: Path, rows: Rows, stages: npt.NDArray[np.float32], path: Path) -> None:
+    """Draw the first film of each stage: whole, with the region and the rule's points, and cut."""
+    mpl.use("Agg")
+    left, top, side = load_file(weights)[REGION].tolist()
+    true = as_classes(stages)
+    chosen = [np.flatnonzero(true == stage)[:1] for stage in range(len(STAGES))]
+    placed = points.frame(rows).stored(points.target(rows))[:, RULE_POINTS]
+    figure = Figure(figsize=(12, 4.4), layout="constrained")
+    pairs = figure.subplots(2, len(STAGES)).T
+    for name, found, (film, cut) in zip(STAGES, chosen, pairs, strict=True):
+        film.set_axis_off()
+        cut.set_axis_off()
+        film.set_title(f"{name}: no film" if not len(found) else name, fontsize=9)
+        for row in found:
+            image = rows.images[row]
+            film.imshow(image)
+            film.scatter(*placed[row].T, s=8, color="lime")
+            # A pixel reaches half a pixel to either side of its centre.
+            film.add_patch(Rectangle((left - 0.5, top - 0.5), side, side, fill=False, color="red"))
+            cut.imshow(image[top : top + side, left : left + side])
+    save(figure, path)

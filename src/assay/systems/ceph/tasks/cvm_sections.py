@@ -1,0 +1,69 @@
+"""The section `ceph-cvm` of `params.yaml`."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from assay.params import Section
+from assay.sections import TaskParams, Train
+
+
+class CvmModel(Section):
+    """The network, and what of the film it sees."""
+
+    network: Literal["small_cnn", "linear", "timm"]
+    backbone: str = Field(description="a timm model; the small CNN and the linear layer have none")
+    weights: str = Field(min_length=1, description="none, pretrained, or a file")
+    head: Literal["nominal", "ordinal"]
+    dropout: float = Field(ge=0, lt=1)
+    roi: list[float] | Literal["none"] = Field(description="back, top, front, bottom; see `roi`")
+    input: int = Field(ge=16, le=1024, description="side of what the network sees, px")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.network == "small_cnn" and self.input % 16:
+            raise ValueError(f"input a multiple of 16 for the small CNN; found {self.input}")
+        if self.roi == "none":
+            return self
+        if len(self.roi) != 4 or self.roi[0] >= self.roi[2] or self.roi[1] >= self.roi[3]:
+            raise ValueError(f"roi [back, top, front, bottom] or none; found {self.roi}")
+        return self
+
+
+class CvmTrain(Train):
+    """How it is trained: moved and lit as the landmark task's films are, and evened out by class."""
+
+    warmup: int = Field(ge=0)
+    lr: float = Field(gt=0)
+    lr_final: float = Field(ge=0)
+    focus: float = Field(ge=0, le=10, description="the focal loss's gamma; 0 is cross-entropy")
+    balance: Literal["none", "weights", "sampler"]
+    rotation: float = Field(ge=0, le=45, description="degrees to either side")
+    scale: list[float] = Field(min_length=2, max_length=2, description="from, to")
+    shift: float = Field(ge=0, le=0.3, description="share of the side")
+    brightness: float = Field(ge=0, le=0.5)
+    noise: float = Field(ge=0, le=0.2, description="share of white")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.warmup >= self.epochs:
+            raise ValueError(f"warmup {self.warmup} below epochs {self.epochs}")
+        low, high = self.scale
+        if not 0.5 <= low <= 1 <= high <= 2:
+            raise ValueError(f"scale [low, high] around 1; found {list(self.scale)}")
+        return self
+
+
+class CvmParams(TaskParams):
+    """The section `ceph-cvm`."""
+
+    model: CvmModel
+    train: CvmTrain
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if self.model.head == "ordinal" and self.train.focus:
+            raise ValueError(f"train.focus 0 with an ordinal head; found {self.train.focus:g}")
+        return self

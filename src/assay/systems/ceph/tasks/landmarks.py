@@ -1,0 +1,109 @@
+"""Task `ceph-landmarks`: a lateral film → 29 points, by heatmaps or coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.contract import Score
+from assay.sections import DataParams
+from assay.systems.ceph.tasks.sections import LandmarkParams
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from assay.contract import Predictor
+    from assay.manifest.rows import Rows
+    from assay.runs.run import Run
+
+    Floats = npt.NDArray[np.float32]
+
+
+class Landmarks:
+    """A task of the contract. Predictions are (n, 58): x and y of each landmark."""
+
+    name = "ceph-landmarks"
+    data = "ceph"
+    params = LandmarkParams
+    headline = Score("mre_px", "px", digits=1, trivial="mean shape")
+
+    def agrees(self, own: LandmarkParams, data: DataParams) -> str:
+        """Refuse a fold that the split does not have, and maps that do not tile the image."""
+        if own.train.fold >= data.split.folds:
+            return f"train.fold {own.train.fold}, but {self.data}.split.folds is {data.split.folds}"
+        if data.ingest.size % own.model.stride:
+            return f"model.stride {own.model.stride}, but {self.data}.ingest.size is {data.ingest.size}"
+        return ""
+
+    def labels(self, rows: Rows) -> Floats:
+        """Return both readers' mean, both readers, and the pixel size; see `points`."""
+        from assay.systems.ceph.tasks import points
+
+        return points.labels(rows)
+
+    def fit(self, train: Rows, valid: Rows, params: LandmarkParams, run: Run) -> None:
+        """Preflight, train and record; see `landmarks_fit`."""
+        from assay.systems.ceph.tasks import landmarks_fit
+
+        landmarks_fit.run_training(self, train, valid, params, run)
+
+    def predictor(self, weights: Path, params: LandmarkParams) -> Predictor:
+        """Return the trained network as a function, in px of the stored image."""
+        from assay.systems.ceph.tasks import landmarks_model
+
+        network = landmarks_model.load(params.model, weights)
+        return partial(
+            landmarks_model.predict, network, params.model,
+            batch=params.train.batch, threads=params.train.threads,
+        )  # fmt: skip
+
+    def restore(self, predictions: Floats, rows: Rows) -> Floats:
+        """Return points of the stored image as points of the original film."""
+        from assay.systems.ceph.tasks import points
+
+        placed = predictions.reshape(len(predictions), -1, 2)
+        found = points.frame(rows).original(placed).reshape(predictions.shape)
+        restored: Floats = found.astype("float32")
+        return restored
+
+    def baseline(self, train: Rows, rows: Rows) -> Floats:
+        """Return the mean shape of the training films, laid into each film's square."""
+        from assay.systems.ceph.tasks import points
+
+        shape = points.mean_shape(train)[None].repeat(len(rows), axis=0)
+        laid: Floats = points.frame(rows, size=1).original(shape).astype("float32")
+        return laid.reshape(len(rows), -1)
+
+    def metrics(self, predictions: Floats, labels: Floats) -> dict[str, float]:
+        """Return MRE and SDR to the readers' mean, MRE to each reader, and between the readers."""
+        from assay.learning.landmarks.scores import landmark_scores
+        from assay.systems.ceph.tasks.points import parted
+
+        mean, senior, junior, spacing = parted(labels)
+        said = predictions.reshape(mean.shape)
+        scores = landmark_scores(said, mean, spacing)
+        for name, one, other in (
+            ("senior", said, senior), ("junior", said, junior), ("readers", senior, junior),
+        ):  # fmt: skip
+            apart = landmark_scores(one, other, spacing)
+            scores |= {f"{name}_{unit}": apart[f"mre_{unit}"] for unit in ("px", "mm")}
+        return scores
+
+    def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """Prefer the lowest MRE."""
+        return (metrics["mre_px"],)
+
+    def pictures(self, predictions: Floats, rows: Rows, folder: Path) -> None:
+        """Draw the best, the median and the worst film, and errors by landmark, machine, distance."""
+        from assay.systems.ceph.tasks.picture import draw
+
+        draw(predictions, rows, folder)
+
+    def draw(self, row: Rows, path: Path) -> None:
+        """Draw one stored film with both readers' points."""
+        from assay.systems.ceph.tasks.drawing import draw_film
+
+        draw_film(row, path)

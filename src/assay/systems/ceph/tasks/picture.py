@@ -1,0 +1,72 @@
+"""Pictures of landmark predictions: overlays of the best, median and worst film, and mean errors.
+
+Points are drawn on the stored image through the very geometry that training and scores use.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from assay.learning.landmarks.scores import landmark_means, radial_errors
+from assay.systems.ceph.tasks import curves, points
+from assay.systems.ceph.tasks.drawing import save
+from assay.systems.ceph.tasks.names import SYMBOLS
+
+if TYPE_CHECKING:
+    from assay.manifest.rows import Rows
+
+Numbers = npt.NDArray[Any]
+
+
+def draw(predictions: npt.NDArray[np.float32], rows: Rows, folder: Path) -> None:
+    """Write `overlays.png`, `landmarks.png`, and those of `curves`; errors in px of the film."""
+    mpl.use("Agg")
+    target = points.target(rows)
+    said = predictions.reshape(target.shape)
+    errors = radial_errors(said, target)
+    _overlays(rows, said, target, errors, folder / "overlays.png")
+    _by_landmark(rows, errors, folder / "landmarks.png")
+    curves.draw(errors, rows, folder)
+
+
+def _overlays(rows: Rows, said: Numbers, target: Numbers, errors: Numbers, path: Path) -> None:
+    """Draw three films; a line joins each prediction with its target."""
+    seen = ~np.isnan(errors)
+    mean = np.where(seen, errors, 0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    order = np.argsort(mean, kind="stable")
+    chosen = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    placed = points.frame(rows)
+    stored, true = placed.stored(said), placed.stored(target)
+    figure = Figure(figsize=(12, 4.4), layout="constrained")
+    for (name, row), axes in zip(chosen.items(), figure.subplots(1, 3), strict=True):
+        axes.imshow(rows.images[row], cmap="gray")
+        for one, other in zip(stored[row], true[row], strict=True):
+            axes.plot([one[0], other[0]], [one[1], other[1]], color="yellow", linewidth=0.8)
+        axes.scatter(*true[row].T, s=9, color="lime", label="readers' mean")
+        axes.scatter(*stored[row].T, s=9, color="red", marker="x", label="predicted")
+        axes.set_title(f"{name}: {rows.columns['sample_id'][row]}, {mean[row]:.1f} px", fontsize=9)
+        axes.set_axis_off()
+    figure.axes[0].legend(fontsize=7, loc="lower right")
+    save(figure, path)
+
+
+def _by_landmark(rows: Rows, errors: Numbers, path: Path) -> None:
+    """Draw the mean error of each landmark beside the distance between the readers."""
+    between = radial_errors(points.reader(rows, "senior"), points.reader(rows, "junior"))
+    own, human = landmark_means(errors), landmark_means(between)
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    axes: Axes = figure.add_subplot()
+    place = np.arange(len(SYMBOLS))
+    axes.bar(place - 0.2, np.nan_to_num(own), 0.4, label="prediction to the readers' mean")
+    axes.bar(place + 0.2, np.nan_to_num(human), 0.4, color="0.6", label="between the readers")
+    axes.set_xticks(place, SYMBOLS, fontsize=7)
+    axes.set(ylabel="mean error, px of the film")
+    axes.legend(fontsize=8)
+    save(figure, path)

@@ -1,0 +1,61 @@
+"""The section `ceph-landmarks` of `params.yaml`."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from assay.params import Section
+from assay.sections import TaskParams, Train
+
+
+class Model(Section):
+    """The network, and how it speaks of points."""
+
+    network: Literal["small_unet", "timm_unet", "simple_baseline", "coordinates"]
+    backbone: str = Field(description="a timm model; the small U-Net has none")
+    weights: str = Field(min_length=1, description="none, pretrained, or a file")
+    stride: int = Field(ge=1, le=32, description="stored px per heatmap px")
+    sigma: float = Field(gt=0, description="of the Gaussian, heatmap px")
+    decoder: Literal["argmax", "soft", "dark"]
+    logits: bool = Field(description="cross-entropy over the pixels instead of squared error")
+
+    @model_validator(mode="after")
+    def _published(self) -> Self:
+        if self.network == "small_unet" and self.weights == "pretrained":
+            raise ValueError("weights none or a file: nobody publishes any of the small U-Net")
+        return self
+
+
+class LandmarkTrain(Train):
+    """How it is trained."""
+
+    warmup: int = Field(ge=0)
+    lr: float = Field(gt=0)
+    lr_final: float = Field(ge=0)
+    freeze_epochs: int = Field(ge=0, description="in which the backbone stands still")
+    backbone_lr: float = Field(gt=0, description="the backbone's peak; it falls as lr does")
+    rotation: float = Field(ge=0, le=45, description="degrees to either side")
+    scale: list[float] = Field(min_length=2, max_length=2, description="from, to")
+    shift: float = Field(ge=0, le=0.3, description="share of the side")
+    elastic: float = Field(ge=0, le=0.1, description="share of the side; 0 is none")
+    brightness: float = Field(ge=0, le=0.5)
+    noise: float = Field(ge=0, le=0.2, description="share of white")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.freeze_epochs + self.warmup >= self.epochs:
+            early = f"freeze_epochs {self.freeze_epochs} + " if self.freeze_epochs else ""
+            raise ValueError(f"{early}warmup {self.warmup} below epochs {self.epochs}")
+        low, high = self.scale
+        if not 0.5 <= low <= 1 <= high <= 2:
+            raise ValueError(f"scale [low, high] around 1; found {list(self.scale)}")
+        return self
+
+
+class LandmarkParams(TaskParams):
+    """The section `ceph-landmarks`."""
+
+    model: Model
+    train: LandmarkTrain

@@ -1,0 +1,125 @@
+"""The system `ceph` in tests: a small phantom set, read and ingested in one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from assay.gates.expectations import judge_expectations
+from assay.manifest.groups import join_groups, spelling
+from assay.manifest.index import index_images
+from assay.manifest.listing import settle
+from assay.manifest.source import Source
+from assay.manifest.store import ImageStore
+from assay.systems.ceph.data import SYSTEMS, checks
+from assay.systems.ceph.data.landmarks import COUNT, PLACE
+from assay.systems.ceph.data.layout import KINDS
+from assay.systems.ceph.data.likeness import likeness, off_their_films
+from assay.systems.ceph.data.sections import Phantom
+
+CEPH = SYSTEMS["ceph"]
+SIZE = 128
+PLAIN = {"films": 24, "width": 150, "seed": 3, "doubled": 0, "missing": 0, "pairs": 0, "broken": 0}
+
+
+def params(**faults: int) -> Phantom:
+    return Phantom.model_validate(PLAIN | faults)
+
+
+def read(folder: Path) -> pl.DataFrame:
+    return CEPH.read(Source(str(folder), folder)).table
+
+
+def manifest(folder: Path, root: Path, size: int = SIZE) -> tuple[pl.DataFrame, ImageStore]:
+    """Ingest in one line, as it stands with letterboxed images and points inside their films."""
+    source = Source(str(folder), root)
+    store = ImageStore(root / "images", size)
+    rows = settle(CEPH.read(source).table).sort("sample_id")
+    table = index_images(rows, source, store, size, "pillow", CEPH.fit)
+    table = table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
+    return checks.mask_outside(table), store
+
+
+def note(folder: Path, kind: str, number: int = 0) -> Path:
+    return sorted(folder.glob(f"*/{KINDS[kind]}/*.json"))[number]
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> str:
+    told = json.loads(path.read_text())
+    change(told)
+    path.write_text(json.dumps(told))
+    return path.stem
+
+
+def faults_of(folder: Path) -> dict[str, list[str]]:
+    return {
+        film: faults
+        for film, faults in read(folder).select("sample_id", "point_faults").rows()
+        if faults
+    }
+
+
+def point(table: pl.DataFrame, film: str, reader: str, symbol: str) -> np.ndarray[Any, Any]:
+    row = table["sample_id"].to_list().index(film)
+    return np.asarray(checks.points_of(table, reader)[row, PLACE[symbol]])
+
+
+def entry(told: dict[str, Any], symbol: str) -> dict[str, Any]:
+    return next(each for each in told["landmarks"] if each["symbol"] == symbol)
+
+
+def failed(table: pl.DataFrame) -> set[str]:
+    own = [check for check in checks.check_labels(table) if not check.passed]
+    rules = [check for check in judge_expectations(CEPH.rules(), table) if not check.passed]
+    return {check.name for check in [*own, *rules]}
+
+
+def with_points(table: pl.DataFrame, change: Callable[[Any], Any]) -> pl.DataFrame:
+    points = {
+        reader: pl.Series(
+            reader, change(checks.points_of(table, reader)), dtype=pl.Array(pl.Float64, (COUNT, 2))
+        )
+        for reader in ("senior", "junior")
+    }
+    return table.with_columns(*points.values())
+
+
+def renamed(points: Any, one: str, other: str) -> Any:
+    points[:, [PLACE[one], PLACE[other]]] = points[:, [PLACE[other], PLACE[one]]]
+    return points
+
+
+def pn_last(points: Any) -> Any:
+    """The order of the paper's own table: Pn stands last, all behind it move up by one."""
+    place = PLACE["Pn"]
+    return np.concatenate([np.delete(points, place, axis=1), points[:, [place]]], axis=1)
+
+
+def stored_points(table: pl.DataFrame, reader: str, size: int) -> np.ndarray[Any, Any]:
+    """Original px → stored px of the letterboxed square; pixel centres lie on whole numbers."""
+    width, height = (table[side].to_numpy() for side in ("width", "height"))
+    side = np.maximum(width, height)
+    pad = np.stack([(side - width) // 2, (side - height) // 2], axis=1)[:, None]
+    scale = (size / side)[:, None, None]
+    return np.asarray((checks.points_of(table, reader) + pad + 0.5) * scale - 0.5)
+
+
+def stored_images(table: pl.DataFrame, store: ImageStore) -> np.ndarray[Any, Any]:
+    slot = dict(store.table.select("digest", "slot").rows())
+    return np.asarray(store.pixels()[[slot[digest] for digest in table["digest"]]])
+
+
+def judge_likeness(table: pl.DataFrame, store: ImageStore) -> float:
+    """Find flipped, transposed and shuffled images, and return how sound ones stand out."""
+    images, points = stored_images(table, store), stored_points(table, "senior", SIZE)
+    assert off_their_films(images, points) == []
+    for wrong in (
+        images[:, :, ::-1], images[:, ::-1], images.transpose(0, 2, 1, 3), np.roll(images, 1, 0),
+    ):  # fmt: skip
+        assert len(off_their_films(wrong, points)) == 1
+    return likeness(images, points) - likeness(images, np.roll(points, 1, axis=0))

@@ -1,0 +1,179 @@
+"""A recipe is checked before anything runs, says what DVC reads, and its plan makes a step."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import shutil
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+from dvc.utils.hydra import apply_overrides, to_hydra_overrides
+from tests.films import films
+
+from assay import contract
+from assay.commands.recipe import _laid_over, command, read_recipe, written
+from assay.errors import AssayError, ParamsError
+from assay.learning.backbone import NONE
+from assay.learning.data import Stored
+from assay.learning.determinism import reseed, settle
+from assay.learning.module import Training
+from assay.params import PARAMS_FILE, read_params, typed, undotted
+
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*/*.yaml"))
+TASK = "ceph-landmarks"
+LANDMARKS = [path for path in RECIPES if path.parent.name == TASK]
+PLAIN = f"{TASK}/heatmap_resnet50_256"
+EPOCHS = f"{TASK}.train.epochs"
+SIZE = 64
+
+
+@pytest.fixture(autouse=True)
+def without_the_toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`params.yaml` has no section of the example."""
+    import assay.systems
+
+    monkeypatch.setattr(assay.systems, "__path__", assay.systems.__path__[:1])
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a root with the parameters and the recipes, and stand in it."""
+    (tmp_path / ".dvc").mkdir()
+    shutil.copy(ROOT / PARAMS_FILE, tmp_path)
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def says(*arguments: str) -> list[str]:
+    """Return the printed command's words."""
+    done = CliRunner().invoke(command, [*arguments, "--print"], catch_exceptions=False)
+    assert done.exit_code == 0
+    return shlex.split(done.output)
+
+
+def overrides(words: list[str]) -> list[str]:
+    return [word for before, word in pairwise(words) if before == "-S"]
+
+
+def refused(project: Path, *lines: str) -> str:
+    path = project / "recipes" / TASK / "planted.yaml"
+    path.write_text("# Planted.\n" + "\n".join(lines) + "\n")
+    with pytest.raises(ParamsError) as caught:
+        read_recipe(project, path)
+    return caught.value.render()
+
+
+def test_the_landmark_recipes_are_there() -> None:
+    assert {path.stem for path in LANDMARKS} >= {
+        "heatmap_resnet50_256", "heatmap_resnet50_512", "heatmap_resnet50_512_sigma4",
+        "heatmap_resnet50_512_weakaug", "unet_resnet50_512", "unet_resnet50_512_transfer",
+        "coordinates_resnet18_256",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_dvc_reads_from_the_command_what_the_recipe_says(project: Path, path: Path) -> None:
+    path = project / path.relative_to(ROOT)
+    chosen = read_recipe(project, path)
+    words = says(f"{path.parent.name}/{path.stem}", "--temp")
+    assert words[:6] == ["dvc", "exp", "run", "--temp", "-n", path.stem]
+    assert words[-1] == f"evaluate@{path.parent.name}"
+    params = project / PARAMS_FILE
+    expected = _laid_over(read_params(params), chosen)
+    apply_overrides(params, overrides(words))
+    assert read_params(params) == expected
+    assert path.read_text().startswith("# ")
+
+
+def test_values_survive_hydras_grammar() -> None:
+    values = [
+        True, False, 3, 0.1, 1e-5, "none", "dark", "a/b-c.d", "with space", "it's", "1", "1e3", "",
+        "null", "True", "a,b", "[x]", "/abs/path", "s3://bucket/x", [0.95, 1.05], ["a", "b c"],
+        [[1, 2], []], "back\\slash", "end\\", "a\\'b",
+    ]  # fmt: skip
+    for value in values:
+        [parsed] = to_hydra_overrides([f"a.b={written(value)}"])
+        assert parsed.value() == value, written(value)
+        assert type(parsed.value()) is type(value)
+
+
+def test_own_settings_come_last_and_make_another_experiment(project: Path) -> None:
+    words = says(PLAIN, "-S", f"{EPOCHS}=30")
+    assert overrides(words)[-1] == f"{EPOCHS}=30"
+    assert words[words.index("-n") + 1].startswith("heatmap_resnet50_256-")
+    apply_overrides(project / PARAMS_FILE, overrides(words))
+    assert undotted(read_params(project / PARAMS_FILE), EPOCHS) == 30
+    assert "mine" in says(PLAIN, "-n", "mine", "-S", f"{EPOCHS}=30")
+
+
+def test_all_are_listed_with_their_first_line(project: Path) -> None:
+    lines = CliRunner().invoke(command, []).output.splitlines()
+    assert len(lines) == len(RECIPES)
+    [line] = [line for line in lines if line.startswith(f"{PLAIN} ")]
+    assert line.endswith("the head first, then all layers.")
+
+
+def test_what_does_not_fit_is_told_before_anything_runs(project: Path) -> None:
+    text = refused(project, f"{TASK}.train.epoch: 3")
+    assert f"recipes/{TASK}/planted.yaml · {TASK}.train.epoch: no such parameter" in text
+    assert f"did you mean {EPOCHS}?" in text
+    text = refused(project, f"{EPOCHS}: ten", f"{TASK}.model.sigma: -1")
+    assert "found 'ten'" in text
+    assert "valid integer" in text
+    assert "greater than 0" in text
+    text = refused(project, f"{EPOCHS}: 10", f"{TASK}.train.freeze_epochs: 9")
+    assert "freeze_epochs 9 + warmup 1 below epochs 10" in text
+    assert "stride 4, but ceph.ingest.size is 126" in refused(project, "ceph.ingest.size: 126")
+    text = refused(
+        project, f"{TASK}.model.network: small_unet", f"{TASK}.model.weights: pretrained"
+    )
+    assert "nobody publishes any of the small U-Net" in text
+
+
+def test_misspelt_names_and_settings_are_told(project: Path) -> None:
+    with pytest.raises(AssayError, match=f"did you mean {PLAIN}"):
+        says(f"{TASK}/heatmap_resnet_256")
+    with pytest.raises(AssayError, match=f"did you mean {EPOCHS}"):
+        says(PLAIN, "-S", f"{TASK}.train.epoch=3")
+
+
+def parameters(path: Path) -> Any:
+    content = _laid_over(read_params(ROOT / PARAMS_FILE), read_recipe(ROOT, path))
+    content[TASK]["model"]["weights"] = NONE
+    content[TASK]["train"]["batch"] = 2
+    return typed(content, TASK, contract.find_task(TASK).params)
+
+
+@pytest.mark.parametrize("path", LANDMARKS, ids=lambda path: path.stem)
+def test_its_plan_makes_a_step(path: Path) -> None:
+    """At 64 px, from scratch: the network, loss, augmentation and parts are the recipe's."""
+    from assay.systems.ceph.tasks import landmarks_fit, landmarks_model
+
+    params, rows = parameters(path), films(2, SIZE)
+    settle(1)
+    network, _ = landmarks_model.build(params.model, NONE, ROOT, seed=1)
+    codec = landmarks_model.make_codec(params.model, SIZE)
+    plan = landmarks_fit.make_plan(contract.find_task(TASK), network, codec, rows, params.train)
+    module = Training(plan, steps_per_epoch=1)
+    optimizer = module.configure_optimizers()["optimizer"]
+    for part, group in zip(plan.parts, optimizer.param_groups, strict=True):
+        group["lr"] = part.peak if part.module is None else 0.0
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    reseed(1)
+    loss = module.training_step(Stored(landmarks_fit.make_set(rows)).__getitems__([0, 1]), 0)
+    loss.backward()
+    optimizer.step()
+    assert math.isfinite(loss.item())
+    moved = {
+        name for name, value in network.state_dict().items() if not torch.equal(value, before[name])
+    }
+    slow = "backbone." if params.model.network == "coordinates" else "encoder."
+    assert any(name.startswith("head.") for name in moved)
+    assert any(name.startswith(slow) for name in moved) == (params.train.freeze_epochs == 0)
