@@ -85,7 +85,7 @@ def predictions(
 ) -> dict[str, Floats]:
     """Return what each predictor says of every row when it stood in the scored fold."""
     rows = table.with_columns(group_id=pl.col(cut))
-    fold = assign(rows, "hb", None, FOLDS, STRATA, SEED)["fold"].to_numpy()
+    fold = assign(rows, "hb", "none", FOLDS, STRATA, SEED)["fold"].to_numpy()
     hb = table["hb"].to_numpy().astype(np.float32)
     colours = colour_descriptors(pixels)
     said = {name: np.zeros_like(hb) for name in ("mean", "extra-trees", "network")}

@@ -52,7 +52,7 @@ def manifests(rows: int) -> dict[str, pl.DataFrame]:
 
 def ours(table: pl.DataFrame) -> np.ndarray:
     """Cut as the stage does."""
-    return assign(table, "hb", None, PARTS, BINS, SEED)["fold"].to_numpy()
+    return assign(table, "hb", "none", PARTS, BINS, SEED)["fold"].to_numpy()
 
 
 def peer(table: pl.DataFrame) -> np.ndarray:

@@ -141,6 +141,12 @@ def _checkout(folder: Path) -> Project:
     return project
 
 
+@pytest.fixture(autouse=True)
+def no_store_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the store that a test before stated, as MLflow does when it is told one."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
 @pytest.fixture
 def fresh(tmp_path: Path) -> Project:
     """Return a project in which nothing has run."""

@@ -186,4 +186,18 @@ def test_the_largest_group_is_not_bound_to_the_test_part() -> None:
 
 def test_too_few_groups_are_refused_with_both_numbers() -> None:
     with pytest.raises(AssayError, match="8 groups cannot be cut into 9 parts"):
-        assign(table(groups=8), "hb", None, folds=9, bins=2, seed=1)
+        assign(table(groups=8), "hb", "none", folds=9, bins=2, seed=1)
+
+
+def test_the_published_test_rows_take_their_groups_along() -> None:
+    """A copy of a published test row elsewhere goes with it; a row without a label is dealt too."""
+    rows = table(groups=40)
+    groups = rows["group_id"].unique().sort()
+    subset = pl.Series("subset", ["train"] * len(rows))
+    subset[int(np.flatnonzero((rows["group_id"] == groups[0]).to_numpy())[0])] = "test"
+    hb = rows["hb"].to_list()
+    hb[-1] = None
+    splits = assign(rows.with_columns(subset, hb=pl.Series(hb)), "hb", "published", 4, 2, seed=1)
+    is_test = (splits["split"] == "test").to_numpy()
+    assert (is_test == (rows["group_id"] == groups[0]).to_numpy()).all()
+    assert set(splits.filter(~pl.Series(is_test))["fold"].unique()) == {0, 1, 2, 3}

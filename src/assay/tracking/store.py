@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
+STATED = "MLFLOW_TRACKING_URI"  # where a person says which server
+
+
 def store_folder(root: Path) -> Path:
     """Return where the store lies."""
     return root / ".assay" / "mlflow"
@@ -20,7 +23,7 @@ def store_folder(root: Path) -> Path:
 
 def store_uri(root: Path) -> str:
     """Return the tracking URI: MLFLOW_TRACKING_URI where a person set it, else SQLite in the store."""
-    own = os.environ.get("MLFLOW_TRACKING_URI", "")
+    own = os.environ.get(STATED, "")
     return own or f"sqlite:///{store_folder(root) / 'mlflow.db'}"
 
 
@@ -39,7 +42,10 @@ def open_store(root: Path) -> MlflowClient:
     for name in ("alembic", "mlflow.store", "mlflow.tracking", "mlflow.utils"):
         logging.getLogger(name).setLevel(logging.ERROR)
     store_folder(root).mkdir(parents=True, exist_ok=True)
+    stated = os.environ.get(STATED, "")
     mlflow.set_tracking_uri(store_uri(root))
+    if not stated:  # MLflow states it, which would send the next repository here
+        os.environ.pop(STATED, None)
     with held(
         root / ".assay" / "locks" / "mlflow.lock", "another process makes the store; waiting"
     ):
