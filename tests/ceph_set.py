@@ -31,6 +31,13 @@ def params(**faults: int) -> Phantom:
     return Phantom.model_validate(PLAIN | faults)
 
 
+def sound_set(folder: Path) -> Path:
+    """Write a set without faults."""
+    folder.mkdir()
+    CEPH.phantom(folder, params())
+    return folder
+
+
 def read(folder: Path) -> pl.DataFrame:
     return CEPH.read(Source(str(folder), folder)).table
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.ceph_set import (
-    CEPH,
     failed,
     judge_likeness,
     manifest,
-    params,
     pn_last,
     renamed,
+    sound_set,
     with_points,
 )
 
@@ -27,15 +25,7 @@ from assay.systems.ceph.data.landmarks import COUNT, PLACE
 
 @pytest.fixture(scope="session")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ceph") / "set"
-    folder.mkdir()
-    CEPH.phantom(folder, params())
-    return folder
-
-
-@pytest.fixture
-def copy(sound: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(sound, tmp_path / "copy"))
+    return sound_set(tmp_path_factory.mktemp("ceph") / "set")
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,9 @@ from tests.ceph_set import (
     faults_of,
     manifest,
     note,
-    params,
     point,
     read,
+    sound_set,
 )
 
 from assay.errors import SourceError
@@ -40,10 +40,7 @@ from assay.systems.ceph.data.machines import TABLE
 
 @pytest.fixture(scope="session")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ceph") / "set"
-    folder.mkdir()
-    CEPH.phantom(folder, params())
-    return folder
+    return sound_set(tmp_path_factory.mktemp("ceph") / "set")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from assay.runs.files import read_json
 from assay.runs.git import git
 from assay.runs.record import RECORD
 from assay.tracking.find import Found
-from assay.tracking.projection import Projection
+from assay.tracking.projection import Projection, flat
 
 if TYPE_CHECKING:
     from assay.contract import Task
@@ -131,17 +131,7 @@ def _section(root: Path, commit: str, name: str) -> dict[str, str]:
     content = YAML(typ="safe", pure=True).load(git(root, "show", f"{commit}:{PARAMS_FILE}")) or {}
     for key in name.split("."):
         content = content.get(key) or {}
-    return _flat({key: content[key] for key in DECIDING if key in content}, f"{name}.")
-
-
-def _flat(content: Facts, prefix: str) -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for key, value in content.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = str(value)
-    return flat
+    return flat({key: content[key] for key in DECIDING if key in content}, f"{name}.")
 
 
 def _digests_of_code(inputs: Facts) -> dict[str, str]:

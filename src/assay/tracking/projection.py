@@ -61,7 +61,7 @@ def project(result: Result, cache: Cache, root: Path) -> Projection | None:
         name=_name(result, record),
         start=start,
         end=end,
-        params=_flat(record["params"].get(result.task, {})),
+        params=flat(record["params"].get(result.task, {})),
         points=_curves(artifacts.get(HISTORY), journal, start)
         + _finals(artifacts.get(METRICS), end),
         datasets={name: digest for name, digest in inputs.items() if name.startswith("data/")},
@@ -153,8 +153,8 @@ def _curves(history: Path | None, journal: list[dict[str, Any]], start: int) -> 
 def _finals(metrics: Path | None, end: int) -> list[Point]:
     if metrics is None:
         return []
-    flat = _flat(json.loads(metrics.read_text(encoding="utf-8")))
-    return [Point(_final_name(name), float(value), 0, end) for name, value in flat.items()]
+    values = flat(json.loads(metrics.read_text(encoding="utf-8")))
+    return [Point(_final_name(name), float(value), 0, end) for name, value in values.items()]
 
 
 def _final_name(name: str) -> str:
@@ -166,14 +166,15 @@ def _final_name(name: str) -> str:
     return f"final/{name.removesuffix('.value')}"
 
 
-def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
+def flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested values as text, by dotted name."""
+    found: dict[str, str] = {}
     for key, value in content.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = str(value)
-    return flat
+            found[f"{prefix}{key}"] = str(value)
+    return found
 
 
 def _short(out: str) -> str:
