@@ -74,7 +74,7 @@ def test_the_landmark_recipes_are_there() -> None:
     assert {path.stem for path in LANDMARKS} >= {
         "heatmap_resnet50_256", "heatmap_resnet50_512", "heatmap_resnet50_512_sigma4",
         "heatmap_resnet50_512_weakaug", "unet_resnet50_512", "unet_resnet50_512_transfer",
-        "coordinates_resnet18_256",
+        "coordinates_resnet18_256", "multitask_resnet18_256",
     }  # fmt: skip
 
 
@@ -161,13 +161,14 @@ def test_its_plan_makes_a_step(path: Path) -> None:
     network, _ = landmarks_model.build(params.model, NONE, ROOT, seed=1)
     codec = landmarks_model.make_codec(params.model, SIZE)
     plan = landmarks_fit.make_plan(contract.find_task(TASK), network, codec, rows, params.train)
-    module = Training(plan, steps_per_epoch=1)
+    module = Training(plan, rows=2)
     optimizer = module.configure_optimizers()["optimizer"]
     for part, group in zip(plan.parts, optimizer.param_groups, strict=True):
         group["lr"] = part.peak if part.module is None else 0.0
     before = {name: value.clone() for name, value in network.state_dict().items()}
     reseed(1)
-    loss = module.training_step(Stored(landmarks_fit.make_set(rows)).__getitems__([0, 1]), 0)
+    batch = Stored(landmarks_fit.make_set(rows, params.model.stages)).__getitems__([0, 1])
+    loss = module.training_step(batch, 0)
     loss.backward()
     optimizer.step()
     assert math.isfinite(loss.item())
@@ -176,4 +177,5 @@ def test_its_plan_makes_a_step(path: Path) -> None:
     }
     slow = "backbone." if params.model.network == "coordinates" else "encoder."
     assert any(name.startswith("head.") for name in moved)
+    assert any(name.startswith("classifier.") for name in moved) == params.model.stages
     assert any(name.startswith(slow) for name in moved) == (params.train.freeze_epochs == 0)

@@ -96,6 +96,12 @@ class Maturation:
 
         draw(predictions, self.labels(rows)[:, 0], folder / "confusion.png")
 
+    def slices(self, rows: Rows) -> Mapping[str, npt.NDArray[np.generic]]:
+        """Part the films by X-ray machine."""
+        from assay.systems.ceph.tasks.points import machine
+
+        return {"machine": machine(rows)}
+
     def draw_seen(self, weights: Path, rows: Rows, folder: Path) -> None:
         """Draw the region that the network sees, on a film of each stage."""
         from assay.systems.ceph.tasks.cvm_picture import draw_crops

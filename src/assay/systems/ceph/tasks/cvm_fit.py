@@ -19,9 +19,13 @@ from assay.learning.plan import Floats, Metrics, Part, Plan, Set, Targets
 from assay.learning.schedules import warmup_cosine
 from assay.learning.targets import Classes
 from assay.systems.ceph.tasks import cvm_model, roi
+from assay.systems.ceph.tasks.cvm_crop import FixedCrop, FoundCrop
+from assay.systems.ceph.tasks.detector import overlap, train_detector
 from assay.systems.ceph.tasks.names import STAGES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from assay.contract import Task
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
@@ -33,16 +37,47 @@ def run_training(task: Task, train: Rows, valid: Rows, params: CvmParams, run: R
     """Build the network, and carry its plan out on the rows that have a stage."""
     settle(params.train.threads)
     train, valid = known(train), known(valid)
-    size = train.images.shape[1]
-    region = roi.whole(size)
-    if params.model.roi != "none":
-        region = roi.learn_region(train, params.model.roi)
+    crop = make_crop(train, valid, params)
     network, start = cvm_model.build(
-        params.model, region, params.model.weights, run.root, params.train.seed
+        params.model, crop, params.model.weights, run.root, params.train.seed
     )
     learns, validates = make_set(train), make_set(valid)
     plan = make_plan(task, network, params, learns)
     carry_out(plan, learns, validates, run, start)
+
+
+def make_crop(train: Rows, valid: Rows, params: CvmParams) -> cvm_model.Crop:
+    """Return what cuts the films, learned from the training films' points; see `roi`."""
+    rule, side = params.model.roi, params.model.input
+    if rule == "none":
+        return FixedCrop(roi.whole(train.images.shape[1]), side)
+    fixed = FixedCrop(roi.learn_region(train, rule), side)
+    if params.model.finder == "fixed":
+        return fixed
+    squares = roi.stored_squares(train, rule)
+    there = roi.known(squares)
+    detector = train_detector(train.images[there], squares[there], params.train.seed)
+    found = FoundCrop(detector, side)
+    _tell_overlap(found, fixed, valid, rule)
+    return found
+
+
+def _tell_overlap(found: FoundCrop, fixed: FixedCrop, valid: Rows, rule: Sequence[float]) -> None:
+    """Say how well the squares of the validation films are found, beside the one for all."""
+    wanted = roi.stored_squares(valid, rule)
+    there = roi.complete(wanted)
+    if not there.any():
+        print("detector: no validation film has the rule's five points", flush=True)
+        return
+    films = valid.where(there)
+    own, one = (
+        overlap(cvm_model.squares(crop, films.images), wanted[there]) for crop in (found, fixed)
+    )
+    print(
+        f"detector: intersection over union with the rule's squares of {there.sum()} validation"
+        f" films: mean {own.mean():.2f}, least {own.min():.2f}; one region for all: {one.mean():.2f}",
+        flush=True,
+    )
 
 
 def known(rows: Rows) -> Rows:
@@ -105,7 +140,7 @@ def make_plan(task: Task, network: StageNetwork, params: CvmParams, train: Set) 
         parts=[
             Part(
                 "network",
-                list(network.parameters()),
+                [*network.features.parameters(), *network.head.parameters()],
                 warmup_cosine(how.epochs, how.warmup, how.lr, how.lr_final),
                 how.lr,
             )

@@ -10,42 +10,29 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn import functional
 
 from assay.learning.backbone import NONE, build_backbone, ensure_takes
 from assay.learning.determinism import reseed, settle
-from assay.learning.landmarks.blocks import SmallEncoder
+from assay.learning.landmarks.blocks import SmallEncoder, TimmEncoder
 from assay.learning.landmarks.classes import (
     ClassHead,
     OrdinalHead,
     nominal_chances,
     ordinal_chances,
 )
+from assay.learning.transfer import carry_over, holds_network
 from assay.learning.views import normalise
+from assay.systems.ceph.tasks.cvm_crop import FixedCrop, FoundCrop
+from assay.systems.ceph.tasks.detector import Detector
 from assay.systems.ceph.tasks.names import STAGES
-from assay.systems.ceph.tasks.roi import Region
 
 if TYPE_CHECKING:
     from assay.systems.ceph.tasks.cvm_sections import CvmModel
 
+Crop = FixedCrop | FoundCrop
+
+FEW = 16  # films at a time
 WIDTHS = (16, 32, 64, 96)  # of the small CNN: 0.24 M parameters
-
-
-class Crop(nn.Module):
-    """Cuts one fixed region out of every image, and makes it `side` px wide; kept with the weights."""
-
-    region: Tensor
-
-    def __init__(self, region: Region, side: int) -> None:
-        super().__init__()
-        self.side = side
-        self.register_buffer("region", torch.tensor(region))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return (b, 3, side, side); nothing before it is trained, so that no gradient runs here."""
-        left, top, extent = self.region.tolist()
-        part = images[:, :, top : top + extent, left : left + extent]
-        return functional.interpolate(part, (self.side, self.side), mode="bilinear", antialias=True)
 
 
 class SmallCnn(nn.Module):
@@ -62,6 +49,20 @@ class SmallCnn(nn.Module):
         return features[-1].flatten(1)
 
 
+class UnetFeatures(nn.Module):
+    """The way down of a landmark U-Net, averaged at its coarsest; tensors are named as there."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.encoder = TimmEncoder(backbone)
+        self.width = self.encoder.channels[-1]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return features (b, width)."""
+        features: list[Tensor] = self.encoder(images)
+        return features[-1].mean(dim=(2, 3))
+
+
 class StageNetwork(nn.Module):
     """Normalised images (b, 3, h, w) → logits: crop, features, head."""
 
@@ -76,22 +77,35 @@ class StageNetwork(nn.Module):
 
 
 def build(
-    params: CvmModel, region: Region, weights: str, root: Path, seed: int
+    params: CvmModel, crop: Crop, weights: str, root: Path, seed: int
 ) -> tuple[StageNetwork, str]:
-    """Return the untrained network, and the digest of its first weights."""
+    """Return the network, untrained behind its crop, and what its first weights are."""
     reseed(seed)
     features, width, digest = _features(params, weights, root)
     head = (OrdinalHead if params.head == "ordinal" else ClassHead)(
         width, len(STAGES), params.dropout
     )
-    return StageNetwork(Crop(region, params.input), features, head).train(), digest
+    return StageNetwork(crop, features, head).train(), digest
 
 
 def load(params: CvmModel, weights: Path) -> StageNetwork:
     """Return the trained network in eval mode."""
-    network, _ = build(params, (0, 0, 1), NONE, weights.parent, seed=0)
+    empty: Crop = FixedCrop((0, 0, 1), params.input)
+    if params.finder == "detector":
+        empty = FoundCrop(Detector(), params.input)
+    network, _ = build(params, empty, NONE, weights.parent, seed=0)
     network.load_state_dict(load_file(weights))
     return network.eval()
+
+
+def squares(crop: Crop, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return what is cut (n, 3) of images (n, size, size, 3); see `cvm_crop`."""
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(images), FEW):
+            stored = np.ascontiguousarray(images[start : start + FEW])
+            found.append(crop.eval().squares(normalise(torch.from_numpy(stored))).numpy())
+    return np.concatenate(found)
 
 
 def chances(params: CvmModel, logits: Tensor) -> npt.NDArray[np.float32]:
@@ -121,6 +135,18 @@ def _features(params: CvmModel, weights: str, root: Path) -> tuple[nn.Module, in
         return small, small.width, NONE
     if params.network == "linear":
         return nn.Flatten(), 3 * params.input**2, NONE
+    if params.network == "unet":
+        return _unet(params, weights, root)
     backbone, digest = build_backbone(params.backbone, weights, root)
     ensure_takes(backbone, params.input)
     return backbone, cast("int", backbone.head_hidden_size), digest
+
+
+def _unet(params: CvmModel, weights: str, root: Path) -> tuple[nn.Module, int, str]:
+    """Return a U-Net's encoder; a file of a landmark network gives its own, and says how much of it."""
+    carries = holds_network(root / weights)
+    backbone, start = build_backbone(params.backbone, NONE if carries else weights, root)
+    features = UnetFeatures(backbone)
+    if carries:
+        start = carry_over(features, root / weights)
+    return features, features.width, start

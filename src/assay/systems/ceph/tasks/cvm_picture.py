@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from safetensors.numpy import load_file
 
 from assay.learning.landmarks.classes import ABSENT, as_classes, middle_classes
 from assay.learning.landmarks.scores import confusion
 from assay.systems.ceph.tasks import points
+from assay.systems.ceph.tasks.cvm_crop import cut, stored_crop
+from assay.systems.ceph.tasks.cvm_model import squares
 from assay.systems.ceph.tasks.drawing import save
 from assay.systems.ceph.tasks.names import STAGES
-from assay.systems.ceph.tasks.roi import REGION, RULE_POINTS
+from assay.systems.ceph.tasks.roi import RULE_POINTS
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
@@ -46,23 +48,35 @@ def draw(predictions: npt.NDArray[np.float32], stages: npt.NDArray[np.float32], 
 
 
 def draw_crops(weights: Path, rows: Rows, stages: npt.NDArray[np.float32], path: Path) -> None:
-    """Draw the first film of each stage: whole, with the region and the rule's points, and cut."""
+    """Draw the first film of each stage: whole, with its square and the rule's points, and cut."""
     mpl.use("Agg")
-    left, top, side = load_file(weights)[REGION].tolist()
     true = as_classes(stages)
     chosen = [np.flatnonzero(true == stage)[:1] for stage in range(len(STAGES))]
     placed = points.frame(rows).stored(points.target(rows))[:, RULE_POINTS]
+    crop, size = stored_crop(weights, side=1), rows.images.shape[1]
     figure = Figure(figsize=(12, 4.4), layout="constrained")
     pairs = figure.subplots(2, len(STAGES)).T
-    for name, found, (film, cut) in zip(STAGES, chosen, pairs, strict=True):
+    for name, found, (film, part) in zip(STAGES, chosen, pairs, strict=True):
         film.set_axis_off()
-        cut.set_axis_off()
+        part.set_axis_off()
         film.set_title(f"{name}: no film" if not len(found) else name, fontsize=9)
         for row in found:
-            image = rows.images[row]
-            film.imshow(image)
+            image = rows.images[row : row + 1]
+            square = squares(crop, image)
+            film.imshow(image[0])
             film.scatter(*placed[row].T, s=8, color="lime")
-            # A pixel reaches half a pixel to either side of its centre.
-            film.add_patch(Rectangle((left - 0.5, top - 0.5), side, side, fill=False, color="red"))
-            cut.imshow(image[top : top + side, left : left + side])
+            x, y, side = (square[0] * size).tolist()
+            # Shares count from the outer edge of the first pixel, half a pixel before its centre.
+            corner = (x - side / 2 - 0.5, y - side / 2 - 0.5)
+            film.add_patch(Rectangle(corner, side, side, fill=False, color="red"))
+            part.imshow(_cut_out(image, square))
     save(figure, path)
+
+
+def _cut_out(image: Numbers, square: Numbers) -> Numbers:
+    """Return the square (1, 3) of one film (1, size, size, 3), at its own resolution."""
+    planes = torch.from_numpy(np.ascontiguousarray(image)).permute(0, 3, 1, 2)
+    side = max(1, round(float(square[0, 2]) * image.shape[1]))
+    found = cut(planes, torch.from_numpy(square), side)[0].round().to(torch.uint8)
+    shown: Numbers = found.permute(1, 2, 0).numpy()
+    return shown

@@ -13,18 +13,27 @@ from assay.sections import TaskParams, Train
 class CvmModel(Section):
     """The network, and what of the film it sees."""
 
-    network: Literal["small_cnn", "linear", "timm"]
+    network: Literal["small_cnn", "linear", "timm", "unet"]
     backbone: str = Field(description="a timm model; the small CNN and the linear layer have none")
     weights: str = Field(min_length=1, description="none, pretrained, or a file")
     head: Literal["nominal", "ordinal"]
     dropout: float = Field(ge=0, lt=1)
     roi: list[float] | Literal["none"] = Field(description="back, top, front, bottom; see `roi`")
+    # Models recorded before it was a choice have none.
+    finder: Literal["fixed", "detector"] = Field(
+        "fixed",
+        description="one region for all films, or a square for each, said by a small network",
+    )
     input: int = Field(ge=16, le=1024, description="side of what the network sees, px")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.network == "small_cnn" and self.input % 16:
             raise ValueError(f"input a multiple of 16 for the small CNN; found {self.input}")
+        if self.roi == "none" and self.finder == "detector":
+            raise ValueError(
+                "finder fixed with roi none: the detector learns from the rule's boxes"
+            )
         if self.roi == "none":
             return self
         if len(self.roi) != 4 or self.roi[0] >= self.roi[2] or self.roi[1] >= self.roi[3]:
