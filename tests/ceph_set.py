@@ -11,15 +11,15 @@ import numpy as np
 import polars as pl
 
 from assay.gates.expectations import judge_expectations
+from assay.learning.landmarks.geometry import Frame
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import index_images
 from assay.manifest.listing import settle
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
-from assay.systems.ceph.data import SYSTEMS, checks
+from assay.systems.ceph.data import SYSTEMS, checks, likeness
 from assay.systems.ceph.data.landmarks import COUNT, PLACE
 from assay.systems.ceph.data.layout import KINDS
-from assay.systems.ceph.data.likeness import likeness, off_their_films
 from assay.systems.ceph.data.sections import Phantom
 
 CEPH = SYSTEMS["ceph"]
@@ -49,7 +49,7 @@ def manifest(folder: Path, root: Path, size: int = SIZE) -> tuple[pl.DataFrame, 
     rows = settle(CEPH.read(source).table).sort("sample_id")
     table = index_images(rows, source, store, size, "pillow", CEPH.fit)
     table = table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
-    return checks.mask_outside(table), store
+    return checks.with_target(checks.mask_outside(table), "mean"), store
 
 
 def note(folder: Path, kind: str, number: int = 0) -> Path:
@@ -93,7 +93,7 @@ def with_points(table: pl.DataFrame, change: Callable[[Any], Any]) -> pl.DataFra
         )
         for reader in ("senior", "junior")
     }
-    return table.with_columns(*points.values())
+    return checks.with_target(table.with_columns(*points.values()), "mean")
 
 
 def renamed(points: Any, one: str, other: str) -> Any:
@@ -108,12 +108,13 @@ def pn_last(points: Any) -> Any:
 
 
 def stored_points(table: pl.DataFrame, reader: str, size: int) -> np.ndarray[Any, Any]:
-    """Original px → stored px of the letterboxed square; pixel centres lie on whole numbers."""
-    width, height = (table[side].to_numpy() for side in ("width", "height"))
-    side = np.maximum(width, height)
-    pad = np.stack([(side - width) // 2, (side - height) // 2], axis=1)[:, None]
-    scale = (size / side)[:, None, None]
-    return np.asarray((checks.points_of(table, reader) + pad + 0.5) * scale - 0.5)
+    """Original px → stored px of the letterboxed square."""
+    points, extent = checks.points_of(table, reader), (table["width"], table["height"])
+    found = likeness.stored(points, *extent, size)
+    # The tasks' geometry is another file, which data does not import: they must be one.
+    frame = Frame(*(side.to_numpy() for side in extent), size)
+    assert np.allclose(found, frame.stored(points), atol=1e-9, equal_nan=True)
+    return found
 
 
 def stored_images(table: pl.DataFrame, store: ImageStore) -> np.ndarray[Any, Any]:
@@ -123,10 +124,17 @@ def stored_images(table: pl.DataFrame, store: ImageStore) -> np.ndarray[Any, Any
 
 def judge_likeness(table: pl.DataFrame, store: ImageStore) -> float:
     """Find flipped, transposed and shuffled images, and return how sound ones stand out."""
-    images, points = stored_images(table, store), stored_points(table, "senior", SIZE)
-    assert off_their_films(images, points) == []
+    images, points = stored_images(table, store)[..., 1], stored_points(table, "senior", SIZE)
+    assert likeness.off_their_films(images, points) == []
     for wrong in (
-        images[:, :, ::-1], images[:, ::-1], images.transpose(0, 2, 1, 3), np.roll(images, 1, 0),
+        images[:, :, ::-1], images[:, ::-1], images.transpose(0, 2, 1), np.roll(images, 1, 0),
     ):  # fmt: skip
-        assert len(off_their_films(wrong, points)) == 1
-    return likeness(images, points) - likeness(images, np.roll(points, 1, axis=0))
+        (finding,) = likeness.off_their_films(wrong, points)
+        assert finding.rows == ()
+    for number, (what, turn) in enumerate(likeness.TURNED.items()):
+        one = images.copy()
+        one[number + 4] = turn(images)[number + 4]
+        (finding,) = likeness.off_their_films(one, points)
+        assert finding.rows == (number + 4,)
+        assert finding.reason == f"the film {what}"
+    return likeness.likeness(images, points) - likeness.likeness(images, np.roll(points, 1, axis=0))

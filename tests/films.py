@@ -27,7 +27,7 @@ def films(count: int, size: int, seed: int = 0) -> Rows:
     machines = np.array([MACHINES[number % 3] for number in range(count)], dtype=object)
     return Rows(images, {
         "sample_id": names, "group_id": names, "machine": machines,
-        "senior": readers[0], "junior": readers[1],
+        "senior": readers[0], "junior": readers[1], "target": (readers[0] + readers[1]) / 2,
         "spacing": np.full(count, 0.1), "cvm": np.arange(count) % 6,
         "width": np.full(count, width), "height": np.full(count, height),
     })  # fmt: skip

@@ -17,9 +17,11 @@ from torchvision.transforms.v2 import functional as moving
 from assay.errors import GateError
 from assay.gates.preflight import preflight
 from assay.learning.determinism import reseed, settle
+from assay.learning.landmarks.codecs import Coordinates
+from assay.learning.landmarks.losses import ClassLoss, CoordinateLoss, JointLoss
 from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import Piece, warmup_cosine
-from assay.learning.targets import Classes, Points, Values
+from assay.learning.targets import Classes, Joint, Points, Values, places
 from assay.learning.views import Prepare
 from assay.runs.files import read_json
 from assay.sections import Train
@@ -123,7 +125,7 @@ def errors(predictions: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     """Return the mean error, or the share of wrong classes."""
     if targets.ndim == 1:
         return {"mae": float((predictions.argmax(axis=1) != targets).mean())}
-    if predictions.ndim == 4:
+    if predictions.ndim == 4 or predictions.shape != targets.shape:
         return {"mae": float(predictions.mean())}
     return {"mae": float(abs(predictions - targets).mean())}
 
@@ -164,6 +166,24 @@ def heatmaps() -> Made:
     return replace(plan, network=network, parts=[part("all", network)], loss=map_loss), rows
 
 
+def joint() -> Made:
+    """Two points and a class from one network; a point and a class are absent here and there."""
+    reseed(1)
+    kind = Joint(Points(("S", "N"), SIZE, SIZE, gaps=True), Classes(STAGES))
+    loss = JointLoss(CoordinateLoss(Coordinates(SIZE)), ClassLoss(), 10.0)
+    plan = replace(make(Head(7), kind, loss, Prepare((), SIZE)), geometry=Turn())
+    targets = np.concatenate([SPOTS.reshape(COUNT, 4), np.arange(COUNT)[:, None] % 3], axis=1)
+    targets[::5, 4] = targets[1, 2:4] = np.nan
+
+    def back(stored: np.ndarray) -> np.ndarray:
+        found = stored.copy()
+        found[:, :4] = places(stored).reshape(len(stored), 4) * 3
+        return found
+
+    stored = targets.astype(np.float32)
+    return plan, Set(IMAGES, stored, back(targets), IDS, back)
+
+
 def both(images: Tensor, training: bool) -> tuple[Tensor, Tensor]:
     """Augment the two images of a row apart, and normalise them."""
     flips = Prepare(["hflip", "vflip"], SIZE)
@@ -179,7 +199,7 @@ def fusion() -> Made:
     return replace(plan, parts=parts), replace(values()[1], images=pairs)
 
 
-HONEST: list[Callable[[], Made]] = [values, classes, points, heatmaps, fusion]
+HONEST: list[Callable[[], Made]] = [values, classes, points, heatmaps, joint, fusion]
 
 
 def judge(

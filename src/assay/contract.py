@@ -157,8 +157,11 @@ class System(Protocol):
         """Return the ranges outside of which a sample is not used."""
         ...
 
-    def masked(self, table: pl.DataFrame) -> pl.DataFrame:
-        """Return the manifest without the parts of labels that, as the images are, cannot be."""
+    def masked(self, table: pl.DataFrame, params: Any) -> pl.DataFrame:
+        """Return the manifest without what, as the images are, labels cannot be.
+
+        What is learned of them may be settled here too: `params` is the section's `ingest`.
+        """
         ...
 
     def rules(self) -> Sequence[Rule]:

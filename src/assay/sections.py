@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, model_validator
 
 from assay.params import Section
 
@@ -76,12 +76,26 @@ class DataParams(Section):
     seal: Seal
 
 
+def _patience(value: object) -> object:
+    """Pass `none` or a number; a union of types would be told as two faults with paths of its own."""
+    if value == "none" or (type(value) is int and value > 0):
+        return value
+    raise ValueError("none, or a whole number from 1")
+
+
+Patience = Annotated[int | Literal["none"], PlainValidator(_patience)]
+
+
 class Train(Section):
-    """What the one training loop asks of every task."""
+    """What the one training loop asks of every task.
+
+    Knobs that came later have a default, at which nothing changes: models recorded before have none.
+    """
 
     fold: int = Field(ge=0, description="the fold that validates")
     epochs: int = Field(ge=1)
     batch: int = Field(ge=1)
+    accumulate: int = Field(1, ge=1, description="batches an optimiser step")
     weight_decay: float = Field(ge=0)
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)
@@ -89,6 +103,15 @@ class Train(Section):
     device: Literal["cpu", "cuda"]
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
     resume_every: int = Field(ge=1)
+    plateau_patience: Patience = Field(
+        "none", description="epochs without a better one that pass; the next lowers the rates"
+    )
+    plateau_factor: float = Field(
+        0.1, gt=0, lt=1, description="what the rates are then multiplied by"
+    )
+    stop_patience: Patience = Field(
+        "none", description="epochs without a better one after which the training ends"
+    )
 
     @model_validator(mode="after")
     def _precise(self) -> Self:

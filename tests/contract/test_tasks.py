@@ -64,7 +64,7 @@ def phantom_rows(data: str) -> Rows:
         listed = settle(system.read(source).table).sort("sample_id")
         table = index_images(listed, source, store, SIZE, "pillow", system.fit)
         table = table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
-        table = table.filter(status=OK)
+        table = system.masked(table, data_params(system).ingest).filter(status=OK)
         images = np.array(store.pixels()[store.slots(table["digest"])])
     return Rows(images, {column: table[column].to_numpy() for column in table.columns})
 

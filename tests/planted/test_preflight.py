@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,10 @@ from tests.plans import (
     SIZE,
     SPOTS,
     Made,
+    Turn,
     classes,
     fusion,
+    joint,
     judge,
     points,
     values,
@@ -31,6 +33,7 @@ from assay.errors import GateError
 from assay.gates import preflight_overfit
 from assay.gates.preflight import preflight
 from assay.learning.fit import fit, forget_state
+from assay.learning.landmarks.losses import JointLoss
 from assay.learning.plan import Set
 from assay.learning.targets import Classes, Points
 from assay.runs.journal import Journal
@@ -50,6 +53,10 @@ def test_a_check_that_does_not_apply_is_not_listed() -> None:
     always |= {"gradients", "over-fit"}
     assert set(judge(*values(), whole=True)) == always | {"coverage"}
     assert set(judge(*points(), whole=True)) == always | {"inverse", "points follow"}
+    apart = {"over-fit points", "over-fit classes", "coverage", "coverage of classes"}
+    assert set(judge(*joint(), whole=True)) == (always - {"over-fit"}) | apart | {
+        "inverse", "points follow",
+    }  # fmt: skip
     own = {"coverage", "frozen", "frozen batch norm"}
     assert set(judge(*fusion(), whole=True)) == always | own
 
@@ -150,6 +157,117 @@ def test_points_may_be_absent_where_the_plan_says_so() -> None:
     assert "has 5 rows not finite" in judge(gapless, rows)["labels"]["found"]
     plan, nowhere = without_first(slice(None))
     assert "without S in validation" in judge(plan, rows, nowhere)["coverage"]["found"]
+
+
+def test_a_point_that_the_source_never_has_is_told_and_not_learned() -> None:
+    plan, nowhere = without_first(slice(None))
+    check = judge(plan, nowhere, nowhere, whole=True)["coverage"]
+    assert check["passed"]
+    assert "1 of 1 points in train" in check["found"]
+    assert "nowhere, and not learned: S" in check["found"]
+    # In one part alone it stays a fault, whichever part that is.
+    _, rows = without_first(slice(0, 5))
+    assert judge(plan, nowhere, rows)["coverage"]["rows"] == [{"part": "train", "missing": "S"}]
+
+
+# Points and classes of one network
+
+
+def changed(rows: Set, change: Callable[[np.ndarray], object]) -> Set:
+    targets = rows.targets.copy()
+    change(targets)
+    return replace(rows, targets=targets)
+
+
+def put(value: float, *where: object) -> Callable[[np.ndarray], object]:
+    return lambda targets: targets.__setitem__(where, value)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (put(3.0, slice(None, None, 3), 4), "has 8 rows outside 0–2"),  # stages from 1 on
+        (put(-1.0, 7, 4), "has 1 rows outside 0–2"),
+        (put(0.5, 7, 4), "has 1 rows between two classes"),
+        (put(SIZE + 3, 7, 2), "has 1 rows outside the frame"),
+        (put(np.inf, 7, 2), "has 1 rows not finite"),
+        (put(np.nan, 7, 2), "has 1 rows not finite"),  # an x without its y
+        (put(1.0, slice(None), 4), "classes are all equal"),
+        (put(np.nan, slice(None), slice(0, 4)), "points are all equal"),
+    ],
+)
+def test_what_is_wrong_with_either_is_caught_in_both(
+    change: Callable[[np.ndarray], object], found: str
+) -> None:
+    plan, rows = joint()
+    check = judge(plan, changed(rows, change))
+    assert set(check) == {"labels"}
+    assert found in check["labels"]["found"]
+
+
+def test_one_hot_stages_beside_points_are_caught() -> None:
+    plan, rows = joint()
+    targets = np.concatenate([rows.targets[:, :4], ONE_HOT], axis=1)
+    check = judge(plan, replace(rows, targets=targets))["labels"]
+    assert "float32 (24, 7) is one-hot" in check["found"]
+    assert "one_hot.argmax" in check["mend"]
+    without = judge(plan, replace(rows, targets=rows.targets[:, :4]))["labels"]
+    assert "float32 (24, 4)" in without["found"]
+
+
+def test_points_and_classes_are_led_back_each() -> None:
+    plan, rows = joint()
+    ceiled = changed(rows, lambda targets: np.ceil(targets, out=targets))
+    assert set(judge(plan, ceiled)) == {"codec"}
+    other = changed(rows, put(2.0, 1, 4))
+    assert [row["row"] for row in judge(plan, other, rows)["codec"]["rows"]] == ["s1"]
+    gone = changed(rows, put(np.nan, 1, 4))
+    assert [row["row"] for row in judge(plan, gone, rows)["codec"]["rows"]] == ["s1"]
+
+
+def test_a_stage_or_a_point_that_a_part_lacks_is_caught() -> None:
+    plan, rows = joint()
+    lacking = some(rows, rows.targets[:, 4] != 1)
+    check = judge(plan, rows, replace(lacking, decode=rows.decode))
+    assert check["coverage of classes"]["rows"] == [{"part": "validation", "missing": "CS2"}]
+    assert rows.decode is not None
+    pointless = changed(rows, put(np.nan, slice(None), slice(0, 2)))
+    pointless = replace(pointless, labels=rows.decode(pointless.targets))
+    check = judge(plan, rows, pointless)
+    assert check["coverage"]["rows"] == [{"part": "validation", "missing": "S"}]
+
+
+@dataclass(frozen=True)
+class Deaf:
+    """A joint loss of which one half is not heard."""
+
+    loss: JointLoss
+    points: bool
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        zero = torch.ones_like(outputs)
+        zero[:, slice(0, 4) if self.points else slice(4, None)] = 0
+        return self.loss(outputs * zero, targets)
+
+
+@pytest.mark.parametrize(("points", "name"), [(True, "points"), (False, "classes")])
+def test_half_a_network_that_does_not_learn_is_caught(points: bool, name: str) -> None:
+    """Together the other half's loss would come down far enough, or hide what it costs."""
+    plan, rows = joint()
+    assert isinstance(plan.loss, JointLoss)
+    check = judge(replace(plan, loss=Deaf(plan.loss, points)), rows)
+    assert f"over-fit {name}" in check
+    other = {"points", "classes"} - {name}
+    assert f"over-fit {other.pop()}" not in check
+
+
+def test_moves_that_do_not_fit_are_caught_beside_classes_too() -> None:
+    class Backwards(Turn):
+        def points(self, points: Tensor, moves: Tensor) -> Tensor:
+            return super().points(points, -moves)
+
+    plan, rows = joint()
+    assert "points follow" in judge(replace(plan, geometry=Backwards()), rows)
 
 
 # Codec

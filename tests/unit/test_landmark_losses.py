@@ -161,8 +161,33 @@ def test_both_losses_are_added_by_the_weight() -> None:
     loss = JointLoss(CoordinateLoss(Coordinates(64)), ClassLoss(), 2.0)
     outputs, points = fed(loss.landmarks)
     logits, classes = torch.randn(4, 6), torch.tensor([0, 1, -1, 5])
-    value = loss((outputs, logits), (points, classes))
+    value = loss(*joined(outputs, logits, points, classes))
     assert value == loss.landmarks(outputs, points) + 2 * loss.classes(logits, classes)
+
+
+def joined(outputs: Tensor, logits: Tensor, points: Tensor, classes: Tensor) -> list[Tensor]:
+    """Return what one network says of both, and its targets: nan for the class that is absent."""
+    known = classes.float().masked_fill(classes < 0, torch.nan)
+    return [
+        torch.cat([outputs.flatten(1), logits], dim=1),
+        torch.cat([points.flatten(1), known[:, None]], dim=1),
+    ]
+
+
+def test_an_absent_stage_costs_nothing_and_moves_nothing() -> None:
+    loss = JointLoss(CoordinateLoss(Coordinates(64)), ClassLoss(), 10.0)
+    outputs, points = fed(loss.landmarks)
+    logits = torch.randn(4, 6, requires_grad=True)
+    value = loss(*joined(outputs, logits, points, torch.full((4,), -1)))
+    assert value == loss.landmarks(outputs, points)
+    value.backward()
+    assert logits.grad is not None
+    assert not logits.grad.any()
+    assert outputs.grad is not None
+    assert outputs.grad.isfinite().all()
+    # And the other way: a film with a stage and no points.
+    alone = loss(*joined(outputs, logits, torch.full_like(points, torch.nan), torch.arange(4)))
+    assert alone == 10 * loss.classes(logits, torch.arange(4))
 
 
 def test_balanced_weights_weigh_every_class_alike() -> None:
@@ -190,9 +215,10 @@ def test_landmark_scores_by_hand() -> None:
 def test_films_without_a_pixel_size_have_no_millimetres() -> None:
     points = np.zeros((2, 3, 2))
     found = scores.landmark_scores(points + 1, points, np.full(2, np.nan))
-    assert {name for name, value in found.items() if math.isnan(value)} == {
-        "mre_mm", "sdr_2mm", "sdr_2.5mm", "sdr_3mm", "sdr_4mm",
-    }  # fmt: skip
+    assert list(found) == ["mre_px", "sdr_20px", "sdr_25px", "sdr_30px", "sdr_40px"]
+    assert not any(math.isnan(value) for value in found.values())
+    one = scores.landmark_scores(points + 1, points, np.array([np.nan, 0.1]))
+    assert {"mre_mm", "sdr_2mm", "sdr_2.5mm", "sdr_3mm", "sdr_4mm"} < set(one)
 
 
 def test_errors_of_other_shapes_are_refused() -> None:

@@ -17,7 +17,7 @@ from assay.learning.backbone import NONE
 from assay.learning.determinism import reseed, settle
 from assay.learning.landmarks.appearance import Appearance
 from assay.learning.landmarks.blocks import TimmEncoder
-from assay.learning.landmarks.classes import ClassHead, OrdinalHead
+from assay.learning.landmarks.classes import OrdinalHead
 from assay.learning.landmarks.codecs import Heatmap
 from assay.learning.landmarks.geometry import Warp
 from assay.learning.landmarks.losses import HeatmapLoss
@@ -29,7 +29,6 @@ from assay.learning.landmarks.networks import (
 )
 
 HERE, POINTS = Path(), 29
-SIX = partial(ClassHead, classes=6, dropout=0.1)
 
 
 @pytest.fixture(autouse=True)
@@ -42,21 +41,19 @@ def size_of(network: nn.Module) -> float:
     return sum(each.numel() for each in network.parameters()) / 1e6
 
 
-def reached(network: nn.Module, outputs: Any) -> list[str]:
+def reached(network: nn.Module, outputs: Tensor) -> list[str]:
     """Go backward; return the parameters that have no gradient."""
-    parts = (outputs,) if isinstance(outputs, Tensor) else outputs
-    torch.stack([part.square().mean() for part in parts]).sum().backward()
+    outputs.square().mean().backward()
     return [name for name, each in network.named_parameters() if each.grad is None]
 
 
 @pytest.mark.parametrize("stride", [2, 4, 8])
 def test_the_small_unet_is_small_and_its_maps_have_the_stride(stride: int) -> None:
-    network = small_unet(POINTS, stride, SIX)
+    network = small_unet(POINTS, stride)
     assert 0.3 < size_of(network) < 0.9
-    maps, logits = network(torch.randn(2, 3, 96, 64))
+    maps = network(torch.randn(2, 3, 96, 64))
     assert maps.shape == (2, POINTS, 96 // stride, 64 // stride)
-    assert logits.shape == (2, 6)
-    assert reached(network, (maps, logits)) == []
+    assert reached(network, maps) == []
 
 
 @pytest.mark.parametrize("channels", [29, 87])
@@ -66,18 +63,14 @@ def test_no_map_is_a_mixture_of_the_others(channels: int) -> None:
     assert torch.linalg.matrix_rank(head.weight[:, :, 0, 0]) == channels
 
 
-def test_without_a_classifier_there_are_maps_alone() -> None:
-    assert isinstance(small_unet(POINTS, 4)(torch.randn(1, 3, 64, 64)), Tensor)
-
-
 @pytest.mark.parametrize(
     "name", ["resnet18", "mobilenetv3_small_100", "efficientnet_b0", "convnext_atto"]
 )
 def test_a_timm_unet_trains_whole(name: str) -> None:
     """Also where the pooled output has layers of its own, which the maps would leave without gradient."""
-    network, digest = timm_unet(name, NONE, HERE, POINTS, 4 if "next" not in name else 8, SIX)
+    network, digest = timm_unet(name, NONE, HERE, POINTS, 4 if "next" not in name else 8)
     outputs = network(torch.randn(2, 3, 64, 64))
-    assert outputs[0].shape[1:] == (POINTS, *[8 if "next" in name else 16] * 2)
+    assert outputs.shape[1:] == (POINTS, *[8 if "next" in name else 16] * 2)
     assert digest == NONE
     assert reached(network, outputs) == []
 
@@ -105,10 +98,11 @@ def test_coordinates_come_from_pooled_features() -> None:
     network, _ = coordinate_network(
         "resnet18", NONE, HERE, POINTS, [32], 0.1, partial(OrdinalHead, classes=6)
     )
-    coordinates, logits = network(torch.randn(2, 3, 64, 64))
-    assert coordinates.shape == (2, POINTS, 2)
-    assert logits.shape == (2, 5)
-    assert reached(network, (coordinates, logits)) == []
+    outputs = network(torch.randn(2, 3, 64, 64))
+    assert outputs.shape == (2, 2 * POINTS + 5)
+    assert reached(network, outputs) == []
+    alone, _ = coordinate_network("resnet18", NONE, HERE, POINTS, [32], 0.1)
+    assert alone(torch.randn(2, 3, 64, 64)).shape == (2, POINTS, 2)
 
 
 def test_weights_of_a_file_arrive_under_every_head(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ class Squares:
         """Use every square."""
         return []
 
-    def masked(self, table: pl.DataFrame) -> pl.DataFrame:
+    def masked(self, table: pl.DataFrame, params: Ingest) -> pl.DataFrame:
         """Return the manifest as it is: one label a photograph."""
         return table
 

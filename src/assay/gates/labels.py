@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from assay.contract import Check, Rule
 from assay.gates.expectations import judge_expectations
-from assay.manifest.conflicts import identical
+from assay.manifest.conflicts import conflicting, identical
 from assay.manifest.groups import spelling
 from assay.manifest.index import BROKEN, DROPPED, FILTERED, OK
 
@@ -17,6 +19,17 @@ COLUMNS = ["sample_id", "uri", "item", "group", "group_id", "subset", "digest", 
 # Words that stand for "nobody knows": samples under one of them are not one person.
 PLACEHOLDER = r"(?i)^(?:\w+:)?\s*(?:nan|none|null|unknown|anonym\w*|n\.?/?a\.?|test|[?x.-]*)\s*$"
 LARGEST_SHARE = 0.2  # of the rows, in one group: no split into folds survives more
+
+
+@runtime_checkable
+class Seeing(Protocol):
+    """What a system may offer beyond its contract: labels held against the images themselves."""
+
+    def check_images(
+        self, table: pl.DataFrame, fetch: Callable[[pl.Series], npt.NDArray[np.uint8]]
+    ) -> Sequence[Check]:
+        """Judge a manifest; `fetch` leads digests to stored images (n, size, size, 3)."""
+        ...
 
 
 def common(target: str) -> list[Rule]:
@@ -120,15 +133,12 @@ def _conflicts(table: pl.DataFrame, target: str, policy: str, name: str) -> Chec
     """Identical bytes are counted always; with several labels they stop, unless policy decided."""
     spread = pl.col("values").list.max() - pl.col("values").list.min()
     same = identical(table, target).sort(spread, descending=True, maintain_order=True)
-    conflicts = same.filter(pl.col("labels") > 1)
+    conflicts = conflicting(same)
+    what = conflicts["differing"].explode().unique().sort().drop_nulls().to_list() or [target]
     found = f"{len(same)} groups of identical images ({same['rows'].sum()} rows), "
-    found += f"{len(conflicts)} with different {target}"
+    found += f"{len(conflicts)} with different {', '.join(what)}"
     if len(conflicts):
-        first = conflicts.row(0, named=True)
-        both = zip(first["values"], first["samples"], strict=True)
-        pairs = sorted(pair for pair in both if pair[0] is not None)
-        example = " / ".join(f"{sample} {value:g}" for value, sample in (pairs[0], pairs[-1]))
-        found += f", e.g. {example}"
+        found += f", e.g. {_example(conflicts.row(0, named=True))}"
     decided = policy != "stop"
     if decided and len(conflicts):
         found += f"; policy {policy}: {conflicts['rows'].sum()} rows"
@@ -144,6 +154,15 @@ def _conflicts(table: pl.DataFrame, target: str, policy: str, name: str) -> Chec
         if len(conflicts) and not decided
         else "",
     )
+
+
+def _example(conflict: dict[str, Any]) -> str:
+    """Name two samples of one image: with the least and the most where numbers differ, else any."""
+    both = zip(conflict["values"], conflict["samples"], strict=True)
+    pairs = sorted(pair for pair in both if pair[0] is not None)
+    if conflict["labels"] > 1:
+        return " / ".join(f"{sample} {value:g}" for value, sample in (pairs[0], pairs[-1]))
+    return " / ".join(conflict["samples"][:2])
 
 
 def _misnamed(table: pl.DataFrame) -> Check:

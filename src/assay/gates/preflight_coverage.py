@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,18 @@ import numpy as np
 from assay.contract import Check
 from assay.gates.preflight_labels import row_ids
 from assay.learning.plan import Set
-from assay.learning.targets import Classes, Kind, Points, Values
+from assay.learning.targets import Classes, Joint, Kind, Points, Values, places
 
 BEYOND = 0.05  # of the training labels' range: how far a validation label may lie outside
 
 
 def judge_coverage(kind: Kind, train: Set, valid: Set) -> list[Check]:
-    """Return the check; none for points that are never absent."""
+    """Return the check, of points and classes one each; none for points that are never absent."""
+    if isinstance(kind, Joint):
+        spots = [replace(part, targets=places(part.targets)) for part in (train, valid)]
+        grades = [replace(part, targets=part.targets[:, -1]) for part in (train, valid)]
+        points, classes = _points(kind.points, *spots), _classes(kind.classes, *grades)
+        return [points, replace(classes, name="coverage of classes")]
     if isinstance(kind, Classes):
         return [_classes(kind, train, valid)]
     if isinstance(kind, Values):
@@ -30,8 +36,17 @@ def _classes(kind: Classes, train: Set, valid: Set) -> Check:
 
 
 def _points(kind: Points, train: Set, valid: Set) -> Check:
-    there = [np.isfinite(part.targets).all(axis=2).any(axis=0) for part in (train, valid)]
-    return _listed("points", kind.names, there, len(train.targets) + len(valid.targets))
+    """A point that the whole source never has is masked, and told; in one part alone it is a fault."""
+    seen = (np.isfinite(part.targets).all(axis=2) for part in (train, valid))
+    there = [np.asarray(each.any(axis=0)) for each in seen]
+    anywhere = there[0] | there[1]
+    names = tuple(np.asarray(kind.names)[anywhere].tolist())
+    count = len(train.targets) + len(valid.targets)
+    check = _listed("points", names, [mask[anywhere] for mask in there], count)
+    if anywhere.all():
+        return check
+    nowhere = ", ".join(np.asarray(kind.names)[~anywhere])
+    return replace(check, found=f"{check.found}; nowhere, and not learned: {nowhere}")
 
 
 def _listed(what: str, names: tuple[str, ...], there: Sequence[Any], count: int) -> Check:

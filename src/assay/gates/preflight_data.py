@@ -12,7 +12,7 @@ from assay.contract import Check
 from assay.gates.preflight_coverage import judge_coverage
 from assay.gates.preflight_labels import form, label_faults, row_ids
 from assay.learning.plan import Plan, Set
-from assay.learning.targets import Classes, Kind, Points, Values
+from assay.learning.targets import Classes, Joint, Kind, Points, Values
 
 POINT_TOLERANCE = 0.01  # px of the labels
 VALUE_TOLERANCE = 1e-6  # of the value, and of the physical range: float32 keeps 6e-8
@@ -66,7 +66,7 @@ def _labels(plan: Plan, parts: Parts) -> Check:
 def _codec(kind: Kind, parts: Parts) -> Check:
     """Decode the targets: they must be the labels again, which rounding anywhere would prevent."""
     expected = "labels → targets → labels changes nothing" + (
-        f" beyond {POINT_TOLERANCE} px" if isinstance(kind, Points) else ""
+        f" beyond {POINT_TOLERANCE} px" if isinstance(kind, Points | Joint) else ""
     )
     count = sum(len(part.targets) for part in parts.values())
     rows: list[Any] = []
@@ -103,4 +103,6 @@ def _changed(kind: Kind, labels: npt.NDArray[Any], back: npt.NDArray[Any]) -> np
     if isinstance(kind, Values):
         relative, bound = VALUE_TOLERANCE, VALUE_TOLERANCE * (kind.high - kind.low)
     near = np.isclose(back.astype("float64"), labels, relative, bound, equal_nan=True)
+    if isinstance(kind, Joint):  # a class is the same one, or another
+        near[:, -1] &= (back[:, -1] == labels[:, -1]) | np.isnan(labels[:, -1].astype("float64"))
     return np.asarray(~near)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from assay.contract import Check
 from assay.gates.preflight_labels import row_ids
 from assay.learning.determinism import reseed
 from assay.learning.plan import Geometry, Plan, Set
-from assay.learning.targets import Points
+from assay.learning.targets import Joint, Points, places
 
 SPOTS = 16  # images with a spot of light
 BACK = 0.01  # px: a move and its inverse
@@ -23,6 +24,8 @@ FOLLOW = 0.25  # px: a spot and its point; its centre of mass is known to a few 
 def judge_geometry(plan: Plan, train: Set) -> list[Check]:
     """Return the checks; none where nothing moves points."""
     geometry, kind = plan.geometry, plan.targets
+    if isinstance(kind, Joint):
+        train, kind = replace(train, targets=places(train.targets)), kind.points
     if geometry is None or not isinstance(kind, Points):
         return []
     return [_back(plan, geometry, kind, train), _follow(geometry, kind, plan.loop.seed, train)]

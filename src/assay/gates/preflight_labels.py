@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,11 @@ import numpy.typing as npt
 from torch import nn
 
 from assay.learning.plan import Plan, Set
-from assay.learning.targets import Classes, Kind, Points, Values
+from assay.learning.targets import Classes, Joint, Kind, Points, Values, places
 
 INTEGER_LOSSES = (nn.CrossEntropyLoss, nn.NLLLoss)
 INDICES = "give class indices, int64 (n,): one_hot.argmax(axis=1)"
+FROM_0 = "class 1 is index 0"
 
 Rows = npt.NDArray[np.intp]
 
@@ -46,13 +47,17 @@ def form(kind: Kind) -> str:
         return f"{said} of {kind.low:g}–{kind.high:g} {kind.unit}".rstrip() + ", varied"
     if isinstance(kind, Classes):
         return f"{said} of 0–{len(kind.names) - 1}, for an integer loss, varied"
-    return f"{said} in a frame of {kind.width} × {kind.height} px, varied"
+    frame = kind.points if isinstance(kind, Joint) else kind
+    said += f" in a frame of {frame.width} × {frame.height} px, varied"
+    if isinstance(kind, Joint):
+        said += f"; the last a class 0–{len(kind.classes.names) - 1}, or nan, varied"
+    return said
 
 
 def label_faults(plan: Plan, part: Set) -> Iterator[Fault]:
     """Yield what is wrong; what needs a sound form is not asked where that is wrong."""
     kind, targets = plan.targets, part.targets
-    if _is_one_hot(targets):
+    if _is_one_hot(_beyond_points(kind, targets)):
         yield Fault(f"{targets.dtype} {targets.shape} is one-hot", mend=INDICES)
         return
     if targets.dtype != kind.dtype or targets.shape[1:] != kind.shape:
@@ -62,9 +67,34 @@ def label_faults(plan: Plan, part: Set) -> Iterator[Fault]:
         name, stated = type(plan.loss).__name__, type(kind).__name__.lower()
         yield Fault(f"{targets.dtype} {targets.shape}: {name} takes classes, not {stated}")
         return
-    yield from _outside(kind, part)
-    if (targets == targets[:1]).all():
-        yield Fault("labels are all equal: nothing can be learned or scored")
+    for what, each, own in _each(kind, part):
+        yield from _outside(each, own)
+        if _is_constant(own.targets):
+            yield Fault(f"{what} are all equal: nothing can be learned or scored")
+
+
+def _each(kind: Kind, part: Set) -> list[tuple[str, Kind, Set]]:
+    """Return what is judged for itself: points and classes of one network are two things."""
+    if not isinstance(kind, Joint):
+        return [("labels", kind, part)]
+    return [
+        ("points", kind.points, replace(part, targets=places(part.targets))),
+        ("classes", kind.classes, replace(part, targets=part.targets[:, -1])),
+    ]
+
+
+def _beyond_points(kind: Kind, targets: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return what stands behind the points, where a class does; else all of it."""
+    if isinstance(kind, Joint) and targets.ndim == 2:
+        return targets[:, kind.points.outputs :]
+    return targets
+
+
+def _is_constant(targets: npt.NDArray[Any]) -> bool:
+    """Whether every known number of a column is one and the same; nan is not known."""
+    known = np.isfinite(targets)
+    low, high = np.where(known, targets, np.inf), np.where(known, targets, -np.inf)
+    return bool((high.max(axis=0) <= low.min(axis=0)).all())
 
 
 def _is_one_hot(targets: npt.NDArray[Any]) -> bool:
@@ -78,8 +108,11 @@ def _is_one_hot(targets: npt.NDArray[Any]) -> bool:
 def _outside(kind: Kind, part: Set) -> Iterator[Fault]:
     targets = part.targets
     if isinstance(kind, Classes):
-        wrong = (targets < 0) | (targets >= len(kind.names))
-        yield from _counted(wrong, f"outside 0–{len(kind.names) - 1}", "class 1 is index 0")
+        # A class that is absent beside points is nan, as they are; alone it is an integer.
+        known = ~np.isnan(targets)
+        wrong = known & ((targets < 0) | (targets >= len(kind.names)))
+        yield from _counted(wrong, f"outside 0–{len(kind.names) - 1}", FROM_0)
+        yield from _counted(known & ~wrong & (targets % 1 != 0), "between two classes", INDICES)
         return
     absent = np.isnan(targets).all(axis=-1, keepdims=True) if _may_lack(kind) else False
     yield from _counted(~np.isfinite(targets) & ~np.asarray(absent), "not finite")
@@ -87,7 +120,8 @@ def _outside(kind: Kind, part: Set) -> Iterator[Fault]:
         wrong = (targets < kind.low) | (targets > kind.high)
         yield from _counted(wrong, f"outside {kind.low:g}–{kind.high:g} {kind.unit}".rstrip())
         return
-    yield from _frame(kind, part)
+    if isinstance(kind, Points):
+        yield from _frame(kind, part)
 
 
 def _may_lack(kind: Kind) -> bool:

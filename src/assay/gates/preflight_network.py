@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +12,12 @@ from torch import Tensor, nn
 
 from assay.contract import Check
 from assay.gates.preflight_labels import INTEGER_LOSSES
-from assay.gates.preflight_overfit import Overfit, judge_overfit, overfit
+from assay.gates.preflight_overfit import Overfit, judge_overfit, overfit, questions
 from assay.learning.data import Stored
 from assay.learning.determinism import reseed
 from assay.learning.plan import Plan, Set
 from assay.learning.schedules import rate
-from assay.learning.targets import Classes, Points
+from assay.learning.targets import Classes, Joint, Points
 
 WITHIN = 0.5  # epochs: a part without a rate here is frozen at first, and thawed by its schedule
 
@@ -53,11 +54,15 @@ def judge_network(plan: Plan, train: Set) -> list[Check]:
     checks += first
     if not all(check.passed for check in first):
         return checks
-    learned = overfit(plan, network, train, tensors.early | tensors.late)
-    checks.append(_gradients(learned, tensors))
+    trained = tensors.early | tensors.late
+    learned = {
+        what: overfit(plan, copy.deepcopy(network), asked, trained)
+        for what, asked in questions(plan.targets, train).items()
+    }
+    checks.append(_gradients(list(learned.values()), tensors))
     if tensors.never:
-        checks.append(_frozen(learned, tensors))
-    return [*checks, judge_overfit(learned)]
+        checks.append(_frozen(list(learned.values()), tensors))
+    return [*checks, *(judge_overfit(found, what) for what, found in learned.items())]
 
 
 def _device(plan: Plan) -> torch.device:
@@ -143,6 +148,9 @@ def _shapes(plan: Plan, outputs: Any, targets: Tensor) -> Check:
         known += [] if isinstance(plan.loss, INTEGER_LOSSES) else [kind.outputs - 1]
         expected = f"outputs (b, {' or '.join(map(str, known))}), labels (b,)"
         fits = said in [(len(targets), number) for number in known]
+    elif isinstance(kind, Joint):
+        expected = f"outputs (b, {kind.outputs}), labels (b, {kind.shape[0]})"
+        fits = said == (len(targets), kind.outputs) and targets.shape[1:] == kind.shape
     elif isinstance(kind, Points) and len(said) == 4:
         expected = f"outputs (b, {len(kind.names)} maps or more, h, w)"
         fits = said[0] == len(targets) and said[1] >= len(kind.names)
@@ -158,21 +166,28 @@ def _loss(loss: Tensor) -> Check:
     return Check("first loss", fits, "one finite number that has a gradient", found, 1)
 
 
-def _gradients(learned: Overfit, tensors: Tensors) -> Check:
+def _gradients(learned: Sequence[Overfit], tensors: Tensors) -> Check:
     """Ask of a few steps, not of one: behind a norm that starts at 0 the first step reaches nothing."""
     trained = tensors.early | tensors.late
-    missed = sorted((trained - learned.reached) | (trained & learned.broken))
+    reached, broken = _tensors_of(learned)
+    missed = sorted((trained - reached) | (trained & broken))
     found = f"{len(trained) - len(missed)} of {len(trained)} tensors reached"
-    if learned.broken:
-        found += f", {len(learned.broken)} not finite"
+    if broken:
+        found += f", {len(broken)} not finite"
     expected = "a finite gradient, somewhere not 0, in every trained tensor"
     return Check("gradients", not missed, expected, found, len(trained), missed)
 
 
-def _frozen(learned: Overfit, tensors: Tensors) -> Check:
+def _frozen(learned: Sequence[Overfit], tensors: Tensors) -> Check:
     """What is in no part must not get a gradient: it was forgotten, or is paid for in vain."""
-    reached = sorted(tensors.never & (learned.reached | learned.broken))
+    reached = sorted(tensors.never & frozenset().union(*_tensors_of(learned)))
     found = f"{len(reached)} of {len(tensors.never)} tensors reached"
     expected = "no gradient in what is in no part of the plan"
     mend = "name it in a part, or requires_grad_(False)" if reached else ""
     return Check("frozen", not reached, expected, found, len(tensors.never), reached, mend)
+
+
+def _tensors_of(learned: Sequence[Overfit]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the tensors that got a gradient, and those whose gradient was not finite, in any of them."""
+    reached = frozenset[str]().union(*(each.reached for each in learned))
+    return reached, frozenset[str]().union(*(each.broken for each in learned))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from assay.contract import Check
 from assay.learning.data import Stored
 from assay.learning.determinism import reseed
 from assay.learning.plan import Plan, Set
+from assay.learning.targets import Joint, Kind
 
 ROWS = 4
 STEPS, USUAL = 300, 20  # at most, and as measured where all is well
@@ -49,6 +50,18 @@ class Overfit:
     def goal(self) -> float:
         """Return the loss that the network has to reach."""
         return self.free + SHARE * (self.constant - self.free)
+
+
+def questions(kind: Kind, train: Set) -> dict[str, Set]:
+    """Return what is learned by heart, each for itself: what is absent costs nothing.
+
+    Of points and a class in one loss, the one that weighs less could else stay unlearned unseen.
+    """
+    if not isinstance(kind, Joint):
+        return {"": train}
+    spots, grades = train.targets.copy(), train.targets.copy()
+    spots[:, -1] = grades[:, :-1] = np.nan
+    return {"points": replace(train, targets=spots), "classes": replace(train, targets=grades)}
 
 
 def overfit(plan: Plan, network: nn.Module, train: Set, trained: frozenset[str]) -> Overfit:
@@ -84,8 +97,8 @@ def overfit(plan: Plan, network: nn.Module, train: Set, trained: frozenset[str])
     return Overfit(found.constant, found.free, losses, frozenset(reached), frozenset(broken))
 
 
-def judge_overfit(learned: Overfit) -> Check:
-    """Return the check; a loss without a lowest value is a fault of its own, and said."""
+def judge_overfit(learned: Overfit, what: str = "") -> Check:
+    """Return the check of `what`; a loss without a lowest value is a fault of its own, and said."""
     last = learned.losses[-1]
     fits = learned.free < learned.constant and last <= learned.goal
     found = (
@@ -98,12 +111,14 @@ def judge_overfit(learned: Overfit) -> Check:
         f"{ROWS} images learned by heart within {STEPS} steps of Rprop: to {learned.goal:.3g}"
     )
     mend = "the network cannot say its labels: its range, its last layer, what it sees"
-    return Check("over-fit", fits, expected, found, ROWS, (), "" if fits else mend)
+    return Check(f"over-fit {what}".strip(), fits, expected, found, ROWS, (), "" if fits else mend)
 
 
 def _far_apart(targets: npt.NDArray[Any]) -> list[int]:
-    """Return rows evenly through the order of the first target: least, most, and between."""
-    order = np.argsort(targets.reshape(len(targets), -1)[:, 0], kind="stable")
+    """Return rows evenly through the order of the first number that any row has: least to most."""
+    flat = targets.reshape(len(targets), -1)
+    column = flat[:, np.isfinite(flat).any(axis=0).argmax()]
+    order = np.argsort(column, kind="stable")[: np.isfinite(column).sum()]
     chosen = np.linspace(0, len(order) - 1, min(ROWS, len(order))).astype(int)
     rows: list[int] = order[chosen].tolist()
     return rows

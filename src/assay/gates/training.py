@@ -25,7 +25,7 @@ def carry_out(plan: Plan, train: Set, valid: Set, run: Run, first_weights: str) 
     preflight(run.task, plan, train, valid, run.reports / "preflight.json")
     chosen = fit(plan, train, valid, run)
     model = {
-        "outputs": plan.targets.outputs,
+        "outputs": plan.outputs or plan.targets.outputs,
         "image_size": int(train.images.shape[-2]),
         "first_weights": first_weights,
     }

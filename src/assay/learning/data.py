@@ -96,4 +96,6 @@ def train_loader(rows: Set, batch: int, seed: int, workers: int, balanced: bool 
 
 def plain_loader(rows: Set, batch: int) -> Loader:
     """Return a loader in the order of the rows."""
-    return DataLoader(Stored(rows), batch_size=batch, collate_fn=_whole)
+    return DataLoader(
+        Stored(rows), batch_size=batch, collate_fn=_whole, pin_memory=torch.cuda.is_available()
+    )

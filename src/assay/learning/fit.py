@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -35,12 +34,13 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
     history = History(run.resume, run.journal)
     loop = plan.loop
     loader = train_loader(train, loop.batch, loop.seed, loop.workers, plan.balanced)
-    module = Training(plan, steps_per_epoch=math.ceil(len(train.images) / plan.loop.batch))
+    module = Training(plan, rows=len(train.images))
     trainer = L.Trainer(
         accelerator={"cpu": "cpu", "cuda": "gpu"}[plan.loop.device],
         devices=1,
         precision=plan.loop.precision,
         max_epochs=plan.loop.epochs,
+        accumulate_grad_batches=plan.loop.accumulate,
         callbacks=[history, _states(plan, run), Progress()],
         deterministic=True,
         logger=False,

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from assay.learning.module import Training
+from assay.learning.patience import act, ended
 from assay.learning.progress import epoch_line
 from assay.runs.files import write_aside
 from assay.runs.journal import Journal
@@ -45,8 +46,16 @@ class History(L.Callback):
                 for name, value in pl_module.network.state_dict().items()
             }
             write_aside(self.best_weights, lambda aside: save_file(state, aside))
+        act(trainer, pl_module.plan, self.best)
+        row |= _rates(trainer)
         self.journal.note("epoch", row)
         epoch_line(trainer, row)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """End at once where a training was killed after its last epoch; its state knows no end."""
+        assert isinstance(pl_module, Training)
+        if self.epochs and ended(pl_module.plan, self.best, len(self.epochs) - 1):
+            trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed training must know of the past."""
@@ -74,12 +83,16 @@ class History(L.Callback):
 
 def _epoch_row(trainer: L.Trainer, module: Training) -> dict[str, float]:
     targets = torch.cat(module.targets).numpy()
-    metrics = module.plan.metrics(torch.cat(module.outputs).numpy(), targets)
-    rates = trainer.optimizers[0].param_groups
+    metrics = module.plan.metrics(torch.cat(module.predictions).numpy(), targets)
     return {
         "epoch": trainer.current_epoch,
         "train_loss": float(torch.stack(module.train_losses).double().mean()),
         "valid_loss": float(torch.stack(module.valid_losses).double().sum() / len(targets)),
         **metrics,
-        **{f"lr_{group['name']}": float(group["lr"]) for group in rates},
     }
+
+
+def _rates(trainer: L.Trainer) -> dict[str, float]:
+    """Return the rates that the next epoch begins with."""
+    groups = trainer.optimizers[0].param_groups
+    return {f"lr_{group['name']}": float(group["lr"]) for group in groups}

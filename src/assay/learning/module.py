@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import lightning as L
@@ -16,28 +17,28 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Training(L.LightningModule):
-    """Runs a plan; leaves the epoch's losses, predictions and targets to the callbacks."""
+    """Runs a plan on `rows` rows; leaves the epoch's losses, predictions and targets to the callbacks."""
 
-    def __init__(self, plan: Plan, steps_per_epoch: int) -> None:
+    def __init__(self, plan: Plan, rows: int) -> None:
         super().__init__()
         self.network = plan.network
         self.plan = plan
-        self.steps_per_epoch = steps_per_epoch
+        self.rows = rows
+        self.batches = math.ceil(rows / plan.loop.batch)  # an epoch
         self.train_losses: list[Tensor] = []
         self.valid_losses: list[Tensor] = []
-        self.outputs: list[Tensor] = []
+        self.predictions: list[Tensor] = []
         self.targets: list[Tensor] = []
 
     def configure_optimizers(self) -> Any:
-        """AdamW with one rate a part; the rate moves at every step."""
+        """AdamW with one rate a part; the rate moves at every step, of several batches perhaps."""
         groups = [
             {"params": list(part.parameters), "lr": part.peak, "name": part.name}
             for part in self.plan.parts
         ]
         optimizer = torch.optim.AdamW(groups, weight_decay=self.plan.loop.weight_decay)
-        factors = [
-            factor(part.schedule, part.peak, self.steps_per_epoch) for part in self.plan.parts
-        ]
+        steps = math.ceil(self.batches / self.plan.loop.accumulate)
+        factors = [factor(part.schedule, part.peak, steps) for part in self.plan.parts]
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
         return {
             "optimizer": optimizer,
@@ -51,25 +52,39 @@ class Training(L.LightningModule):
             part.enter(self.current_epoch)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Make what this step draws depend on the step alone."""
-        reseed(self.plan.loop.seed, self.global_step)
+        """Make what this batch draws depend on its running number alone.
+
+        Not on the step: the batches of one step would all draw the same augmentation.
+        """
+        reseed(self.plan.loop.seed, self.current_epoch * self.batches + batch_idx)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of an augmented batch."""
+        """Return the loss of an augmented batch, by its share in the step."""
         inputs, targets = self.plan.views(*batch, True)
         loss = self.plan.loss(self.network(inputs), targets)
         self.train_losses.append(loss.detach())
-        return loss
+        return loss * self.share(batch_idx, len(targets))
+
+    def share(self, batch_idx: int, count: int) -> float:
+        """Return what makes a step's gradient the mean over its rows; Lightning divides by `accumulate`.
+
+        It is 1 but in the last step of an epoch, which may have fewer batches, and one of fewer rows.
+        """
+        batches = self.plan.loop.accumulate
+        whole = batches * self.plan.loop.batch
+        rows = min(whole, self.rows - batch_idx // batches * whole)
+        return count * batches / rows
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
-        for kept in (self.valid_losses, self.outputs, self.targets):
+        for kept in (self.valid_losses, self.predictions, self.targets):
             kept.clear()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Keep loss, outputs and targets of a plain batch."""
+        """Keep loss, predictions and targets of a plain batch; whole maps would fill the memory."""
         inputs, targets = self.plan.views(*batch, False)
         outputs = self.network(inputs).float()
         self.valid_losses.append(self.plan.loss(outputs, targets) * len(targets))
-        self.outputs.append(outputs.cpu())
+        read = self.plan.read
+        self.predictions.append((outputs if read is None else read(outputs)).cpu())
         self.targets.append(targets.cpu())

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from torch import Tensor, nn
 
 from assay.learning.schedules import Schedule, rate
-from assay.learning.targets import Kind
+from assay.learning.targets import Kind, places, with_places
 
 Images = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -52,7 +52,7 @@ class Set:
 
     Attributes:
         images: (n, h, w, channels) uint8, or (n, views, h, w, channels).
-        targets: float32 (n, outputs), float32 (n, points, 2) or int64 (n,), as the plan's kind says.
+        targets: float32 (n, …) or int64 (n,), as the plan's kind says.
         labels: (n, …) as the manifest has them, in its units; the preflight asks for them.
         ids: of the rows, for messages.
         decode: targets → labels, where the kind's own does not: points in px of the original image.
@@ -96,6 +96,8 @@ class Loop(Protocol):
     @property
     def batch(self) -> int: ...
     @property
+    def accumulate(self) -> int: ...
+    @property
     def weight_decay(self) -> float: ...
     @property
     def seed(self) -> int: ...
@@ -109,6 +111,12 @@ class Loop(Protocol):
     def precision(self) -> Literal["32-true", "bf16-mixed", "16-mixed"]: ...
     @property
     def resume_every(self) -> int: ...
+    @property
+    def plateau_patience(self) -> int | Literal["none"]: ...
+    @property
+    def plateau_factor(self) -> float: ...
+    @property
+    def stop_patience(self) -> int | Literal["none"]: ...
 
 
 @dataclass(frozen=True)
@@ -119,13 +127,16 @@ class Plan:
         network: what `prepare` returns → (b, outputs).
         loss: (outputs, targets) → scalar; the shapes must agree.
         prepare: uint8 images (b, h, w, 3) → normalised float (b, 3, h, w); augmented where `True`.
-        metrics: (predictions, labels) in label units → metrics by name.
+        metrics: (predictions, targets) → metrics by name.
         rank: the epoch rule as a sort key; the lowest is the best epoch.
         parts: the trained parts with their rates; what is in none is frozen.
         loop: epochs, batch, seed and the like.
         targets: what the targets are.
         geometry: augmentation that moves points with their images; none for other targets.
         balanced: whether every class is shown equally often in an epoch; of classes alone.
+        read: the network's outputs → predictions (b, outputs), which alone are kept of a validation;
+            none where the outputs are the predictions.
+        outputs: numbers of one prediction, where they are others than the kind of targets has.
     """
 
     network: nn.Module
@@ -138,13 +149,13 @@ class Plan:
     targets: Kind
     geometry: Geometry | None = None
     balanced: bool = False
+    read: Callable[[Tensor], Tensor] | None = None
+    outputs: int | None = None
 
     def views(self, images: Tensor, targets: Tensor, training: bool) -> tuple[Inputs, Tensor]:
         """Return what network and loss are fed; augmented, points and all, where `training`."""
         if training and self.geometry is not None:
             moves = self.geometry.draw(len(images))
-            images, targets = (
-                self.geometry.images(images, moves),
-                self.geometry.points(targets, moves),
-            )
+            images = self.geometry.images(images, moves)
+            targets = with_places(targets, self.geometry.points(places(targets), moves))
         return self.prepare(images, training), targets

@@ -51,6 +51,14 @@ def after(epochs: int, schedule: Schedule) -> Schedule:
     return [Piece(0, epochs, 0.0, 0.0), *later] if epochs else later
 
 
+def begins(schedule: Schedule) -> float:
+    """Return the moment, in epochs, until which there is no rate; 0 for what learns at once."""
+    for piece in schedule:
+        if piece.first or piece.last:
+            return piece.start
+    return schedule[-1].end
+
+
 def factor(schedule: Schedule, peak: float, steps_per_epoch: int) -> Callable[[int], float]:
     """Return the schedule as `LambdaLR` wants it: step → rate / peak."""
     return lambda step: rate(schedule, step / steps_per_epoch) / peak

@@ -1,8 +1,13 @@
-"""Scores: every metric with its interval, the baseline's, the skill, and the numbers they rest on."""
+"""Scores: every metric with its interval, the baseline's, the skill, and the numbers they rest on.
+
+A metric may be absent of some rows (mm, where no pixel size is known); a bootstrap draw without it does
+not count for it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +16,19 @@ from assay.learning.intervals import group_intervals
 
 if TYPE_CHECKING:
     from assay.contract import Task
+    from assay.manifest.rows import Rows
     from assay.sections import Evaluate
 
 Floats = npt.NDArray[np.float32]
+
+
+@runtime_checkable
+class Sliced(Protocol):
+    """What a task may offer beyond its contract: parts of the rows that are scored for themselves."""
+
+    def slices(self, rows: Rows) -> Mapping[str, npt.NDArray[np.generic]]:
+        """Return, by what the rows are parted (`machine`), the part (n,) that each row belongs to."""
+        ...
 
 
 def score(
@@ -35,13 +50,14 @@ def score(
         how: resamples, confidence and seed of the intervals.
     """
     headline = task.headline
+    names = [*task.metrics(predictions, labels), "skill"]
 
     def statistics(rows: npt.NDArray[np.int64]) -> list[float]:
         own = task.metrics(predictions[rows], labels[rows])
         trivial = task.metrics(baseline[rows], labels[rows])
-        return [*own.values(), headline.skill(own[headline.metric], trivial[headline.metric])]
+        own["skill"] = headline.skill(own[headline.metric], trivial[headline.metric])
+        return [own.get(name, np.nan) for name in names]
 
-    names = [*task.metrics(predictions, labels), "skill"]
     whole = statistics(np.arange(len(labels)))
     intervals = group_intervals(groups, statistics, how.resamples, how.confidence, how.seed)
     scores: dict[str, Any] = {
@@ -50,3 +66,41 @@ def score(
     }
     scores["baseline"] = task.metrics(baseline, labels)
     return scores | {"groups": len(np.unique(groups)), "rows": len(labels)}
+
+
+def slice_scores(
+    task: Task,
+    predictions: Floats,
+    labels: Floats,
+    groups: npt.NDArray[np.generic],
+    slices: Mapping[str, npt.NDArray[np.generic]],
+    how: Evaluate,
+) -> list[dict[str, Any]]:
+    """Return a line for each part of the rows: the headline with its interval, and what it rests on.
+
+    Args:
+        task: whose headline is taken.
+        predictions: (n, outputs), in label units.
+        labels: (n, columns).
+        groups: (n,) whose rows are drawn together.
+        slices: what the rows are parted by → the part (n,) that each belongs to.
+        how: resamples, confidence and seed of the intervals; nan where a part has one group alone.
+    """
+    metric, lines = task.headline.metric, []
+    for by, parts in slices.items():
+        for part in np.unique(parts):
+            mine = np.flatnonzero(parts == part)
+
+            def headline(
+                rows: npt.NDArray[np.int64], mine: npt.NDArray[np.int64] = mine
+            ) -> list[float]:
+                return [task.metrics(predictions[mine[rows]], labels[mine[rows]])[metric]]
+
+            own = groups[mine]
+            (value,) = headline(np.arange(len(mine)))
+            ((low, high),) = group_intervals(own, headline, how.resamples, how.confidence, how.seed)
+            lines.append({
+                "by": by, "part": str(part), "metric": metric, "value": value, "low": low,
+                "high": high, "rows": len(mine), "groups": len(np.unique(own)),
+            })  # fmt: skip
+    return lines

@@ -1,13 +1,15 @@
-"""What a plan's targets are: values, classes or points; the preflight holds the arrays against this."""
+"""What a plan's targets are: values, classes, points, or both of these; the preflight holds to it."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 Array = npt.NDArray[Any]
 
@@ -96,4 +98,43 @@ class Points:
         return targets
 
 
-Kind = Values | Classes | Points
+@dataclass(frozen=True)
+class Joint:
+    """Points and a class of one row, from one network: float32 (n, 2 · points + 1), the class last.
+
+    A point or a class that is absent is nan. The network says the coordinates, then the class's logits:
+    (n, 2 · points + classes).
+    """
+
+    points: Points
+    classes: Classes
+
+    dtype = "float32"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape of one row's target."""
+        return (self.points.outputs + 1,)
+
+    @property
+    def outputs(self) -> int:
+        """Return how many numbers a network says about one row."""
+        return self.points.outputs + self.classes.outputs
+
+    def decode(self, targets: Array) -> Array:
+        """Return labels where those are in px of the frame too; else the set has a decoder."""
+        return targets
+
+
+Kind = Values | Classes | Points | Joint
+Either = TypeVar("Either", Array, Tensor)
+
+
+def places(targets: Either) -> Either:
+    """Return the points (n, points, 2) of targets of either kind that has them."""
+    return targets if targets.ndim == 3 else targets[:, :-1].reshape(len(targets), -1, 2)
+
+
+def with_places(targets: Tensor, points: Tensor) -> Tensor:
+    """Return the targets with other points (n, points, 2); a class stays as it is."""
+    return points if targets.ndim == 3 else torch.cat([points.flatten(1), targets[:, -1:]], dim=1)

@@ -1,7 +1,11 @@
-"""Conflicts: one image, several labels. They are judged on all rows, before any filter."""
+"""Conflicts: one image, several labels. They are judged on all rows, before any filter.
+
+A label is the target's number, and every column of arrays: points stand in those, nan where absent.
+"""
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from assay.manifest.index import BROKEN, DROPPED, OK
@@ -11,19 +15,40 @@ def identical(table: pl.DataFrame, target: str) -> pl.DataFrame:
     """Return the groups of identical bytes among readable rows.
 
     Columns: `digest`, `rows` (how many), `labels` (how many different, an absent one is none),
-    `samples`, `values` (lists, ordered by sample). Only digests that stand more than once.
+    `samples`, `values` (lists, ordered by sample), `differing` (names of the columns that say several
+    things of the image). Only digests that stand more than once.
     """
     readable = table.filter(pl.col("status") != BROKEN).sort("sample_id")
-    return (
-        readable.group_by("digest", maintain_order=True)
-        .agg(
-            rows=pl.len(),
-            labels=pl.col(target).drop_nulls().n_unique(),
-            samples=pl.col("sample_id"),
-            values=pl.col(target),
-        )
-        .filter(pl.col("rows") > 1)
+    several = readable.filter(pl.col("digest").is_duplicated())
+    same = several.group_by("digest", maintain_order=True).agg(
+        rows=pl.len(),
+        labels=pl.col(target).drop_nulls().n_unique(),
+        samples=pl.col("sample_id"),
+        values=pl.col(target),
     )
+    arrays = [name for name, kind in table.schema.items() if isinstance(kind, pl.Array)]
+    apart = {
+        digest: [name for name in arrays if _differ(rows[name])]
+        for (digest,), rows in several.group_by("digest")
+    }
+    differing = [
+        ([target] if labels > 1 else []) + apart[digest]
+        for digest, labels in same.select("digest", "labels").rows()
+    ]
+    return same.with_columns(pl.Series("differing", differing, dtype=pl.List(pl.String)))
+
+
+def conflicting(same: pl.DataFrame) -> pl.DataFrame:
+    """Return those of the groups of `identical` that say several things of one image."""
+    return same.filter(pl.col("differing").list.len() > 0)
+
+
+def _differ(column: pl.Series) -> bool:
+    """Whether any number of the arrays (rows, …) has two values; nan, or no array at all, has none."""
+    values = column.drop_nulls().to_numpy().astype(np.float64)
+    known = np.isfinite(values)
+    low = np.where(known, values, np.inf).min(axis=0, initial=np.inf)
+    return bool((np.where(known, values, -np.inf).max(axis=0, initial=-np.inf) > low).any())
 
 
 def apply_policy(table: pl.DataFrame, target: str, policy: str) -> pl.DataFrame:
@@ -32,7 +57,7 @@ def apply_policy(table: pl.DataFrame, target: str, policy: str) -> pl.DataFrame:
     `drop` takes out every row of a conflict (none of its labels is known to be the true one), `group`
     keeps them, in one group; under `stop` nothing changes, and the label gate refuses them.
     """
-    conflicts = identical(table, target).filter(pl.col("labels") > 1)["digest"]
+    conflicts = conflicting(identical(table, target))["digest"]
     touched = (pl.col("status") == OK) & pl.col("digest").is_in(conflicts.implode())
     reason = {"drop": "conflict: dropped", "group": "conflict: grouped", "stop": ""}[policy]
     status = DROPPED if policy == "drop" else OK

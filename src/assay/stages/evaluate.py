@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from assay import contract
-from assay.learning.scoring import score
+from assay.learning.scoring import Sliced, score, slice_scores
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.rows import Rows
 from assay.runs.files import write_aside, write_json
@@ -31,17 +31,22 @@ def main(stage: Stage) -> None:
     said = task.predictor(weights, params)(valid.images)
     predictions = task.restore(said, valid)
     baseline = task.baseline(train, valid)
-    scores = score(task, predictions, baseline, labels, valid.columns["group_id"], params.evaluate)
+    groups = valid.columns["group_id"]
+    scores = score(task, predictions, baseline, labels, groups, params.evaluate)
     reports = Path("reports") / task.name
     write_json(reports / "metrics.json", scores)
-    _write_predictions(reports / "predictions.csv", valid, predictions, baseline, labels)
+    write_predictions(reports / "predictions.csv", valid, predictions, baseline, labels)
     task.pictures(predictions, valid, reports / "pictures")
     if isinstance(task, contract.Looking):
         task.draw_seen(weights, valid, reports / "pictures")
+    if isinstance(task, Sliced):
+        parts = task.slices(valid)
+        lines = slice_scores(task, predictions, labels, groups, parts, params.evaluate)
+        write_aside(reports / "pictures" / "slices.csv", pl.DataFrame(lines).write_csv)
     print(summary(task, scores, facts))
 
 
-def _write_predictions(
+def write_predictions(
     path: Path, valid: Rows, predictions: Floats, baseline: Floats, labels: Floats
 ) -> None:
     """Write one line a validation row; several outputs stand in numbered columns."""

@@ -46,7 +46,7 @@ def main(stage: Stage) -> None:
         store = ImageStore(stage.root / facts["images"], size)
         rows = settle(listing.table).sort("sample_id")
         table = index_images(rows, source, store, size, decoder, fit)
-    table = _decide(system.masked(table), system, params)
+    table = _decide(system.masked(table, params.ingest), system, params)
     _ensure_usable(system, table, params.source)
     write_table(Layout(system.name).manifest, table, facts)
     _report(system, table)

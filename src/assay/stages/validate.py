@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
 from assay import contract
-from assay.gates.labels import judge_labels, profile
+from assay.gates.labels import Seeing, judge_labels, profile
 from assay.gates.verdict import Verdict
 from assay.manifest.layout import Layout
+from assay.manifest.store import kept_images
 from assay.manifest.table import read_table
 from assay.pages.gate import write_gate_page
 from assay.stages.launch import Stage
@@ -25,7 +33,20 @@ def main(stage: Stage) -> None:
         stage.item,
     )
     checks += system.checks(table)
+    if isinstance(system, Seeing):
+        checks += system.check_images(table, _fetch(stage, facts))
     tables = {"label by subset": profile(table, system.target)}
     verdict = Verdict("labels", stage.item, checks, tables)
     write_gate_page(verdict, layout.labels_page, stage.root, table, facts)
     verdict.settle(layout.labels_verdict, layout.labels_page)
+
+
+def _fetch(stage: Stage, facts: Mapping[str, Any]) -> Callable[[pl.Series], npt.NDArray[np.uint8]]:
+    """Return a function: digests → stored images, of those that ingest made."""
+
+    def stored(digests: pl.Series) -> npt.NDArray[np.uint8]:
+        pixels, slots = kept_images(stage.root, facts, digests, stage.item)
+        found: npt.NDArray[np.uint8] = pixels[slots]
+        return found
+
+    return stored

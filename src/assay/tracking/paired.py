@@ -125,9 +125,8 @@ def read_scored(path: Path) -> Scored:
     text = {"sample_id": pl.String, "group_id": pl.String}
     table = pl.read_csv(path, schema_overrides=text)
     columns = {kind: _columns(table, kind) for kind in KINDS}
-    outputs, trivial = len(columns["prediction"]), len(columns["baseline"])
-    whole = columns["label"] and outputs and outputs == trivial
-    if not text.keys() <= set(table.columns) or not whole:
+    # The trivial predictor may say less: no doubt, no second label.
+    if not text.keys() <= set(table.columns) or not all(columns.values()):
         expected = "sample_id, group_id, and label, prediction, baseline for each output"
         raise AssayError(str(path), f"columns {', '.join(table.columns)}", expected)
     twice = table.filter(pl.col("sample_id").is_duplicated())["sample_id"]
@@ -226,17 +225,22 @@ def _common(one: Scored, other: Scored) -> tuple[npt.NDArray[np.int64], npt.NDAr
 
 
 def _differences(task: Task, one: Scored, other: Scored, how: Evaluate) -> dict[str, Difference]:
-    """Score both on the same draws; the rows of `one` and `other` are the same samples."""
+    """Score both on the same draws; the rows of `one` and `other` are the same samples.
 
-    def statistics(rows: npt.NDArray[np.int64]) -> list[float]:
-        first = task.metrics(one.predictions[rows], one.labels[rows])
-        second = task.metrics(other.predictions[rows], one.labels[rows])
-        return [first[name] - second[name] for name in first]
-
-    intervals = group_intervals(one.groups, statistics, how.resamples, how.confidence, how.seed)
+    What only one of them says (how sure it is, a second label) is left out.
+    """
     first = task.metrics(one.predictions, one.labels)
     second = task.metrics(other.predictions, one.labels)
+    names = [name for name in first if name in second]
+
+    def statistics(rows: npt.NDArray[np.int64]) -> list[float]:
+        own = task.metrics(one.predictions[rows], one.labels[rows])
+        theirs = task.metrics(other.predictions[rows], one.labels[rows])
+        # A draw may have none of the rows that a metric is of.
+        return [own.get(name, np.nan) - theirs.get(name, np.nan) for name in names]
+
+    intervals = group_intervals(one.groups, statistics, how.resamples, how.confidence, how.seed)
     return {
-        name: Difference(name, value, second[name], value - second[name], low, high)
-        for (name, value), (low, high) in zip(first.items(), intervals, strict=True)
+        name: Difference(name, first[name], second[name], first[name] - second[name], low, high)
+        for name, (low, high) in zip(names, intervals, strict=True)
     }

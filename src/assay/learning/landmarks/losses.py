@@ -7,7 +7,7 @@ is nan, in the gradient too. A batch without any label gives 0, with a gradient 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,8 +17,7 @@ from torch.nn import functional
 
 from assay.learning.landmarks.classes import ABSENT
 from assay.learning.landmarks.codecs import Coordinates, Heatmap
-
-Loss = Callable[[Tensor, Tensor], Tensor]
+from assay.learning.targets import places
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,9 @@ class ClassLoss:
         weights = present.to(loss)
         if self.weights:
             weights = weights * loss.new_tensor(self.weights)[known]
-        return (loss * weights).sum() / weights.sum().clamp(min=torch.finfo(loss.dtype).tiny)
+        whole = weights.sum()
+        # Of nothing the mean is 0; divided by the least number, its gradient would overflow.
+        return (loss * weights).sum() / torch.where(whole > 0, whole, 1)
 
     def _each(self, logits: Tensor, classes: Tensor) -> Tensor:
         """Return the loss of each row (b,)."""
@@ -121,17 +122,22 @@ class ClassLoss:
 
 @dataclass(frozen=True)
 class JointLoss:
-    """Landmarks and class of one network: the sum, the class's part by its weight."""
+    """Landmarks and class of one network: the sum, the class's part by its weight.
 
-    landmarks: Loss
-    classes: Loss
+    What is absent on either side costs nothing.
+    """
+
+    landmarks: CoordinateLoss
+    classes: ClassLoss
     weight: float
 
-    def __call__(self, outputs: tuple[Tensor, Tensor], targets: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the loss of (maps or coordinates, logits) against (points, class indices)."""
-        return self.landmarks(outputs[0], targets[0]) + self.weight * self.classes(
-            outputs[1], targets[1]
-        )
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of (b, 2K coordinates, logits) against (b, 2K stored px, class or nan)."""
+        points, classes = places(targets), targets[:, -1]
+        count = points.shape[1] * 2
+        said, logits = outputs[:, :count].reshape(points.shape), outputs[:, count:]
+        indices = classes.nan_to_num(nan=ABSENT).long()
+        return self.landmarks(said, points) + self.weight * self.classes(logits, indices)
 
 
 def balanced_weights(classes: Tensor, count: int) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""Image → heatmaps or coordinates of landmarks, and with them, where asked, the logits of a class.
+"""Image → heatmaps or coordinates of landmarks, and beside coordinates, where asked, logits of a class.
 
 Four kinds: the small U-Net (0.8 M parameters, for a CPU), a timm backbone with three deconvolutions, a
 timm backbone with a U-Net's skips, and a timm backbone with a coordinate head. Weights come by
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from assay.errors import MachineError
@@ -24,19 +25,17 @@ from assay.learning.landmarks.blocks import (
 )
 from assay.learning.regression import RegressionHead
 
-Outputs = Tensor | tuple[Tensor, Tensor]
 Classifier = Callable[[int], nn.Module]  # width of the pooled features → head
 
 
 class HeatmapNetwork(nn.Module):
-    """Encoder, decoder, one convolution to the maps; the class is read from the coarsest features."""
+    """Encoder, decoder, one convolution to the maps."""
 
     def __init__(
         self,
         encoder: SmallEncoder | TimmEncoder,
         decoder: SkipDecoder | PlainDecoder,
         channels: int,
-        classifier: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -44,15 +43,11 @@ class HeatmapNetwork(nn.Module):
         self.head = nn.Conv2d(decoder.outputs, channels, 1)
         nn.init.normal_(self.head.weight, std=0.001)
         nn.init.zeros_(cast("Tensor", self.head.bias))
-        self.classifier = classifier
 
-    def forward(self, images: Tensor) -> Outputs:
-        """Return maps (b, channels, h/stride, w/stride); with a classifier also its logits (b, …)."""
-        features = self.encoder(images)
-        maps: Tensor = self.head(self.decoder(features))
-        if self.classifier is None:
-            return maps
-        return maps, self.classifier(features[-1].mean(dim=(2, 3)))
+    def forward(self, images: Tensor) -> Tensor:
+        """Return maps (b, channels, h/stride, w/stride)."""
+        maps: Tensor = self.head(self.decoder(self.encoder(images)))
+        return maps
 
 
 class CoordinateNetwork(nn.Module):
@@ -64,25 +59,24 @@ class CoordinateNetwork(nn.Module):
         super().__init__()
         self.backbone, self.head, self.classifier = backbone, head, classifier
 
-    def forward(self, images: Tensor) -> Outputs:
-        """Return coordinates (b, K, 2), and logits (b, …) where there is a classifier."""
+    def forward(self, images: Tensor) -> Tensor:
+        """Return coordinates (b, K, 2); with a classifier (b, 2K + its logits), the coordinates first."""
         features = self.backbone(images)
-        coordinates: Tensor = self.head(features).unflatten(1, (-1, 2))
+        coordinates: Tensor = self.head(features)
         if self.classifier is None:
-            return coordinates
-        return coordinates, self.classifier(features)
+            return coordinates.view(len(coordinates), -1, 2)
+        return torch.cat([coordinates, self.classifier(features)], dim=1)
 
 
 def small_unet(
     channels: int,
     stride: int,
-    classifier: Classifier | None = None,
     widths: Sequence[int] = SMALL,
 ) -> HeatmapNetwork:
     """Return an untrained U-Net of `widths`, whose maps are 1/stride of the image (2, 4, 8 or 16)."""
     encoder = SmallEncoder(widths)
     decoder = SkipDecoder(encoder.channels, _reaching(encoder, stride), stride, channels)
-    return HeatmapNetwork(encoder, decoder, channels, _read(classifier, encoder.channels[-1]))
+    return HeatmapNetwork(encoder, decoder, channels)
 
 
 def timm_unet(
@@ -91,7 +85,6 @@ def timm_unet(
     root: Path,
     channels: int,
     stride: int,
-    classifier: Classifier | None = None,
 ) -> tuple[HeatmapNetwork, str]:
     """Return a timm backbone with a U-Net's decoder, and the digest of its first weights.
 
@@ -101,8 +94,7 @@ def timm_unet(
     backbone, digest = build_backbone(name, weights, root)
     encoder = TimmEncoder(backbone)
     decoder = SkipDecoder(encoder.channels, _reaching(encoder, stride), stride, channels)
-    head = _read(classifier, encoder.channels[-1])
-    return HeatmapNetwork(encoder, decoder, channels, head), digest
+    return HeatmapNetwork(encoder, decoder, channels), digest
 
 
 def simple_baseline(
@@ -110,7 +102,6 @@ def simple_baseline(
     weights: str,
     root: Path,
     channels: int,
-    classifier: Classifier | None = None,
 ) -> tuple[HeatmapNetwork, str]:
     """Return a timm backbone with three deconvolutions, and the digest of its first weights.
 
@@ -122,8 +113,7 @@ def simple_baseline(
     backbone, digest = build_backbone(name, weights, root)
     encoder = TimmEncoder(backbone)
     decoder = PlainDecoder(encoder.channels[-1])
-    head = _read(classifier, encoder.channels[-1])
-    return HeatmapNetwork(encoder, decoder, channels, head), digest
+    return HeatmapNetwork(encoder, decoder, channels), digest
 
 
 def coordinate_network(
@@ -143,11 +133,8 @@ def coordinate_network(
     backbone, digest = build_backbone(name, weights, root)
     width = cast("int", backbone.head_hidden_size)
     head = RegressionHead(width, hidden, dropout, 2 * points)
-    return CoordinateNetwork(backbone, head, _read(classifier, width)), digest
-
-
-def _read(classifier: Classifier | None, width: int) -> nn.Module | None:
-    return None if classifier is None else classifier(width)
+    reads = None if classifier is None else classifier(width)
+    return CoordinateNetwork(backbone, head, reads), digest
 
 
 def _reaching(encoder: SmallEncoder | TimmEncoder, stride: int) -> list[int]:

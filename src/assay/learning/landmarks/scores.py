@@ -41,7 +41,8 @@ def landmark_scores(predictions: Numbers, points: Numbers, spacing: Numbers) -> 
     """Return `mre_px`, `mre_mm`, and success detection rates: `sdr_2mm` … and `sdr_20px` ….
 
     The rate is the share of points within the distance, the bound included (Wang et al., Medical Image
-    Analysis 31, 2016). nan where there is nothing to count.
+    Analysis 31, 2016). nan where there is nothing to count; what is in mm is absent where no film has a
+    pixel size.
 
     Args:
         predictions: (n, K, 2), original px.
@@ -50,9 +51,13 @@ def landmark_scores(predictions: Numbers, points: Numbers, spacing: Numbers) -> 
     """
     pixels = radial_errors(predictions, points)
     millimetres = pixels * spacing[:, None]
-    scores = {"mre_px": _mean(pixels), "mre_mm": _mean(millimetres)}
-    for unit, errors, bounds in (("mm", millimetres, WITHIN_MM), ("px", pixels, WITHIN_PX)):
+    units = [("px", pixels, WITHIN_PX)]
+    if np.isfinite(spacing).any():
+        units.append(("mm", millimetres, WITHIN_MM))
+    scores = {}
+    for unit, errors, bounds in units:
         counted = errors[~np.isnan(errors)]
+        scores[f"mre_{unit}"] = _mean(counted)
         scores |= {f"sdr_{bound:g}{unit}": _mean(counted <= bound) for bound in bounds}
     return scores
 

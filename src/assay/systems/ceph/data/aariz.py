@@ -1,8 +1,8 @@
 """Data of `ceph`: the Aariz layout (figshare 27986417; Sci Data 12:1336), from a folder, zip or URL.
 
 Readers are kept apart: `senior` and `junior` are columns of (29, 2) px, NaN where a point is absent or
-masked. What was masked, and why, stands in `point_faults`. A row is unusable (`fault`) only where it has
-no image, more than one, or no label at all.
+masked; `target` is what is learned of them. What was masked, and why, stands in `point_faults`. A row is
+unusable (`fault`) only where it has no image, more than one, or no label at all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from assay.manifest.source import Source
 from assay.sections import Ingest
 from assay.systems.ceph.data import labels
 from assay.systems.ceph.data.annotations import Reading, read_points, read_stage
-from assay.systems.ceph.data.checks import check_labels, mask_outside
+from assay.systems.ceph.data.checks import check_labels, mask_outside, with_target
 from assay.systems.ceph.data.landmarks import COUNT, SYMBOLS
 from assay.systems.ceph.data.layout import (
     READERS,
@@ -30,8 +30,9 @@ from assay.systems.ceph.data.layout import (
     films_stated,
     table_name,
 )
+from assay.systems.ceph.data.likeness import Fetch, check_films
 from assay.systems.ceph.data.machines import Unit, read_machines
-from assay.systems.ceph.data.sections import CephParams, Phantom
+from assay.systems.ceph.data.sections import CephIngest, CephParams, Phantom
 
 HANDS, REMOTE_HANDS = 2, 16  # files read at once
 Row = dict[str, Any]
@@ -75,13 +76,17 @@ class Aariz:
         """Use every film."""
         return []
 
-    def masked(self, table: pl.DataFrame) -> pl.DataFrame:
-        """Mask and name points that lie outside their film."""
-        return mask_outside(table)
+    def masked(self, table: pl.DataFrame, params: CephIngest) -> pl.DataFrame:
+        """Mask and name points that lie outside their film, and settle what is learned of the rest."""
+        return with_target(mask_outside(table), params.target)
 
     def checks(self, table: pl.DataFrame) -> Sequence[Check]:
         """Judge points, readers, machines and stages; see `checks`."""
         return check_labels(table)
+
+    def check_images(self, table: pl.DataFrame, fetch: Fetch) -> Sequence[Check]:
+        """Judge whether points lie on what their films show; see `likeness`."""
+        return [check_films(table, fetch)]
 
     def rules(self) -> Sequence[Rule]:
         """CVM is a class 0–5, spacing is mm a pixel; see `labels`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,15 @@ def mask_outside(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(*masked.values(), named)
 
 
+def with_target(table: pl.DataFrame, way: agreement.Way) -> pl.DataFrame:
+    """Add the column `target`: what is learned of both readers' points."""
+    senior, junior = (points_of(table, reader) for reader in READERS)
+    made = agreement.target_of(senior, junior, way)
+    return table.with_columns(pl.Series("target", made, dtype=pl.Array(pl.Float64, (COUNT, 2))))
+
+
 def points_of(table: pl.DataFrame, reader: str) -> Floats:
-    """Return a reader's points (n, 29, 2) px; a row without any is all NaN."""
+    """Return a reader's points, or the target's, (n, 29, 2) px; a row without any is all NaN."""
     points = table[reader].to_numpy(writable=True).astype(np.float64)
     return np.asarray(points.reshape(len(table), COUNT, 2))
 
@@ -61,18 +69,19 @@ def check_labels(table: pl.DataFrame) -> list[Check]:
     return [
         _faults(rows, senior, junior),
         _never(senior, junior),
-        _check("facing", "faces look to the right, x runs right, y down",
+        findings_check("facing", "faces look to the right, x runs right, y down",
                _both(anatomy.wrong_way, senior, junior), rows),
-        _check("face", "the points form a face", _both(anatomy.no_face, senior, junior), rows),
-        _check("place", "each point lies where faces have it",
+        findings_check("face", "the points form a face", _both(anatomy.no_face, senior, junior), rows),
+        findings_check("place", "each point lies where faces have it",
                _both(anatomy.misplaced, senior, junior), rows),
-        _check("names", "no landmark carries another's name, over the whole set",
+        findings_check("names", "no landmark carries another's name, over the whole set",
                _both(anatomy.exchanged, senior, junior), rows),
         _readers(senior, junior, spacing, rows),
-        _check("spacing", "one pixel size a machine, heads of human size",
+        _target(points_of(rows, "target"), senior, junior, rows),
+        findings_check("spacing", "one pixel size a machine, heads of human size",
                [*units.odd_spacing(machine, spacing),
                 *units.wrong_size(either, machine, spacing)], rows),
-        _check("cvm classes", "classes 0–5", units.shifted_stage(stage), rows),
+        findings_check("cvm classes", "classes 0–5", units.shifted_stage(stage), rows),
     ]  # fmt: skip
 
 
@@ -85,7 +94,10 @@ def _both(judge: Any, senior: Floats, junior: Floats) -> list[Finding]:
     return [Finding(tuple(sorted(rows)), reason) for reason, rows in found.items()]
 
 
-def _check(name: str, expected: str, findings: Sequence[Finding], rows: pl.DataFrame) -> Check:
+def findings_check(
+    name: str, expected: str, findings: Sequence[Finding], rows: pl.DataFrame
+) -> Check:
+    """Return the check that fails where there are findings, and names their rows."""
     ids = rows["sample_id"]
     said, named = [], []
     for finding in findings:
@@ -122,10 +134,21 @@ def _never(senior: Floats, junior: Floats) -> Check:
     return Check("landmarks", bool(seen.any()), "told, not refused", found, len(senior))
 
 
+def _target(targets: Floats, senior: Floats, junior: Floats, rows: pl.DataFrame) -> Check:
+    """Refuse targets that the readers do not say, and tell how they were made of them."""
+    findings = agreement.not_the_readers(targets, senior, junior)
+    check = findings_check("target", "what the readers say, unrounded", findings, rows)
+    if findings:
+        return check
+    way = agreement.way_of(targets, senior, junior)
+    count = int(np.isfinite(targets).all(axis=2).sum())
+    return replace(check, found=f"{way} of both readers: {count} points on {len(rows)} films")
+
+
 def _readers(senior: Floats, junior: Floats, spacing: Floats, rows: pl.DataFrame) -> Check:
     """Tell how far the readers are apart, and refuse where a point is another's, or a reader is."""
     findings = agreement.readers_apart(senior, junior) + agreement.same_reader(senior, junior)
-    check = _check("readers", "two readers who see the same points", findings, rows)
+    check = findings_check("readers", "two readers who see the same points", findings, rows)
     apart = np.linalg.norm(senior - junior, axis=2)
     if not np.isfinite(apart).any():
         return check

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from assay.params import Section
-from assay.sections import DataParams
+from assay.sections import DataParams, Ingest
 
 
 class Phantom(Section):
@@ -29,7 +29,16 @@ class Phantom(Section):
         return self
 
 
+class CephIngest(Ingest):
+    """What is taken for a landmark's true place, beside how films are read."""
+
+    target: Literal["mean", "senior", "any"] = Field(
+        description="both readers' mean, masked unless both have it; the senior's; of those there"
+    )
+
+
 class CephParams(DataParams):
     """The section `ceph`."""
 
     phantom: Phantom
+    ingest: CephIngest

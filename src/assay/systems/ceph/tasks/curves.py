@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Numbers = npt.NDArray[Any]
 FARTHEST = 1.5  # of the largest bound of the detection rate: where the curve ends
 STEPS = 200
-OWN, HUMAN = "prediction to the readers' mean", "between the readers"
+OWN, HUMAN = "prediction to the target", "between the readers"
 
 
 def draw(errors: Numbers, rows: Rows, folder: Path) -> None:
@@ -42,7 +42,7 @@ def draw(errors: Numbers, rows: Rows, folder: Path) -> None:
 
 def machine_means(rows: Rows, errors: Numbers) -> dict[str, tuple[int, float]]:
     """Return machine → number of films, mean error; films of no known machine under `unknown`."""
-    names = np.array([name or "unknown" for name in rows.columns["machine"].tolist()])
+    names = points.machine(rows)
     found = {}
     for name in np.unique(names):
         own = errors[names == name]

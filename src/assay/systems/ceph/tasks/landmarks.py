@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 
 class Landmarks:
-    """A task of the contract. Predictions are (n, 58): x and y of each landmark."""
+    """A task of the contract. Predictions are (n, 58): x and y of each landmark.
+
+    Networks with maps add the expected error of each, (n, 87); one that reads the CVM stage too adds
+    the stages' probabilities, (n, 64).
+    """
 
     name = "ceph-landmarks"
     data = "ceph"
@@ -39,7 +43,7 @@ class Landmarks:
         return ""
 
     def labels(self, rows: Rows) -> Floats:
-        """Return both readers' mean, both readers, and the pixel size; see `points`."""
+        """Return target, both readers' points, pixel size and CVM stage; see `points`."""
         from assay.systems.ceph.tasks import points
 
         return points.labels(rows)
@@ -64,10 +68,7 @@ class Landmarks:
         """Return points of the stored image as points of the original film."""
         from assay.systems.ceph.tasks import points
 
-        placed = predictions.reshape(len(predictions), -1, 2)
-        found = points.frame(rows).original(placed).reshape(predictions.shape)
-        restored: Floats = found.astype("float32")
-        return restored
+        return points.restored(predictions, rows)
 
     def baseline(self, train: Rows, rows: Rows) -> Floats:
         """Return the mean shape of the training films, laid into each film's square."""
@@ -78,19 +79,13 @@ class Landmarks:
         return laid.reshape(len(rows), -1)
 
     def metrics(self, predictions: Floats, labels: Floats) -> dict[str, float]:
-        """Return MRE and SDR to the readers' mean, MRE to each reader, and between the readers."""
-        from assay.learning.landmarks.scores import landmark_scores
-        from assay.systems.ceph.tasks.points import parted
+        """Return MRE and SDR to the target, MRE to each reader and between the readers, and more.
 
-        mean, senior, junior, spacing = parted(labels)
-        said = predictions.reshape(mean.shape)
-        scores = landmark_scores(said, mean, spacing)
-        for name, one, other in (
-            ("senior", said, senior), ("junior", said, junior), ("readers", senior, junior),
-        ):  # fmt: skip
-            apart = landmark_scores(one, other, spacing)
-            scores |= {f"{name}_{unit}": apart[f"mre_{unit}"] for unit in ("px", "mm")}
-        return scores
+        What is in mm is absent where no film has a pixel size; see `landmarks_scores`.
+        """
+        from assay.systems.ceph.tasks.landmarks_scores import scores
+
+        return scores(predictions, labels)
 
     def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """Prefer the lowest MRE."""
@@ -101,6 +96,12 @@ class Landmarks:
         from assay.systems.ceph.tasks.picture import draw
 
         draw(predictions, rows, folder)
+
+    def slices(self, rows: Rows) -> Mapping[str, npt.NDArray[np.generic]]:
+        """Part the films by X-ray machine."""
+        from assay.systems.ceph.tasks.points import machine
+
+        return {"machine": machine(rows)}
 
     def draw(self, row: Rows, path: Path) -> None:
         """Draw one stored film with both readers' points."""

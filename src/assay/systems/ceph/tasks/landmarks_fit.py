@@ -1,24 +1,24 @@
-"""The plan of a landmark training: heatmaps or coordinates, AdamW, warm-up and cosine."""
+"""The plan of a landmark training: heatmaps or coordinates, and beside those, where asked, the stage."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from assay.gates.training import carry_out
 from assay.learning.determinism import settle
 from assay.learning.landmarks.appearance import Appearance
 from assay.learning.landmarks.codecs import Coordinates, Heatmap
 from assay.learning.landmarks.geometry import Warp
-from assay.learning.landmarks.losses import CoordinateLoss, HeatmapLoss
-from assay.learning.plan import Metrics, Part, Plan, Set
-from assay.learning.schedules import after, warmup_cosine
-from assay.learning.targets import Points
+from assay.learning.landmarks.losses import ClassLoss, CoordinateLoss, HeatmapLoss, JointLoss
+from assay.learning.plan import Metrics, Plan, Set
+from assay.learning.targets import Classes, Joint, Points, places
 from assay.systems.ceph.tasks import landmarks_model, points
-from assay.systems.ceph.tasks.names import SYMBOLS
+from assay.systems.ceph.tasks.names import STAGES, SYMBOLS
+from assay.systems.ceph.tasks.parts import make_parts
 
 if TYPE_CHECKING:
     from assay.contract import Task
@@ -37,20 +37,27 @@ def run_training(task: Task, train: Rows, valid: Rows, params: LandmarkParams, r
     )
     codec = landmarks_model.make_codec(params.model, train.images.shape[1])
     plan = make_plan(task, network, codec, valid, params.train)
-    carry_out(plan, make_set(train), make_set(valid), run, start)
+    stages = params.model.stages
+    carry_out(plan, make_set(train, stages), make_set(valid, stages), run, start)
 
 
-def make_set(rows: Rows) -> Set:
-    """Return what is trained on: the readers' mean in stored px; the preflight leads it back."""
-    placed = points.frame(rows)
-    target = points.target(rows)
+def make_set(rows: Rows, stages: bool = False) -> Set:
+    """Return what is trained on: points in stored px, and `stages`; the preflight leads it back."""
+    placed, target = points.frame(rows), points.target(rows)
+    stored, names = placed.stored(target).astype(np.float32), rows.columns["sample_id"]
+    if not stages:
+        return Set(rows.images, stored, target, names, placed.original)
+    labels, targets = (_joined(each, points.stage(rows)) for each in (target, stored))
 
-    def back(stored: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        found: npt.NDArray[np.float64] = placed.original(stored)
-        return found
+    def back(joint: points.Numbers) -> points.Numbers:
+        return _joined(placed.original(places(joint)), joint[:, -1])
 
-    stored = placed.stored(target).astype(np.float32)
-    return Set(rows.images, stored, target, rows.columns["sample_id"], back)
+    return Set(rows.images, targets.astype(np.float32), labels, names, back)
+
+
+def _joined(spots: points.Numbers, stage: points.Numbers) -> points.Numbers:
+    """Return points (n, 29, 2) and stages (n,) as (n, 59)."""
+    return np.concatenate([spots.reshape(len(spots), -1), stage[:, None]], axis=1)
 
 
 def make_plan(
@@ -62,49 +69,34 @@ def make_plan(
 ) -> Plan:
     """Return the training of `network`; epochs are scored in px of the original films."""
     truth, size = task.labels(valid), valid.images.shape[1]
+    stages, spots = landmarks_model.says_stages(network), Points(SYMBOLS, size, size, gaps=True)
 
-    def metrics(outputs: Floats, targets: Floats) -> Metrics:  # noqa: ARG001 - the plan's signature
+    def metrics(predictions: Floats, targets: Floats) -> Metrics:  # noqa: ARG001 - the plan's signature
         # The validation loader keeps the order of the rows and drops none.
-        found = codec.decode(torch.from_numpy(outputs)).flatten(1).float().numpy()
-        return task.metrics(task.restore(found, valid), truth)
+        return task.metrics(task.restore(predictions, valid), truth)
 
     return Plan(
         network=network,
-        loss=HeatmapLoss(codec) if isinstance(codec, Heatmap) else CoordinateLoss(codec),
+        loss=make_loss(codec, stages, params.cvm_loss_weight),
         prepare=Appearance(params.brightness, params.noise),
         metrics=metrics,
         rank=task.rank,
         parts=make_parts(network, params),
         loop=params,
-        targets=Points(SYMBOLS, size, size, gaps=True),
+        targets=Joint(spots, Classes(STAGES)) if stages else spots,
         geometry=Warp(
             size, params.rotation, (params.scale[0], params.scale[1]), params.shift, params.elastic
         ),
+        read=partial(landmarks_model.read, codec),
+        outputs=landmarks_model.outputs(network),
     )
 
 
-def make_parts(network: landmarks_model.Network, params: LandmarkTrain) -> list[Part]:
-    """Return backbone and head, each with its rate; the backbone may stand still at first.
-
-    The head's cosine runs over all epochs, the backbone's, with a warm-up of its own, over those in
-    which it learns; both end at the same share of their peak.
-    """
-    slow, ratio = landmarks_model.backbone(network), params.backbone_lr / params.lr
-    own = {id(value) for value in slow.parameters()}
-    learning = warmup_cosine(
-        params.epochs - params.freeze_epochs,
-        params.warmup,
-        params.backbone_lr,
-        params.lr_final * ratio,
-    )
-    backbone = Part(
-        "backbone",
-        list(slow.parameters()),
-        after(params.freeze_epochs, learning),
-        params.backbone_lr,
-        slow if params.freeze_epochs else None,
-    )
-    backbone.enter(0)
-    head = [value for value in network.parameters() if id(value) not in own]
-    schedule = warmup_cosine(params.epochs, params.warmup, params.lr, params.lr_final)
-    return [backbone, Part("head", head, schedule, params.lr)]
+def make_loss(
+    codec: Heatmap | Coordinates, stages: bool, weight: float
+) -> HeatmapLoss | CoordinateLoss | JointLoss:
+    """Return the loss of the codec's points, and with `stages` the weighted stage's beside it."""
+    if isinstance(codec, Heatmap):
+        return HeatmapLoss(codec)
+    alone = CoordinateLoss(codec)
+    return JointLoss(alone, ClassLoss(), weight) if stages else alone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from assay.learning.backbone import NONE
 from assay.learning.determinism import reseed, settle
-from assay.learning.landmarks.codecs import Codec, Coordinates, Heatmap
+from assay.learning.landmarks.classes import ClassHead, nominal_chances
+from assay.learning.landmarks.codecs import Coordinates, Heatmap
 from assay.learning.landmarks.networks import (
     CoordinateNetwork,
     HeatmapNetwork,
@@ -24,7 +26,7 @@ from assay.learning.landmarks.networks import (
 )
 from assay.learning.transfer import carry_over, holds_network
 from assay.learning.views import normalise
-from assay.systems.ceph.tasks.names import SYMBOLS
+from assay.systems.ceph.tasks.names import STAGES, SYMBOLS
 
 if TYPE_CHECKING:
     from assay.systems.ceph.tasks.sections import Model
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 Network = HeatmapNetwork | CoordinateNetwork
 
 POINTS = len(SYMBOLS)
-HIDDEN, DROPOUT = (512, 256), 0.3  # of the coordinate head
+HIDDEN, DROPOUT = (512, 256), 0.3  # of the coordinate head, and dropout of the stage's
 
 
 def make_codec(params: Model, size: int) -> Coordinates | Heatmap:
@@ -64,7 +66,11 @@ def _make(params: Model, weights: str, root: Path) -> tuple[Network, str]:
         case "simple_baseline":
             return simple_baseline(params.backbone, weights, root, POINTS)
         case "coordinates":
-            return coordinate_network(params.backbone, weights, root, POINTS, HIDDEN, DROPOUT)
+            stages = partial(ClassHead, classes=len(STAGES), dropout=DROPOUT)
+            return coordinate_network(
+                params.backbone, weights, root, POINTS, HIDDEN, DROPOUT,
+                stages if params.stages else None,
+            )  # fmt: skip
 
 
 def backbone(network: Network) -> nn.Module:
@@ -79,16 +85,39 @@ def load(params: Model, weights: Path) -> nn.Module:
     return network.eval()
 
 
+def says_stages(network: nn.Module) -> bool:
+    """Return whether the network reads the CVM stage beside the points."""
+    return isinstance(network, CoordinateNetwork) and network.classifier is not None
+
+
+def outputs(network: Network) -> int:
+    """Return how many numbers a prediction has; see `points.said`."""
+    if isinstance(network, HeatmapNetwork):
+        return 3 * POINTS
+    return 2 * POINTS + (len(STAGES) if says_stages(network) else 0)
+
+
+def read(codec: Coordinates | Heatmap, said: Tensor) -> Tensor:
+    """Return predictions (b, 58, 64 or 87), stored px, of a network's outputs; see `points.said`."""
+    if isinstance(codec, Heatmap):
+        return torch.cat([codec.decode(said).flatten(1), codec.uncertainty(said)], dim=1)
+    if said.ndim == 3:
+        return codec.decode(said).flatten(1)
+    coordinates, logits = said[:, : 2 * POINTS], said[:, 2 * POINTS :].float()
+    placed = codec.decode(coordinates)
+    return torch.cat([placed, nominal_chances(logits)], dim=1)
+
+
 def predict(
     network: nn.Module, params: Model, images: npt.NDArray[np.uint8], batch: int, threads: int
 ) -> npt.NDArray[np.float32]:
-    """Return points (n, 58), stored px, of images (n, size, size, 3)."""
+    """Return predictions (n, 58, 64 or 87), stored px, of images (n, size, size, 3)."""
     settle(threads)
-    codec: Codec = make_codec(params, images.shape[1])
+    codec = make_codec(params, images.shape[1])
     found = []
     with torch.inference_mode():
         for start in range(0, len(images), batch):
             stored = np.ascontiguousarray(images[start : start + batch])
-            outputs = network(normalise(torch.from_numpy(stored))).float()
-            found.append(codec.decode(outputs).flatten(1).float().numpy())
+            said = network(normalise(torch.from_numpy(stored))).float()
+            found.append(read(codec, said).numpy())
     return np.concatenate(found)

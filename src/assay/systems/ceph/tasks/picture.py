@@ -15,7 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from assay.learning.landmarks.scores import landmark_means, radial_errors
-from assay.systems.ceph.tasks import curves, points
+from assay.runs.files import write_text
+from assay.systems.ceph.tasks import calibration, curves, points
 from assay.systems.ceph.tasks.drawing import save
 from assay.systems.ceph.tasks.names import SYMBOLS
 
@@ -26,14 +27,18 @@ Numbers = npt.NDArray[Any]
 
 
 def draw(predictions: npt.NDArray[np.float32], rows: Rows, folder: Path) -> None:
-    """Write `overlays.png`, `landmarks.png`, and those of `curves`; errors in px of the film."""
+    """Write `overlays.png`, `landmarks.png`, and those of `curves`; errors in px of the film.
+
+    The table behind `landmarks.png` stands beside it; `calibration.png` where the network says doubts.
+    """
     mpl.use("Agg")
-    target = points.target(rows)
-    said = predictions.reshape(target.shape)
-    errors = radial_errors(said, target)
-    _overlays(rows, said, target, errors, folder / "overlays.png")
-    _by_landmark(rows, errors, folder / "landmarks.png")
+    target, found = points.target(rows), points.said(predictions)
+    errors = radial_errors(found.points, target)
+    _overlays(rows, found.points, target, errors, folder / "overlays.png")
+    _by_landmark(rows, errors, folder)
     curves.draw(errors, rows, folder)
+    if found.doubt is not None:
+        calibration.draw(found.doubt, errors, folder / "calibration.png")
 
 
 def _overlays(rows: Rows, said: Numbers, target: Numbers, errors: Numbers, path: Path) -> None:
@@ -49,7 +54,7 @@ def _overlays(rows: Rows, said: Numbers, target: Numbers, errors: Numbers, path:
         axes.imshow(rows.images[row], cmap="gray")
         for one, other in zip(stored[row], true[row], strict=True):
             axes.plot([one[0], other[0]], [one[1], other[1]], color="yellow", linewidth=0.8)
-        axes.scatter(*true[row].T, s=9, color="lime", label="readers' mean")
+        axes.scatter(*true[row].T, s=9, color="lime", label="target")
         axes.scatter(*stored[row].T, s=9, color="red", marker="x", label="predicted")
         axes.set_title(f"{name}: {rows.columns['sample_id'][row]}, {mean[row]:.1f} px", fontsize=9)
         axes.set_axis_off()
@@ -57,16 +62,37 @@ def _overlays(rows: Rows, said: Numbers, target: Numbers, errors: Numbers, path:
     save(figure, path)
 
 
-def _by_landmark(rows: Rows, errors: Numbers, path: Path) -> None:
-    """Draw the mean error of each landmark beside the distance between the readers."""
+def landmark_table(errors: Numbers, between: Numbers, spacing: Numbers) -> str:
+    """Return a CSV: landmark, its points, mean error and distance of the readers in px and mm.
+
+    A figure that nothing is known of is empty; mm are of the films whose pixel size is known.
+
+    Args:
+        errors: (n, 29) px of the film; nan where absent.
+        between: the same, of one reader to the other.
+        spacing: (n,) mm per px; nan where not known.
+    """
+    columns = [landmark_means(each * scale[:, None]) for each in (errors, between)
+               for scale in (np.ones(len(spacing)), spacing)]  # fmt: skip
+    lines = ["landmark,n,mre_px,mre_mm,readers_px,readers_mm"]
+    for place, symbol in enumerate(SYMBOLS):
+        count = int(np.isfinite(errors[:, place]).sum())
+        figures = [f"{own[place]:.4f}" if np.isfinite(own[place]) else "" for own in columns]
+        lines.append(",".join([symbol, str(count), *figures]))
+    return "\n".join(lines) + "\n"
+
+
+def _by_landmark(rows: Rows, errors: Numbers, folder: Path) -> None:
+    """Draw the mean error of each landmark beside the distance between the readers, and list them."""
     between = radial_errors(points.reader(rows, "senior"), points.reader(rows, "junior"))
     own, human = landmark_means(errors), landmark_means(between)
+    write_text(folder / "landmarks.csv", landmark_table(errors, between, points.spacing(rows)))
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     axes: Axes = figure.add_subplot()
     place = np.arange(len(SYMBOLS))
-    axes.bar(place - 0.2, np.nan_to_num(own), 0.4, label="prediction to the readers' mean")
+    axes.bar(place - 0.2, np.nan_to_num(own), 0.4, label="prediction to the target")
     axes.bar(place + 0.2, np.nan_to_num(human), 0.4, color="0.6", label="between the readers")
     axes.set_xticks(place, SYMBOLS, fontsize=7)
     axes.set(ylabel="mean error, px of the film")
     axes.legend(fontsize=8)
-    save(figure, path)
+    save(figure, folder / "landmarks.png")

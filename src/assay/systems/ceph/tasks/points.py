@@ -1,37 +1,79 @@
-"""Points as tasks see them: both readers' mean in original px, and the stored image's frame."""
+"""Points as tasks see them: labels and predictions in original px, and the stored image's frame."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.learning.landmarks.geometry import Frame
-from assay.systems.ceph.tasks.names import COUNT
+from assay.systems.ceph.tasks.names import COUNT, STAGES
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
 
 Numbers = npt.NDArray[Any]
 FLAT = 2 * COUNT
+UNKNOWN = "unknown"  # a film's machine
+
+
+class Labels(NamedTuple):
+    """What predictions are scored against.
+
+    Attributes:
+        target: (n, 29, 2) px of the film; nan where absent, as in both readers'.
+        senior: the senior reader's.
+        junior: the junior reader's.
+        spacing: (n,) mm per px; nan where not known.
+        stage: (n,) CVM 0–5; nan where not known.
+    """
+
+    target: Numbers
+    senior: Numbers
+    junior: Numbers
+    spacing: Numbers
+    stage: Numbers
+
+
+class Said(NamedTuple):
+    """What a network says of films, in px of whatever the predictions are in.
+
+    Attributes:
+        points: (n, 29, 2).
+        doubt: (n, 29) the expected radial error, of maps alone.
+        chances: (n, 6) of the CVM stages, of a network that reads them too.
+    """
+
+    points: Numbers
+    doubt: Numbers | None
+    chances: Numbers | None
 
 
 def reader(rows: Rows, name: str) -> Numbers:
-    """Return a reader's points (n, 29, 2), original px, float64; nan where absent."""
+    """Return the points of a reader, or the `target`, (n, 29, 2), original px; nan where absent."""
     column: Numbers = np.stack(list(rows.columns[name])).astype(np.float64)
     return column.reshape(len(column), COUNT, 2)
 
 
 def target(rows: Rows) -> Numbers:
-    """Return the mean of both readers (n, 29, 2), original px, unrounded; nan unless both have it."""
-    mean: Numbers = (reader(rows, "senior") + reader(rows, "junior")) / 2
-    return mean
+    """Return what is learned of the readers' points (n, 29, 2), original px; see `ceph.ingest.target`."""
+    return reader(rows, "target")
 
 
 def spacing(rows: Rows) -> Numbers:
     """Return mm per original px (n,); nan where not known."""
     return np.array(rows.columns["spacing"], dtype=np.float64)
+
+
+def stage(rows: Rows) -> Numbers:
+    """Return the CVM stage 0–5 (n,), float64; nan where nobody stated one."""
+    return np.array(rows.columns["cvm"], dtype=np.float64)
+
+
+def machine(rows: Rows) -> Numbers:
+    """Return the X-ray machine's name (n,), or `unknown`."""
+    return np.array([name or UNKNOWN for name in rows.columns["machine"].tolist()])
 
 
 def frame(rows: Rows, size: int | None = None) -> Frame:
@@ -43,16 +85,41 @@ def frame(rows: Rows, size: int | None = None) -> Frame:
 
 
 def labels(rows: Rows) -> npt.NDArray[np.float32]:
-    """Return (n, 175): target, senior and junior points in original px, flat, and mm per px."""
+    """Return (n, 176): target, senior and junior points in original px, flat, mm per px, stage."""
     parts = [target(rows), reader(rows, "senior"), reader(rows, "junior")]
     flat = [part.reshape(len(part), FLAT) for part in parts]
-    return np.concatenate([*flat, spacing(rows)[:, None]], axis=1).astype(np.float32)
+    alone = [spacing(rows)[:, None], stage(rows)[:, None]]
+    return np.concatenate([*flat, *alone], axis=1).astype(np.float32)
 
 
-def parted(table: Numbers) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-    """Return target, senior, junior (n, 29, 2) and spacing (n,) from what `labels` gave."""
+def parted(table: Numbers) -> Labels:
+    """Return the parts of what `labels` gave."""
     points = [table[:, start : start + FLAT].reshape(-1, COUNT, 2) for start in (0, FLAT, 2 * FLAT)]
-    return points[0], points[1], points[2], table[:, -1]
+    return Labels(points[0], points[1], points[2], table[:, -2], table[:, -1])
+
+
+def said(predictions: Numbers) -> Said:
+    """Return the parts of predictions (n, 58), (n, 64) with stages, or (n, 87) with doubts."""
+    found, more = predictions[:, :FLAT].reshape(-1, COUNT, 2), predictions[:, FLAT:]
+    match more.shape[1]:
+        case 0:
+            return Said(found, None, None)
+        case count if count == COUNT:
+            return Said(found, more, None)
+        case count if count == len(STAGES):
+            return Said(found, None, more)
+    raise ValueError(f"predictions {predictions.shape}: 58 numbers a film, 64, or 87")
+
+
+def restored(predictions: Numbers, rows: Rows) -> npt.NDArray[np.float32]:
+    """Return predictions in px of the stored image as such of the original film; stages as they are."""
+    placed, parts = frame(rows), said(predictions)
+    found = [placed.original(parts.points).reshape(len(predictions), FLAT)]
+    if parts.doubt is not None:
+        found.append(parts.doubt / placed.scale[:, None])
+    if parts.chances is not None:
+        found.append(parts.chances)
+    return np.concatenate(found, axis=1).astype(np.float32)
 
 
 def mean_shape(train: Rows) -> Numbers:

@@ -20,11 +20,16 @@ class Model(Section):
     sigma: float = Field(gt=0, description="of the Gaussian, heatmap px")
     decoder: Literal["argmax", "soft", "dark"]
     logits: bool = Field(description="cross-entropy over the pixels instead of squared error")
+    stages: bool = Field(
+        default=False, description="the CVM stage beside the points; of coordinates alone"
+    )
 
     @model_validator(mode="after")
-    def _published(self) -> Self:
+    def _possible(self) -> Self:
         if self.network == "small_unet" and self.weights == "pretrained":
             raise ValueError("weights none or a file: nobody publishes any of the small U-Net")
+        if self.stages and self.network != "coordinates":
+            raise ValueError(f"stages with network coordinates alone; found {self.network}")
         return self
 
 
@@ -36,12 +41,16 @@ class LandmarkTrain(Train):
     lr_final: float = Field(ge=0)
     freeze_epochs: int = Field(ge=0, description="in which the backbone stands still")
     backbone_lr: float = Field(gt=0, description="the backbone's peak; it falls as lr does")
+    thaw: Literal["all", "top"] = Field("all", description="what of the backbone ever learns")
     rotation: float = Field(ge=0, le=45, description="degrees to either side")
     scale: list[float] = Field(min_length=2, max_length=2, description="from, to")
     shift: float = Field(ge=0, le=0.3, description="share of the side")
     elastic: float = Field(ge=0, le=0.1, description="share of the side; 0 is none")
     brightness: float = Field(ge=0, le=0.5)
     noise: float = Field(ge=0, le=0.2, description="share of white")
+    cvm_loss_weight: float = Field(
+        default=10.0, gt=0, description="of the stage's loss; read with stages alone"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

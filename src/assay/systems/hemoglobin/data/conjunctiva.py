@@ -55,7 +55,7 @@ class Conjunctiva:
         """Keep the Hb range of the study; the rest is filtered after conflicts are judged."""
         return [Range("hb", params.hb_min, params.hb_max)]
 
-    def masked(self, table: pl.DataFrame) -> pl.DataFrame:
+    def masked(self, table: pl.DataFrame, params: HbIngest) -> pl.DataFrame:
         """Return the manifest as it is: one label a photograph."""
         return table
 

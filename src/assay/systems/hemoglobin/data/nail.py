@@ -49,7 +49,7 @@ class Nail:
         """Use every Hb, as the study does."""
         return []
 
-    def masked(self, table: pl.DataFrame) -> pl.DataFrame:
+    def masked(self, table: pl.DataFrame, params: Ingest) -> pl.DataFrame:
         """Return the manifest as it is: one label a photograph."""
         return table
 

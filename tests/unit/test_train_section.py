@@ -1,0 +1,54 @@
+"""The knobs of the one training loop: in the file, in older records, and refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.contract import find_task
+from assay.errors import ParamsError
+from assay.params import read_params, typed
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    "name", ["ceph-cvm", "ceph-landmarks", "hemoglobin-conjunctiva", "hemoglobin-nail"]
+)
+def test_every_knob_stands_in_the_file(name: str) -> None:
+    """Some have a default, for older records; `-S` sets what stands in the file alone."""
+    content = read_params(ROOT / "params.yaml")
+    kind = find_task(name).params.model_fields["train"].annotation
+    assert set(content[name]["train"]) == set(kind.model_fields)
+    train = typed(content, name, find_task(name).params).train
+    assert (train.accumulate, train.plateau_patience, train.stop_patience) == (1, "none", "none")
+    assert train.resume_every == (5 if name.startswith("ceph") else 1)
+
+
+def test_a_record_without_the_later_knobs_is_read() -> None:
+    content = read_params(ROOT / "params.yaml")["ceph-cvm"]
+    kind = find_task("ceph-cvm").params
+    later = ("accumulate", "plateau_patience", "plateau_factor", "stop_patience")
+    older = {key: value for key, value in content["train"].items() if key not in later}
+    both = [
+        typed({"x": content | {"train": each}}, "x", kind) for each in (content["train"], older)
+    ]
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize(
+    ("knob", "value"),
+    [
+        ("accumulate", 0), ("plateau_factor", 1.0), ("plateau_factor", 0.0),
+        ("plateau_patience", -1), ("plateau_patience", "off"), ("stop_patience", 0),
+        ("stop_patience", True), ("stop_patience", 2.5),
+    ],
+)  # fmt: skip
+def test_impossible_values_are_refused(knob: str, value: Any) -> None:
+    content = read_params(ROOT / "params.yaml")["ceph-cvm"]
+    content["train"][knob] = value
+    with pytest.raises(ParamsError) as raised:
+        typed({"x": content}, "x", find_task("ceph-cvm").params)
+    assert f"-S 'x.train.{knob}=…'" in str(raised.value)
