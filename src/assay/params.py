@@ -19,6 +19,7 @@ from ruamel.yaml.error import YAMLError
 from assay.errors import AssayError, ParamsError
 
 PARAMS_FILE = "params.yaml"
+STUDIES = "search"  # task → study → declaration; no task or system, see `params_check`
 S = TypeVar("S", bound="Section")
 T = TypeVar("T")
 
@@ -54,7 +55,7 @@ def check_params(content: Mapping[str, Any], sections: Mapping[str, type[Section
             known = _dotted(content)
             faults.append(_missing(name, known))
             continue
-        faults += _section_faults(name, section, model)
+        faults += section_faults(name, section, model)
     if faults:
         raise ParamsError(faults)
 
@@ -121,7 +122,7 @@ def _unknown_sections(
     """Name what no system and no task reads; a system's parts stand one level down."""
     faults = []
     for key, value in content.items():
-        if key in sections:
+        if key in sections or key == STUDIES:
             continue
         parts = {name.split(".", 1)[1] for name in sections if name.startswith(f"{key}.")}
         if not parts:
@@ -131,7 +132,8 @@ def _unknown_sections(
     return faults
 
 
-def _section_faults(name: str, section: Any, model: type[Section]) -> list[AssayError]:
+def section_faults(name: str, section: Any, model: type[Section]) -> list[AssayError]:
+    """Return what is wrong with one section, each fault with its key."""
     try:
         model.model_validate(section)
     except ValidationError as error:

@@ -1,14 +1,20 @@
-"""The whole-file check: every section of `params.yaml`, then every task against its data."""
+"""The whole-file check: every section of `params.yaml`, every task against its data, every study."""
 
 from __future__ import annotations
 
+import copy
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from assay import contract
 from assay.errors import AssayError, ParamsError
-from assay.params import PARAMS_FILE, check_params, read_params, typed
+from assay.params import PARAMS_FILE, STUDIES, check_params, read_params, section_faults, typed
+from assay.sections import Study
+
+CORNERS = 256  # of a study's space, that are checked in combination: about 20 ms
+SEARCHED = ("model", "train")  # what a trial can change: the data are made before it
 
 
 def check_file(path: Path) -> None:
@@ -37,3 +43,104 @@ def check_content(content: Mapping[str, Any]) -> None:
             faults.append(AssayError(f"{PARAMS_FILE} · {task.name}", reason, "values that agree"))
     if faults:
         raise ParamsError(faults)
+    faults = [fault for task, studies in _studies(content) for fault in _of(content, task, studies)]
+    if faults:
+        raise ParamsError(faults)
+
+
+def laid_over(section: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a section with the values of dotted keys in place of its own."""
+    whole = copy.deepcopy(dict(section))
+    for key, value in values.items():
+        *path, last = key.split(".")
+        inner = whole
+        for part in path:
+            inner = inner[part]
+        inner[last] = value
+    return whole
+
+
+def _studies(content: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    found = content.get(STUDIES)
+    return list(found.items()) if isinstance(found, Mapping) else []
+
+
+def _of(content: Mapping[str, Any], task: str, studies: Any) -> list[AssayError]:
+    """Return what is wrong with the studies of one task."""
+    where = f"{PARAMS_FILE} · {STUDIES}.{task}"
+    known = contract.tasks()
+    if task not in known:
+        close = difflib.get_close_matches(task, list(known), n=1, cutoff=0.6)
+        expected = f"did you mean {close[0]}?" if close else f"one of {', '.join(sorted(known))}"
+        return [AssayError(where, "no such task", expected, f"edit {PARAMS_FILE}")]
+    if not isinstance(studies, Mapping):
+        return [AssayError(where, "no studies", "a name and a declaration each", "")]
+    faults = []
+    for name, declared in studies.items():
+        path = f"{STUDIES}.{task}.{name}"
+        wrong = section_faults(path, declared, Study)
+        faults += wrong or _key_faults(content, known[task], path, Study.model_validate(declared))
+    return faults
+
+
+def _key_faults(
+    content: Mapping[str, Any], task: contract.Task, path: str, study: Study
+) -> list[AssayError]:
+    """Refuse keys that the task's section lacks; DVC's `-S` knows no others."""
+    own = content[task.name]
+    leaves = [key for part in SEARCHED for key in _leaves(own[part], f"{part}.")]
+    faults = []
+    for place, keys in (("space", study.space), ("fixed", study.fixed)):
+        for key in keys:
+            if key not in leaves:
+                close = difflib.get_close_matches(key, leaves, n=1, cutoff=0.5)
+                expected = f"did you mean {close[0]}?" if close else f"one of {', '.join(leaves)}"
+                where = f"{PARAMS_FILE} · {path}.{place}.{key}"
+                mend = f"a key below {task.name}.model or .train"
+                faults.append(AssayError(where, "no such parameter", expected, mend))
+    return faults
+
+
+def check_spaces(content: Mapping[str, Any]) -> None:
+    """Refuse studies whose space holds what the task's section would refuse.
+
+    Apart from `check_content`, since it rests on values that a person may set for one run: a study that
+    asks for a longer warm-up than a short trial run has epochs must not stop that run.
+
+    Raises:
+        ParamsError: with a fault a study.
+    """
+    faults = [
+        fault
+        for task, studies in _studies(content)
+        for name, declared in studies.items()
+        if (fault := _corner_fault(content, task, name, Study.model_validate(declared)))
+    ]
+    if faults:
+        raise ParamsError(faults)
+
+
+def _corner_fault(
+    content: Mapping[str, Any], named: str, name: str, study: Study
+) -> AssayError | None:
+    task = contract.find_task(named)
+    data = contract.find_system(task.data)
+    data_params = typed(content, data.name, data.params)
+    for corner in study.corners(CORNERS):
+        section = laid_over(content[task.name], {**study.fixed, **corner})
+        wrong = section_faults(task.name, section, task.params)
+        reason = "" if wrong else task.agrees(task.params.model_validate(section), data_params)
+        said = [f"{each.found}: {each.expected}" for each in wrong] + ([reason] if reason else [])
+        if said:
+            shown = ", ".join(f"{key} {value}" for key, value in corner.items())
+            where = f"{PARAMS_FILE} · {STUDIES}.{named}.{name} · {shown}"
+            return AssayError(where, "; ".join(said), "a space without it", f"edit {PARAMS_FILE}")
+    return None
+
+
+def _leaves(content: Mapping[str, Any], path: str) -> list[str]:
+    found = []
+    for key, value in content.items():
+        inner = isinstance(value, Mapping)
+        found += _leaves(value, f"{path}{key}.") if inner else [f"{path}{key}"]
+    return found

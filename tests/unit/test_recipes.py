@@ -16,13 +16,14 @@ from dvc.utils.hydra import apply_overrides, to_hydra_overrides
 from tests.films import films
 
 from assay import contract
-from assay.commands.recipe import _laid_over, command, read_recipe, written
+from assay.commands.recipe import command, read_recipe, written
 from assay.errors import AssayError, ParamsError
 from assay.learning.backbone import NONE
 from assay.learning.data import Stored
 from assay.learning.determinism import reseed, settle
 from assay.learning.module import Training
 from assay.params import PARAMS_FILE, read_params, typed, undotted
+from assay.params_check import laid_over
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*/*.yaml"))
@@ -86,7 +87,7 @@ def test_dvc_reads_from_the_command_what_the_recipe_says(project: Path, path: Pa
     assert words[:6] == ["dvc", "exp", "run", "--temp", "-n", path.stem]
     assert words[-1] == f"evaluate@{path.parent.name}"
     params = project / PARAMS_FILE
-    expected = _laid_over(read_params(params), chosen)
+    expected = laid_over(read_params(params), chosen)
     apply_overrides(params, overrides(words))
     assert read_params(params) == expected
     assert path.read_text().startswith("# ")
@@ -145,7 +146,7 @@ def test_misspelt_names_and_settings_are_told(project: Path) -> None:
 
 
 def parameters(path: Path) -> Any:
-    content = _laid_over(read_params(ROOT / PARAMS_FILE), read_recipe(ROOT, path))
+    content = laid_over(read_params(ROOT / PARAMS_FILE), read_recipe(ROOT, path))
     content[TASK]["model"]["weights"] = NONE
     content[TASK]["train"]["batch"] = 2
     return typed(content, TASK, contract.find_task(TASK).params)

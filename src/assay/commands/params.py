@@ -9,9 +9,12 @@ import click
 def command() -> None:
     """Check the whole of params.yaml."""
     from assay import contract
-    from assay.params import PARAMS_FILE
-    from assay.params_check import check_file
+    from assay.params import PARAMS_FILE, STUDIES, read_params
+    from assay.params_check import check_content, check_spaces
     from assay.runs.root import find_root
 
-    check_file(find_root(Path.cwd()) / PARAMS_FILE)
-    click.echo(f"{PARAMS_FILE}: {len(contract.sections())} sections, no fault")
+    content = read_params(find_root(Path.cwd()) / PARAMS_FILE)
+    check_content(content)
+    check_spaces(content)
+    studies = sum(map(len, (content.get(STUDIES) or {}).values()))
+    click.echo(f"{PARAMS_FILE}: {len(contract.sections())} sections, no fault · {studies} studies")

@@ -6,7 +6,6 @@ import difflib
 import re
 import shlex
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +48,27 @@ def command(
         return
     path = _find(root, recipe)
     check_file(root / PARAMS_FILE)
-    chosen = read_recipe(root, path)
     ensure_known(root, [each.partition("=")[0] for each in settings])
-    asked = [*(f"{key}={written(value)}" for key, value in chosen.items()), *settings]
-    line = ["dvc", "exp", "run", *(["--temp"] if temp else []), "-n", name or _name(path, settings)]
-    line += [part for each in asked for part in ("-S", each)] + [f"evaluate@{path.parent.name}"]
+    line = experiment_line(root, path, settings, name, temp)
     click.echo(shlex.join(line))
     if not only_prints:
-        raise SystemExit(_run(root, line))
+        raise SystemExit(run_line(root, line))
+
+
+def experiment_line(
+    root: Path,
+    path: Path,
+    settings: tuple[str, ...] = (),
+    name: str | None = None,
+    temp: bool = False,
+) -> list[str]:
+    """Return the command that runs a recipe, checked; settings come last, and win."""
+    chosen = read_recipe(root, path)
+    asked = [*(f"{key}={written(value)}" for key, value in chosen.items()), *settings]
+    line = ["dvc", "exp", "run", *(["--temp"] if temp else []), "-n", name or _name(path, settings)]
+    return (
+        line + [part for each in asked for part in ("-S", each)] + [f"evaluate@{path.parent.name}"]
+    )
 
 
 def read_recipe(root: Path, path: Path) -> dict[str, Any]:
@@ -67,13 +79,13 @@ def read_recipe(root: Path, path: Path) -> dict[str, Any]:
     """
     from assay.errors import AssayError, ParamsError
     from assay.params import PARAMS_FILE, read_params
-    from assay.params_check import check_content
+    from assay.params_check import check_content, laid_over
     from assay.tracking.comparison import ensure_known
 
     chosen, shown = read_params(path), str(path.relative_to(root))
     try:
         ensure_known(root, chosen)
-        check_content(_laid_over(read_params(root / PARAMS_FILE), chosen))
+        check_content(laid_over(read_params(root / PARAMS_FILE), chosen))
     except AssayError as error:
         faults = error.faults if isinstance(error, ParamsError) else [error]
         raise ParamsError([
@@ -99,16 +111,6 @@ def written(value: Any) -> str:
     doubled = re.sub(r"(\\+)(?='|$)", r"\1\1", value)
     escaped = doubled.replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def _laid_over(content: dict[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
-    for key, value in chosen.items():
-        *path, last = key.split(".")
-        section = content
-        for part in path:
-            section = section[part]
-        section[last] = value
-    return content
 
 
 def _recipes(root: Path) -> dict[str, Path]:
@@ -147,7 +149,8 @@ def _name(path: Path, settings: tuple[str, ...]) -> str:
     return "-".join([path.stem, *([content_digest(sorted(settings), 6)] if settings else [])])
 
 
-def _run(root: Path, line: list[str]) -> int:
+def run_line(root: Path, line: list[str]) -> int:
+    """Run the command, and return its status; it dies with this process."""
     from assay.runs.parent import die_with_parent
 
     return subprocess.run(line, cwd=root, check=False, preexec_fn=die_with_parent).returncode

@@ -10,11 +10,14 @@ def command() -> None:
     """Build MLflow from files and ledger."""
     from assay.registry.mirror import mirror
     from assay.runs.root import find_root
+    from assay.search.record import record_all
     from assay.tracking.store import store_uri
     from assay.tracking.sync import sync
 
     root = find_root(Path.cwd())
     done = sync(root)
     for line in mirror(root, done.runs):
+        click.echo(line)
+    for line in record_all(root):
         click.echo(line)
     click.echo(f"{done.line()} · {store_uri(root)}")

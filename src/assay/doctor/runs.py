@@ -16,7 +16,7 @@ from assay.tracking.entries import sighted_entries
 from assay.tracking.projection import project
 from assay.tracking.results import Cache, Result, join
 from assay.tracking.store import open_store, store_folder
-from assay.tracking.sync import DRAFT, RESULT
+from assay.tracking.sync import DRAFT, RESULT, STUDY
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -44,7 +44,7 @@ def check_runs(root: Path) -> Report:
             count += 1
             found = _judge(root, cache, run, results, registered)
             findings += found
-            foreign += RESULT not in run.data.tags and not found
+            foreign += not {RESULT, STUDY} & set(run.data.tags) and not found
     hints = [f"{foreign} run(s) of somebody's own: gc leaves them alone"] if foreign else []
     return Report("runs", f"{count} runs in MLflow", findings, hints)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from assay.contract import GROUP_KINDS, Check, Score
 from assay.gates.claims import Claim, Gain
-from assay.runs.summary import COUNTED, FEWEST, beyond_spread, few_subjects
+from assay.runs.summary import COUNTED, FEWEST, best_of_many, beyond_spread, few_subjects
 
 
 def judge_claim(claim: Claim) -> list[Check]:
@@ -118,8 +118,7 @@ def not_better_than_its_spread(claim: Claim) -> Check | None:
 
 def best_of_several(claim: Claim) -> Check | None:
     """Remark the best of N that says so."""
-    chosen = claim.says_so and claim.best_of is not None and claim.best_of > 1
-    return _remark("best of", f"the best of {claim.best_of} is optimistic" if chosen else "", "")
+    return _remark("best of", best_of_many(claim.best_of or 1) if claim.says_so else "", "")
 
 
 def interval_below_patient(claim: Claim) -> Check | None:

@@ -31,7 +31,7 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
     """
     settle(plan.loop.threads)
     _quiet()
-    history = History(run.resume, run.journal)
+    history = History(run.resume, run.journal, run.watch)
     loop = plan.loop
     loader = train_loader(train, loop.batch, loop.seed, loop.workers, plan.balanced)
     module = Training(plan, rows=len(train.images))

@@ -16,6 +16,7 @@ from assay.learning.patience import act, ended
 from assay.learning.progress import epoch_line
 from assay.runs.files import write_aside
 from assay.runs.journal import Journal
+from assay.runs.run import Watch
 
 BEST = "best.safetensors"
 
@@ -27,9 +28,10 @@ class History(L.Callback):
     newer than it after a kill; the epochs in between are trained again, to the same bytes.
     """
 
-    def __init__(self, folder: Path, journal: Journal) -> None:
+    def __init__(self, folder: Path, journal: Journal, watch: Watch | None = None) -> None:
         self.best_weights = folder / BEST
         self.journal = journal
+        self.watch = watch
         self.epochs: list[dict[str, float]] = []
         self.best = -1
 
@@ -50,6 +52,8 @@ class History(L.Callback):
         row |= _rates(trainer)
         self.journal.note("epoch", row)
         epoch_line(trainer, row)
+        if self.watch is not None:
+            self.watch(self.epochs)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """End at once where a training was killed after its last epoch; its state knows no end."""

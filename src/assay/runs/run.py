@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from assay.runs.journal import Journal
+
+Watch = Callable[[Sequence[Mapping[str, float]]], None]
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Run:
         resume: takes the state that a killed run leaves.
         journal: takes clock and progress.
         facts: the inputs to be recorded beside the model: parameters, digests, data.
+        watch: is told every epoch's row so far after each epoch, and ends the training by raising; it
+            changes nothing of one that it lets go on.
     """
 
     task: str
@@ -31,3 +35,4 @@ class Run:
     resume: Path
     journal: Journal
     facts: Mapping[str, Any] = field(default_factory=dict)
+    watch: Watch | None = None

@@ -1,6 +1,6 @@
 """A result as one line for people: value, interval, skill, what they rest on, time taken.
 
-What weakens a number stands beside it; the claim check judges by the same two sentences.
+What weakens a number stands beside it; the claim check judges by the same sentences.
 """
 
 from __future__ import annotations
@@ -62,12 +62,18 @@ def remarks(scores: Mapping[str, Any], counted: str) -> list[str]:
     # R² asks the mean of these very labels, the skill that of the training labels: one remark will do.
     if not said[1] and scores["skill"]["value"] <= 0:
         said.append("not better than the trivial predictor")
+    said.append(best_of_many(scores.get("best_of", 1)))
     return [text for text in said if text]
 
 
 def few_subjects(count: int, counted: str) -> str:
     """Return that so few subjects say nothing, or an empty text."""
     return f"{count} {counted}: too few to say" if count < FEWEST else ""
+
+
+def best_of_many(count: int) -> str:
+    """Return that the best of several is low by chance alone, or an empty text."""
+    return f"the best of {count} is optimistic" if count > 1 else ""
 
 
 def beyond_spread(r2: float) -> str:

@@ -33,6 +33,8 @@ def main(stage: Stage) -> None:
     baseline = task.baseline(train, valid)
     groups = valid.columns["group_id"]
     scores = score(task, predictions, baseline, labels, groups, params.evaluate)
+    if params.evaluate.best_of > 1:
+        scores["best_of"] = params.evaluate.best_of
     reports = Path("reports") / task.name
     write_json(reports / "metrics.json", scores)
     write_predictions(reports / "predictions.csv", valid, predictions, baseline, labels)

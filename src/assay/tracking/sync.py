@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RESULT = "assay.result"  # set last: a run without it was cut off, and is built anew
 DRAFT = "assay.draft"
+STUDY = "assay.study"  # of the runs of a search and its trials, which rest on no result
 METRICS_PER_CALL = 1000  # MLflow's limits of one log_batch
 PARAMS_PER_CALL = 100
 

@@ -1,0 +1,160 @@
+"""A study about to run: its declaration, what it rests on, and its digest; written for the workers.
+
+Lies in `.assay/search/<task>/<study>-<digest>/study.json`. The digest is over everything that a trial's
+numbers depend on: the declaration without its budget, the task's own section, and DVC's digests of the
+training's inputs (data of this split, code, locked environment). So a changed study is another one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.errors import AssayError
+from assay.params import PARAMS_FILE, STUDIES
+from assay.params_check import SEARCHED, laid_over
+from assay.runs.files import content_digest, read_json, write_text
+from assay.sections import Range, Study
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+FILE = "study.json"
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """A study, and what it rests on.
+
+    Attributes:
+        task: whose parameters are searched.
+        name: of the study.
+        declared: its declaration, as `params.yaml` has it.
+        section: the task's own section.
+        inputs: path → digest, of everything that the training reads.
+    """
+
+    task: str
+    name: str
+    declared: Values
+    section: Values
+    inputs: Mapping[str, str]
+
+    @cached_property
+    def study(self) -> Study:
+        """Return the checked declaration."""
+        return Study.model_validate(self.declared)
+
+    @cached_property
+    def digest(self) -> str:
+        """Name the study by what its numbers depend on."""
+        asked = {key: value for key, value in self.declared.items() if key != "trials"}
+        own = {part: self.section[part] for part in SEARCHED}
+        order = [list(asked["objectives"]), list(asked["space"])]
+        return content_digest([asked, order, own, dict(self.inputs)], 12)
+
+    @property
+    def title(self) -> str:
+        """Name the study in a storage that others use too."""
+        return f"{self.task}/{self.name}-{self.digest}"
+
+    def folder(self, root: Path) -> Path:
+        """Return where everything of it lies."""
+        return studies_folder(root) / self.task / f"{self.name}-{self.digest}"
+
+    @cached_property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Return the space as Optuna has it; lists among choices go as JSON, which storages hold."""
+        from optuna import distributions as kinds
+
+        found: dict[str, BaseDistribution] = {}
+        for key, values in self.study.space.items():
+            if not isinstance(values, Range):
+                found[key] = kinds.CategoricalDistribution([_plain(each) for each in values])
+            elif isinstance(values.low, int) and isinstance(values.high, int):
+                found[key] = kinds.IntDistribution(values.low, values.high, log=values.log)
+            else:
+                found[key] = kinds.FloatDistribution(values.low, values.high, log=values.log)
+        return found
+
+    def grid(self) -> Iterator[dict[str, Any]]:
+        """Yield every combination of the choices, as Optuna has them."""
+        lists = [
+            [_plain(each) for each in values]
+            for values in self.study.space.values()
+            if not isinstance(values, Range)
+        ]
+        for found in itertools.product(*lists):
+            yield dict(zip(self.study.space, found, strict=True))
+
+    def values(self, drawn: Values) -> dict[str, Any]:
+        """Return what Optuna drew as `params.yaml` would have it."""
+        found = {}
+        for key, declared in self.study.space.items():
+            if key not in drawn:  # killed while it was drawn
+                continue
+            value = drawn[key]
+            choices = declared if isinstance(declared, list) else []
+            own = [each for each in choices if _plain(each) == value and type(each) is list]
+            found[key] = own[0] if own else value
+        return found
+
+    def tried(self, drawn: Values) -> dict[str, Any]:
+        """Return the task's section with a trial's values in it."""
+        return laid_over(self.section, {**self.study.fixed, **self.values(drawn)})
+
+    def write(self, root: Path) -> Path:
+        """Write the plan for workers and `assay sync`; return its folder."""
+        folder = self.folder(root)
+        # Not `write_json`: objectives and space have an order.
+        write_text(folder / FILE, json.dumps(asdict(self), indent=2) + "\n")
+        return folder
+
+
+def studies_folder(root: Path) -> Path:
+    """Return where studies lie."""
+    return root / ".assay" / "search"
+
+
+def read_plan(folder: Path) -> StudyPlan:
+    """Read the plan that lies in a study's folder."""
+    return StudyPlan(**read_json(folder / FILE))
+
+
+def plan_study(
+    content: Mapping[str, Any], task: str, name: str | None, inputs: Mapping[str, str]
+) -> StudyPlan:
+    """Return the plan of a declared study; the only one of its task where no name is given.
+
+    Args:
+        content: of a checked `params.yaml`.
+        task: the task's name.
+        name: of the study.
+        inputs: see `StudyPlan`.
+
+    Raises:
+        AssayError: no such study, or several and no name.
+    """
+    known = (content.get(STUDIES) or {}).get(task) or {}
+    where = f"{PARAMS_FILE} · {STUDIES}.{task}"
+    if not known:
+        raise AssayError(where, "no study", "a study of that task; docs/search.md shows one")
+    if name is None and len(known) > 1:
+        raise AssayError(where, f"{len(known)} studies", f"--study {' | '.join(known)}")
+    chosen = next(iter(known)) if name is None else name
+    if chosen not in known:
+        close = difflib.get_close_matches(chosen, list(known), n=1, cutoff=0.5)
+        expected = f"did you mean {close[0]}?" if close else f"one of {', '.join(known)}"
+        raise AssayError(f"{where}.{chosen}", "no such study", expected)
+    return StudyPlan(task, chosen, known[chosen], content[task], inputs)
+
+
+def _plain(choice: Any) -> Any:
+    return json.dumps(choice) if isinstance(choice, list) else choice

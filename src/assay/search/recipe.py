@@ -1,0 +1,67 @@
+"""The end of a study: a recipe in git, with the number of trials in it, and the table of all trials."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from assay.runs.files import write_text
+from assay.search.outcome import Outcome, Tried
+
+BEST_OF = "evaluate.best_of"
+
+
+def write_recipe(found: Outcome, root: Path, number: int | None = None) -> tuple[Path, Tried]:
+    """Write `recipes/<task>/<study>.yaml` and `.csv` beside it; return the recipe's path and trial."""
+    plan = found.plan
+    folder = root / "recipes" / plan.task
+    chosen = found.choose(number)
+    path = folder / f"{plan.name}.yaml"
+    write_text(folder / f"{plan.name}.csv", _table(found))
+    write_text(path, recipe_text(found, chosen))
+    return path, chosen
+
+
+def recipe_text(found: Outcome, chosen: Tried) -> str:
+    """Return the recipe of a trial: what it is the best of, then every value that the study set."""
+    plan = found.plan
+    earlier = plan.section["evaluate"].get("best_of", 1)
+    tried = found.compared + (earlier if earlier > 1 else 0)
+    lines = [
+        f"# Study {plan.name}: the best of {found.compared} trials, {found.shown(chosen)}.",
+        f"# Trial {chosen.number}; {found.counts()}. Objectives, on validation rows:",
+        *(f"#   {name}: {aim}" for name, aim in plan.study.objectives.items()),
+        "# A choice made on these very rows flatters itself: the number travels as best_of.",
+    ]
+    if earlier > 1:
+        lines.append(f"# The study began from the best of {earlier}: {tried} in all.")
+    if len(found.objectives) > 1:
+        rule = "the nearest to the best of each objective, in the front's ranges"
+        lines.append(f"# No trial is best in all of them; of the front, without --trial: {rule}.")
+        lines += [f"#   trial {trial.number}: {found.shown(trial)}" for trial in found.front]
+    lines.append(f"# Written by `assay search {plan.task} --study {plan.name}` ({plan.digest}).")
+    values = {**plan.study.fixed, **chosen.params, BEST_OF: tried}
+    lines += [f"{plan.task}.{key}: {_written(value)}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _written(value: Any) -> str:
+    """Return a value as YAML 1.2 reads it back, in one line."""
+    from ruamel.yaml import YAML
+
+    yaml, stream = YAML(typ="safe", pure=True), io.StringIO()
+    yaml.default_flow_style = True
+    yaml.width = 10_000
+    yaml.dump([value], stream)
+    return stream.getvalue().strip()[1:-1]
+
+
+def _table(found: Outcome) -> str:
+    stream = io.StringIO()
+    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in found.rows()]
+    writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()

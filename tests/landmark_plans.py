@@ -1,0 +1,52 @@
+"""Small landmark trainings for unit tests: parameters, a plan with its set, a place to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from assay import contract
+from assay.learning.determinism import settle
+from assay.learning.plan import Plan, Set
+from assay.params import read_params, typed
+from assay.runs.journal import Journal
+from assay.runs.run import Run
+from assay.systems.ceph.tasks import (
+    landmarks_fit,
+    landmarks_model,
+)
+from assay.systems.ceph.tasks.sections import LandmarkParams
+from tests.films import films
+
+ROOT = Path(__file__).parents[1]
+NAME, SIZE, COUNT = "ceph-landmarks", 32, 12
+TASK = contract.find_task(NAME)
+FROZEN, EPOCHS = 2, 4
+State = dict[str, torch.Tensor]
+
+
+def parameters(model: Mapping[str, Any] | None = None, **train: Any) -> LandmarkParams:
+    content = read_params(ROOT / "params.yaml")[NAME]
+    content["model"] |= model or {}
+    content["train"] |= {"epochs": EPOCHS, "warmup": 1, "batch": 4, **train}
+    return typed({NAME: content}, NAME, LandmarkParams)
+
+
+def planned(params: LandmarkParams) -> tuple[Plan, Set]:
+    settle(1)
+    rows = films(COUNT, SIZE)
+    network, _ = landmarks_model.build(params.model, params.model.weights, ROOT, seed=1)
+    codec = landmarks_model.make_codec(params.model, SIZE)
+    plan = landmarks_fit.make_plan(TASK, network, codec, rows, params.train)
+    return plan, landmarks_fit.make_set(rows)
+
+
+def run_in(folder: Path) -> Run:
+    (folder / "model").mkdir(parents=True, exist_ok=True)
+    return Run(
+        NAME, folder, folder / "model", folder / "reports", folder / "resume",
+        Journal(folder / "journal.jsonl"),
+    )  # fmt: skip

@@ -1,0 +1,157 @@
+"""`assay search` as a person runs it: a study, its recipe in git, its runs in MLflow, applied."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+from tests.conftest import DATA, TASK, Project
+
+from assay.search.record import TRIAL, WHOLE
+from assay.tracking.sync import RESULT, STUDY
+
+NAME = "quick"
+
+
+def declare(project: Project, **more: object) -> None:
+    yaml = YAML()
+    path = project.folder / "params.yaml"
+    content = yaml.load(path)
+    content["search"][TASK] = {NAME: {
+        "objectives": {"mae": "minimize"},
+        "space": {"train.head_lr": [0.001, 0.003], "model.hidden": [[64], [16]]},
+        "fixed": {"train.epochs": 2}, "sampler": "random", "pruner": "none", "trials": 2, "seed": 3,
+        **more,
+    }}  # fmt: skip
+    yaml.dump(content, path)
+
+
+@pytest.fixture(scope="module")
+def first(finished_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Search once, with nobody at the tracker's address, and apply what was found."""
+    folder = tmp_path_factory.mktemp("searched") / "project"
+    shutil.copytree(finished_folder, folder, symlinks=True)
+    project = Project(folder)
+    declare(project)
+    project.commit("Declare a study")
+    away = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    return folder, project.run(
+        "python",
+        "-m",
+        "assay",
+        "search",
+        TASK,
+        "--workers",
+        "2",
+        "--apply",
+        PYTHONPATH="src",
+        **away,
+    )
+
+
+@pytest.fixture
+def searched(first: tuple[Path, str], tmp_path: Path) -> Project:
+    shutil.copytree(first[0], tmp_path / "project", symlinks=True)
+    return Project(tmp_path / "project")
+
+
+def runs(project: Project) -> dict[str, list[str]]:
+    """Return the study's runs: the kind of each, and how many points it holds."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{project.folder / '.assay/mlflow/mlflow.db'}")
+    [found] = [each for each in client.search_experiments() if each.name == TASK]
+    listed: dict[str, list[str]] = {}
+    for run in client.search_runs([found.experiment_id]):
+        tags = run.data.tags
+        if STUDY in tags:
+            points = sum(
+                len(client.get_metric_history(run.info.run_id, name)) for name in run.data.metrics
+            )
+            kind = "trial" if TRIAL in tags else "study"
+            facts = f"{run.info.status} {points} points, {len(run.data.params)} params"
+            if kind == "study":
+                pictures = client.list_artifacts(run.info.run_id, "pictures")
+                facts += f", {len(pictures)} pictures"
+            listed.setdefault(kind, []).append(facts)
+        else:
+            assert RESULT in tags
+    return listed
+
+
+def half_built(project: Project) -> None:
+    """Take the last tag from one trial's run."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{project.folder / '.assay/mlflow/mlflow.db'}")
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    run = client.search_runs(experiments, f"tags.`{TRIAL}` = '1'")[0]
+    client.delete_tag(run.info.run_id, WHOLE)
+
+
+def test_a_study_ends_as_a_recipe(first: tuple[Path, str], searched: Project) -> None:
+    said = first[1]
+    assert re.search(
+        r"^\[1/2\] trial \d: mae [\d.]+ · best mae .* · \d+ s a trial, \d+ s left$",
+        said,
+        re.MULTILINE,
+    )
+    assert re.search(
+        r"^\[2/2\] trial \d: mae [\d.]+ · best mae [\d.]+ \(trial \d\)$", said, re.MULTILINE
+    )
+    assert "is away" in said  # and the study ended all the same
+    assert "later: assay sync" in said
+    recipe = (searched.folder / "recipes" / TASK / f"{NAME}.yaml").read_text()
+    assert f"{TASK}.evaluate.best_of: 2\n" in recipe
+    table = (searched.folder / "recipes" / TASK / f"{NAME}.csv").read_text().splitlines()
+    assert len(table) == 3
+    assert f"?? recipes/{TASK}/" in searched.run("git", "status", "--porcelain")
+    line = said.partition("it runs:\n")[2].partition("\n")[0]
+    assert line.startswith(f"dvc exp run -n {NAME} -S ")
+    searched.run("git", "checkout", "params.yaml")
+    assert searched.assay("recipe", f"{TASK}/{NAME}", "--print").strip() == line
+    page = (searched.folder / f"reports/{TASK}/search-{NAME}.html").read_text()
+    assert "http" not in page  # whole in one file
+    assert page.count("data:image/png") >= 2
+
+
+def test_sync_adds_every_trial_once(searched: Project) -> None:
+    assert "2 trial(s) added" in searched.assay("sync")
+    first = runs(searched)
+    assert sorted(first) == ["study", "trial"]
+    assert len(first["study"]) == 1
+    assert len(first["trial"]) == 2
+    assert all(each.startswith("FINISHED 30 points, 2 params") for each in first["trial"])
+    assert first["study"][0].startswith("FINISHED 4 points")
+    assert not first["study"][0].endswith(" 0 pictures")
+    half_built(searched)  # as a kill between two calls leaves it
+    assert "1 trial(s) added" in searched.assay("sync")
+    assert runs(searched) == first
+    searched.run("git", "checkout", "params.yaml")  # what the experiment changed
+    said = searched.assay("search", TASK)  # the same command: nothing is trained, nothing added
+    assert "2 of 2 trials known already" in said
+    assert "trial(s) added" not in searched.assay("sync")
+    assert runs(searched) == first
+    assert "of somebody's own" not in searched.assay("doctor")
+
+
+def test_the_number_of_trials_travels_with_the_result(
+    first: tuple[Path, str], searched: Project
+) -> None:
+    assert "Running stage 'train@" in first[1].partition("to be committed; it runs:")[2]
+    assert searched.json(f"reports/{TASK}/metrics.json")["best_of"] == 2
+    assert "the best of 2 is optimistic" in searched.assay("results", TASK)
+    assert "best_of: 2" in searched.run("git", "diff", "params.yaml")
+
+
+def test_what_is_not_up_to_date_or_not_there_is_told(searched: Project) -> None:
+    before = sorted((searched.folder / ".assay/search").rglob("journal.log"))
+    assert "did you mean quick?" in searched.assay("search", TASK, "--study", "qick", fails=True)
+    searched.set(**{f"{DATA}.split.seed": 43})
+    said = searched.assay("search", TASK, fails=True)
+    assert f"not up to date: split@{DATA}" in said
+    assert f"mend: dvc repro leakage@{DATA}" in said
+    assert sorted((searched.folder / ".assay/search").rglob("journal.log")) == before

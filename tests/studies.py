@@ -1,0 +1,82 @@
+"""A study of the toy task in a folder of its own: data made here, no DVC, seconds a trial at most."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from assay.manifest.layout import Layout
+from assay.manifest.table import write_table
+from assay.params import read_params
+from assay.search.plan import StudyPlan
+
+ROOT = Path(__file__).parents[1]
+TOY = "toy-level"
+DRIVE = """
+import sys
+from pathlib import Path
+from assay.search.drive import drive
+from assay.search.plan import read_plan
+from assay.search.storage import Store
+folder, wanted, workers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+store = Store(read_plan(folder), Path.cwd())
+drive(store, Path.cwd(), wanted, workers, lambda line: print(line, flush=True), lambda: None)
+"""
+STUDY: dict[str, Any] = {
+    "objectives": {"mae": "minimize"},
+    "space": {"train.lr": {"low": 0.001, "high": 0.1, "log": True}},
+    "fixed": {"train.epochs": 3},
+    "sampler": "tpe", "pruner": "none", "trials": 4, "seed": 1,
+}  # fmt: skip
+
+
+def make_root(folder: Path) -> Path:
+    """Write the training part of grey squares, 20 sheets of two; there is no test part at all."""
+    random = np.random.default_rng(1)
+    levels = np.repeat(random.uniform(size=20), 2)
+    grey = 20 + 200 * levels[:, None, None, None] + random.normal(0, 10, (40, 16, 16, 1))
+    images = np.repeat(grey.clip(0, 255).astype(np.uint8), 3, axis=-1)
+    table = pl.DataFrame({
+        "sample_id": [f"s{number}" for number in range(40)],
+        "group_id": [f"g{number // 2}" for number in range(40)],
+        "level": levels.round(3),
+        "fold": [number // 2 % 4 for number in range(40)],
+    })  # fmt: skip
+    layout = Layout("toy")
+    write_table(folder / layout.trainval, table, {"source": "phantom", "group_kind": "sample"})
+    np.save(folder / layout.trainval_pixels, images)
+    return folder
+
+
+def toy_plan(root: Path, name: str = "quick", **declared: Any) -> StudyPlan:
+    """Write the plan of a toy study; what is named differs from `STUDY`."""
+    section = read_params(ROOT / "examples" / "toy" / "params.yaml")[TOY]
+    plan = StudyPlan(TOY, name, STUDY | declared, section, {"data/toy": "1"})
+    plan.write(root)
+    return plan
+
+
+def own_source(folder: Path) -> Path:
+    """Return a copy of the package with the toy in it, for processes."""
+    package = folder / "src" / "assay"
+    shutil.copytree(ROOT / "src" / "assay", package)
+    shutil.copytree(ROOT / "examples" / "toy", package / "systems" / "toy")
+    return package.parent
+
+
+def start(
+    source: Path, root: Path, plan: StudyPlan, trials: int, workers: int, **more: str
+) -> subprocess.Popen[str]:
+    """Start a driver in a process of its own."""
+    command = [sys.executable, "-c", DRIVE, str(plan.folder(root)), str(trials), str(workers)]
+    env = {**os.environ, "PYTHONPATH": str(source), **more}
+    return subprocess.Popen(
+        command, cwd=root, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
