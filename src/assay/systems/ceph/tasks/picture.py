@@ -42,8 +42,12 @@ def draw(predictions: npt.NDArray[np.float32], rows: Rows, folder: Path) -> None
 
 
 def _overlays(rows: Rows, said: Numbers, target: Numbers, errors: Numbers, path: Path) -> None:
-    """Draw three films; a line joins each prediction with its target."""
+    """Draw three films; a line joins each prediction with its target.
+
+    A landmark that no film has was never learned: what is said of it is left out.
+    """
     seen = ~np.isnan(errors)
+    known = seen.any(axis=0)
     mean = np.where(seen, errors, 0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
     order = np.argsort(mean, kind="stable")
     chosen = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
@@ -55,7 +59,7 @@ def _overlays(rows: Rows, said: Numbers, target: Numbers, errors: Numbers, path:
         for one, other in zip(stored[row], true[row], strict=True):
             axes.plot([one[0], other[0]], [one[1], other[1]], color="yellow", linewidth=0.8)
         axes.scatter(*true[row].T, s=9, color="lime", label="target")
-        axes.scatter(*stored[row].T, s=9, color="red", marker="x", label="predicted")
+        axes.scatter(*stored[row, known].T, s=9, color="red", marker="x", label="predicted")
         axes.set_title(f"{name}: {rows.columns['sample_id'][row]}, {mean[row]:.1f} px", fontsize=9)
         axes.set_axis_off()
     figure.axes[0].legend(fontsize=7, loc="lower right")
