@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from assay import contract
 from assay.contract import Listing
+from assay.manifest.arrays import made_records, write_records
 from assay.manifest.groups import join_groups, spelling
-from assay.manifest.index import index_images
+from assay.manifest.index import OK, index_images
 from assay.manifest.listing import settle
+from assay.manifest.parts import read_rows
+from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
 
@@ -22,3 +27,29 @@ def indexed(source: Source, listing: Listing, root: Path) -> tuple[pl.DataFrame,
     rows = settle(listing.table).sort("sample_id")
     table = index_images(rows, source, store, SIZE, "pillow")
     return table.with_columns(join_groups(spelling(table["group"]), table["digest"])), store
+
+
+def taken_in(
+    system: contract.System, source: Source, listing: Listing, params: Any, root: Path
+) -> tuple[pl.DataFrame, Any]:
+    """Return the manifest of any system, and its stored images; of a streamed one, lazily."""
+    if not isinstance(system, contract.Streaming):
+        table, store = indexed(source, listing, root)
+        return table, store.pixels()
+    table, rows = streamed(system, source, listing, params, root)
+    return table, rows.images
+
+
+def streamed(
+    system: contract.Streaming, source: Source, listing: Listing, params: Any, root: Path
+) -> tuple[pl.DataFrame, Rows]:
+    """Return the manifest of a streamed system, and its usable rows as training gets them."""
+    how, name = params.ingest, "streamed"
+    found = made_records(
+        root / "arrays", source, listing.files(), lambda write: system.stream(source, how, write)
+    )
+    facts = {**found.facts, "images": "arrays", "size": how.size, "base": source.base}
+    table = found.table.with_columns(group_id="group")
+    kept = table.filter(pl.col("status") == OK)
+    write_records(root / "records.npy", root, facts, kept["slot"].to_numpy(), name)
+    return table, read_rows(root / "records.npy", kept, facts, name, root)

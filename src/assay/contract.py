@@ -247,6 +247,44 @@ class Looking(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Streamed:
+    """What streaming a source has found.
+
+    `table` has one row a sample: `sample_id, uri` (relative to the source), `item, group, subset`, the
+    label columns, `digest`, `slot` (its place among the records, −1 where it has none), `status` and
+    `reason`. `facts` go beside those of the manifest.
+    """
+
+    table: pl.DataFrame
+    facts: Mapping[str, Any]
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """What a system offers beyond its contract whose samples are rows of array files.
+
+    They are read once, in blocks, in memory that does not grow with them. Its `read` looks at headers
+    alone: `group`, labels and faults of rows come from `stream`.
+    """
+
+    def stream(
+        self, source: Source, params: Any, write: Callable[[npt.NDArray[np.void]], None]
+    ) -> Streamed:
+        """Judge every row, and hand the records of usable ones to `write`, in order of their slots.
+
+        Args:
+            source: a local folder.
+            params: the system's section `ingest`.
+            write: takes a block of records: fields of targets, and how the structure is found, as
+                `manifest.records` reads it.
+
+        Raises:
+            SourceError: the arrays are not what they claim to be, or changed while they were read.
+        """
+        ...
+
+
 def systems() -> dict[str, System]:
     """Return every data set by name."""
     return _all("data", "SYSTEMS")

@@ -87,6 +87,16 @@ def _patience(value: object) -> object:
 Patience = Annotated[int | Literal["none"], PlainValidator(_patience)]
 
 
+def _clip(value: object) -> object:
+    """Pass `none` or a length; a union of types would be told as two faults with paths of its own."""
+    if value == "none" or (type(value) in (int, float) and value > 0):  # type: ignore[operator]
+        return value
+    raise ValueError("none, or a number above 0")
+
+
+Clip = Annotated[float | Literal["none"], PlainValidator(_clip)]
+
+
 class Train(Section):
     """What the one training loop asks of every task.
 
@@ -113,6 +123,7 @@ class Train(Section):
     stop_patience: Patience = Field(
         "none", description="epochs without a better one after which the training ends"
     )
+    clip: Clip = Field("none", description="largest length of a step's gradient, of all tensors")
 
     @model_validator(mode="after")
     def _precise(self) -> Self:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.ingest import streamed
 
 from assay import contract
 from assay.manifest.groups import join_groups, spelling
@@ -55,6 +56,8 @@ def phantom_rows(data: str) -> Rows:
     from tests.contract.test_systems import params_of as data_params
 
     system = contract.find_system(data)
+    if isinstance(system, contract.Streaming):
+        return streamed_rows(system, data_params(system))
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         (root / "phantom").mkdir()
@@ -67,6 +70,16 @@ def phantom_rows(data: str) -> Rows:
         table = system.masked(table, data_params(system).ingest).filter(status=OK)
         images = np.array(store.pixels()[store.slots(table["digest"])])
     return Rows(images, {column: table[column].to_numpy() for column in table.columns})
+
+
+def streamed_rows(system: Any, params: Any) -> Rows:
+    """Return the same of a system whose samples are rows of arrays: read from a file that is mapped."""
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        (root / "phantom").mkdir()
+        system.phantom(root / "phantom", params.phantom)
+        source = Source("phantom", root)
+        return streamed(system, source, system.read(source), params, root)[1]
 
 
 def perfect(task: contract.Task, rows: Rows) -> Any:

@@ -89,7 +89,7 @@ def test_the_toy_is_copied_in_and_runs(fresh: Project) -> None:
         stream.write((toy / "params.yaml").read_text())
     yaml = YAML()
     content = yaml.load(fresh.folder / "dvc.yaml")
-    content["vars"][0]["systems"]["toy"] = {"code": "toy"}
+    content["vars"][0]["systems"]["toy"] = {"code": "toy", "core": "__init__.py"}
     content["vars"][0]["tasks"]["toy-level"] = {"code": "toy", "data": "toy"}
     yaml.dump(content, fresh.folder / "dvc.yaml")
     fresh.commit("Add the toy")

@@ -1,8 +1,8 @@
 """Preflight: the first act of training; what cannot be learned as it stands ends here, in seconds.
 
-Data first, then what augmentation makes of them, then the network; the later ones are not asked where
-the earlier failed. Everything is done on copies, and torch's generator is put back, so that a training
-has the same bytes with and without it.
+Data and laws first, then what augmentation makes of them, then the network; the later ones are not asked
+where the earlier failed. Everything is done on copies, and torch's generator is put back, so that a
+training has the same bytes with and without it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from assay.contract import Check
 from assay.gates.preflight_data import judge_data
 from assay.gates.preflight_geometry import judge_geometry
+from assay.gates.preflight_laws import judge_laws
 from assay.gates.preflight_network import judge_network
 from assay.gates.preflight_views import judge_views
 from assay.gates.verdict import Verdict
@@ -28,7 +29,7 @@ def preflight(task: str, plan: Plan, train: Set, valid: Set, path: Path) -> None
     """
     # The GPU's generator needs no fork: training seeds it before each step.
     with torch.random.fork_rng(devices=[]):
-        checks = judge_data(plan, train, valid)
+        checks = judge_data(plan, train, valid) + judge_laws(plan)
         if _passed(checks):
             checks += judge_views(plan, train) + judge_geometry(plan, train)
         if _passed(checks):

@@ -27,6 +27,7 @@ def carry_out(plan: Plan, train: Set, valid: Set, run: Run, first_weights: str) 
     model = {
         "outputs": plan.outputs or plan.targets.outputs,
         "image_size": int(train.images.shape[-2]),
+        "channels": int(train.images.shape[-1]),
         "first_weights": first_weights,
     }
     write_record(run, chosen, model)

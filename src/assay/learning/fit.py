@@ -41,6 +41,7 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
         precision=plan.loop.precision,
         max_epochs=plan.loop.epochs,
         accumulate_grad_batches=plan.loop.accumulate,
+        gradient_clip_val=None if plan.loop.clip == "none" else plan.loop.clip,
         callbacks=[history, _states(plan, run), Progress()],
         deterministic=True,
         logger=False,

@@ -51,7 +51,7 @@ class History(L.Callback):
         act(trainer, pl_module.plan, self.best)
         row |= _rates(trainer)
         self.journal.note("epoch", row)
-        epoch_line(trainer, row)
+        epoch_line(trainer, row, min(each["valid_loss"] for each in self.epochs))
         if self.watch is not None:
             self.watch(self.epochs)
 
@@ -92,6 +92,7 @@ def _epoch_row(trainer: L.Trainer, module: Training) -> dict[str, float]:
         "epoch": trainer.current_epoch,
         "train_loss": float(torch.stack(module.train_losses).double().mean()),
         "valid_loss": float(torch.stack(module.valid_losses).double().sum() / len(targets)),
+        **_terms(module, len(targets)),
         **metrics,
     }
 
@@ -100,3 +101,12 @@ def _rates(trainer: L.Trainer) -> dict[str, float]:
     """Return the rates that the next epoch begins with."""
     groups = trainer.optimizers[0].param_groups
     return {f"lr_{group['name']}": float(group["lr"]) for group in groups}
+
+
+def _terms(module: Training, rows: int) -> dict[str, float]:
+    """Return what the validation loss is the sum of, where the plan tells it."""
+    kept = module.valid_terms
+    sums = {
+        name: torch.stack([batch[name] for batch in kept]) for name in (kept[0] if kept else ())
+    }
+    return {f"valid_{name}": float(each.double().sum() / rows) for name, each in sums.items()}

@@ -28,6 +28,7 @@ class Training(L.LightningModule):
         self.train_losses: list[Tensor] = []
         self.valid_losses: list[Tensor] = []
         self.predictions: list[Tensor] = []
+        self.valid_terms: list[dict[str, Tensor]] = []
         self.targets: list[Tensor] = []
 
     def configure_optimizers(self) -> Any:
@@ -77,7 +78,7 @@ class Training(L.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
-        for kept in (self.valid_losses, self.predictions, self.targets):
+        for kept in (self.valid_losses, self.valid_terms, self.predictions, self.targets):
             kept.clear()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -87,4 +88,7 @@ class Training(L.LightningModule):
         self.valid_losses.append(self.plan.loss(outputs, targets) * len(targets))
         read = self.plan.read
         self.predictions.append((outputs if read is None else read(outputs)).cpu())
+        if self.plan.terms is not None:
+            terms = self.plan.terms(outputs, targets)
+            self.valid_terms.append({name: term * len(targets) for name, term in terms.items()})
         self.targets.append(targets.cpu())

@@ -65,6 +65,27 @@ class Set:
     decode: Callable[[Targets], npt.NDArray[Any]] | None = None
 
 
+@dataclass(frozen=True)
+class Law:
+    """One thing that what is shown takes for granted, judged.
+
+    Attributes:
+        name: of the law.
+        holds: whether it does.
+        expected: what would be right.
+        found: what was found, by how much where it is wrong.
+        checked: how many were.
+        rows: what breaks it.
+    """
+
+    name: str
+    holds: bool
+    expected: str
+    found: str
+    checked: int
+    rows: Sequence[Any] = ()
+
+
 class Geometry(Protocol):
     """Augmentation that moves images and their points alike; `moves` is what it drew."""
 
@@ -117,6 +138,8 @@ class Loop(Protocol):
     def plateau_factor(self) -> float: ...
     @property
     def stop_patience(self) -> int | Literal["none"]: ...
+    @property
+    def clip(self) -> float | Literal["none"]: ...
 
 
 @dataclass(frozen=True)
@@ -137,6 +160,9 @@ class Plan:
         read: the network's outputs → predictions (b, outputs), which alone are kept of a validation;
             none where the outputs are the predictions.
         outputs: numbers of one prediction, where they are others than the kind of targets has.
+        terms: (outputs, targets) → what the loss is the sum of, by name; of validation, each is a column
+            `valid_<name>` of the history.
+        laws: judges what twins and augmentation take for granted, asked by the preflight.
     """
 
     network: nn.Module
@@ -151,6 +177,8 @@ class Plan:
     balanced: bool = False
     read: Callable[[Tensor], Tensor] | None = None
     outputs: int | None = None
+    terms: Callable[[Tensor, Tensor], Mapping[str, Tensor]] | None = None
+    laws: Callable[[], Sequence[Law]] | None = None
 
     def views(self, images: Tensor, targets: Tensor, training: bool) -> tuple[Inputs, Tensor]:
         """Return what network and loss are fed; augmented, points and all, where `training`."""

@@ -24,9 +24,16 @@ class Progress(TQDMProgressBar):
         return Tqdm(disable=True)
 
 
-def epoch_line(trainer: L.Trainer, row: Mapping[str, float]) -> None:
-    """Print one epoch, above the bar where there is one."""
-    shown = {name: value for name, value in row.items() if not name.startswith(("epoch", "lr_"))}
+def epoch_line(trainer: L.Trainer, row: Mapping[str, float], best: float) -> None:
+    """Print one epoch, above the bar where there is one; `best` is the lowest validation loss so far.
+
+    `lr` is the highest of the parts' rates.
+    """
+    rates = [value for name, value in row.items() if name.startswith("lr_")]
+    loop = {"train_loss": row["train_loss"], "val_loss": row["valid_loss"], "best_val": best}
+    hidden = ("epoch", "lr_", "train_loss", "valid_loss")
+    own = {name: value for name, value in row.items() if not name.startswith(hidden)}
+    shown = {**loop, "lr": max(rates), **own}
     figures = " ".join(f"{name}={value:.4g}" for name, value in shown.items())
     line = f"[EPOCH] {int(row['epoch']) + 1}/{trainer.max_epochs} {figures}"
     if trainer.progress_bar_callback is not None and trainer.progress_bar_callback.is_enabled:

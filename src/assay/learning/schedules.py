@@ -37,7 +37,7 @@ def rate(schedule: Schedule, epoch: float) -> float:
     return schedule[-1].last
 
 
-def warmup_cosine(epochs: int, warmup: int, peak: float, final: float) -> Schedule:
+def warmup_cosine(epochs: int, warmup: float, peak: float, final: float) -> Schedule:
     """Return 0 → `peak` over `warmup` epochs, then one half-cosine `peak` → `final`."""
     cosine = Piece(warmup, epochs, peak, final, "cosine")
     return [Piece(0, warmup, 0.0, peak), cosine] if warmup else [cosine]

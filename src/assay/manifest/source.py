@@ -75,6 +75,11 @@ class Source:
             return f"zip://{name}::{self.base}"
         return f"{self.base}/{name}"
 
+    def path(self, name: str) -> Path | None:
+        """Return where a file of a local folder lies; None in an archive or behind a URL."""
+        uri = self.uri(name)
+        return self._local(uri) if _is_plain(uri) else None
+
     def read(self, uri: str, stamp: Stamp | None = None) -> bytes:
         """Return a file's content; with its stamp, a file fetched before is not fetched again.
 

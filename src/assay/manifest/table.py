@@ -14,6 +14,7 @@ from assay.errors import AssayError
 from assay.runs.files import write_aside
 
 FACTS = b"assay"
+GROUP = 1 << 16  # rows that are encoded at once, so that writing takes no second table in memory
 
 
 def write_table(path: Path, table: pl.DataFrame, facts: Mapping[str, Any]) -> None:
@@ -21,7 +22,9 @@ def write_table(path: Path, table: pl.DataFrame, facts: Mapping[str, Any]) -> No
     arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
     stamp = json.dumps(dict(facts), sort_keys=True, ensure_ascii=False).encode()
     arrow = arrow.replace_schema_metadata({FACTS: stamp})
-    write_aside(path, lambda aside: pq.write_table(arrow, aside, compression="zstd"))
+    write_aside(
+        path, lambda aside: pq.write_table(arrow, aside, row_group_size=GROUP, compression="zstd")
+    )
 
 
 def read_table(path: Path, stage: str) -> tuple[pl.DataFrame, dict[str, Any]]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 from PIL import Image
 
+from assay.manifest.arrays import kept_pictures
 from assay.manifest.store import kept_images
 
 SIDE = 96  # px: several in a row of a page, and still a picture
@@ -33,7 +34,8 @@ def thumbnails(
     """
     chosen = pl.Series("sample_id", sorted(set(samples)), dtype=pl.String)
     rows = manifest.filter(pl.col("sample_id").is_in(chosen.implode()) & pl.col("stored"))
-    pixels, slots = kept_images(root, facts, rows["digest"], name)
+    find = kept_pictures if "fields" in facts else kept_images
+    pixels, slots = find(root, facts, rows["digest"], name)
     return {
         sample: encode(pixels[slot]) for sample, slot in zip(rows["sample_id"], slots, strict=True)
     }

@@ -13,6 +13,7 @@ import numpy as np
 from assay import contract
 from assay.errors import AssayError, RegistryError
 from assay.manifest.layout import Layout
+from assay.manifest.parts import read_rows
 from assay.manifest.rows import Rows
 from assay.manifest.table import read_table
 from assay.params import PARAMS_FILE, read_params, typed
@@ -77,12 +78,11 @@ class Case:
     def validation(self) -> Rows:
         """Return those rows, in their order."""
         layout = Layout(self.task.data)
-        table, _ = read_table(self.pinned.file(layout.trainval), f"split@{self.task.data}")
+        table, facts = read_table(self.pinned.file(layout.trainval), f"split@{self.task.data}")
         place = {str(name): row for row, name in enumerate(table["sample_id"])}
-        pixels = np.load(self.pinned.file(layout.trainval_pixels), mmap_mode="r")
-        chosen = [place[name] for name in self.scored.sample_ids]
-        columns = {name: table[name].to_numpy()[chosen] for name in table.columns}
-        return Rows(pixels[chosen], columns)
+        pixels = self.pinned.file(layout.trainval_pixels)
+        rows = read_rows(pixels, table, facts, self.task.data, self.root)
+        return rows.where(np.array([place[name] for name in self.scored.sample_ids]))
 
     @cached_property
     def replaced(self) -> set[str]:

@@ -68,7 +68,7 @@ def unnamed_images(root: Path, objects: Objects) -> list[Path]:
     facts, blind = _manifests(root, objects)
     named = {each[key] for each in facts for key in ("images", "base") if key in each}
     gone = []
-    for folder in (root / ".assay" / "images", root / ".assay" / "phantom"):
+    for folder in (root / ".assay" / kind for kind in ("arrays", "images", "phantom")):
         for path in sorted(folder.glob("*")):
             stem = next(
                 path.name.removesuffix(part) for part in reversed(PARTS) if path.name.endswith(part)

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from assay import contract
 from assay.errors import RegistryError
 from assay.learning.scoring import score
+from assay.manifest.arrays import open_raw
 from assay.manifest.layout import Layout
+from assay.manifest.parts import read_rows
 from assay.manifest.rows import Rows
 from assay.manifest.table import read_table
 from assay.params import PARAMS_FILE, declared_part, read_params, typed
@@ -135,8 +136,10 @@ def _enter(root: Path, version: Version, reason: str) -> Entry:
 def _ensure_here(root: Path, version: Version) -> None:
     """Refuse where a file that the look reads is not in this cache: that must not use up a look."""
     pinned, layout = Pinned(root, version.commit), Layout(contract.find_task(version.task).data)
-    for path in (layout.sealed, layout.sealed_pixels, layout.trainval):
+    for path in (layout.sealed, layout.sealed_pixels, layout.trainval, layout.trainval_pixels):
         pinned.file(path)
+    _, facts = read_table(pinned.file(layout.trainval), f"split@{layout.name}")
+    open_raw(root, facts, layout.name)
 
 
 def _ensure_may_look(root: Path, version: Version, budget: Budget) -> None:
@@ -181,18 +184,18 @@ def _score_sealed_rows(root: Path, version: Version) -> dict[str, Any]:
     params = declared_part(record["params"], task.name, task.params)
     how = typed(read_params(root / PARAMS_FILE), task.name, task.params).evaluate
     layout = Layout(task.data)
-    table, _ = read_table(pinned.file(layout.sealed), f"split@{task.data}")
+    table, facts = read_table(pinned.file(layout.sealed), f"split@{task.data}")
     known, _ = read_table(pinned.file(layout.trainval), f"split@{task.data}")
-    images = np.load(pinned.file(layout.sealed_pixels), mmap_mode="r")
-    sealed = _rows(table, images)
-    learned = known.filter(pl.col("fold") != params.train.fold)
-    # The trivial predictor reads labels alone: the training images stay where they are.
-    unseen = np.broadcast_to(np.uint8(0), (len(learned), 1, 1, 3))
-    baseline = task.baseline(_rows(learned, unseen), sealed)
+    sealed = read_rows(pinned.file(layout.sealed_pixels), table, facts, task.data, root)
+    whole = read_rows(pinned.file(layout.trainval_pixels), known, facts, task.data, root)
+    learned = whole.columns["fold"] != params.train.fold
+    baseline = task.baseline(_labels(whole, learned), sealed)
     predictions = task.restore(predict_with(root, version, sealed.images), sealed)
     labels = task.labels(sealed)
     return score(task, predictions, baseline, labels, sealed.columns["group_id"], how)
 
 
-def _rows(table: pl.DataFrame, images: npt.NDArray[np.uint8]) -> Rows:
-    return Rows(images, {name: table[name].to_numpy() for name in table.columns})
+def _labels(rows: Rows, mask: npt.NDArray[np.bool_]) -> Rows:
+    """Return rows for the trivial predictor, which reads labels alone: the images stay where they are."""
+    unseen = np.broadcast_to(np.uint8(0), (int(mask.sum()), 1, 1, 3))
+    return Rows(unseen, {name: column[mask] for name, column in rows.columns.items()})

@@ -118,8 +118,8 @@ def _signature(model: Mapping[str, Any]) -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    size = model["image_size"]
-    images = TensorSpec(np.dtype("uint8"), (-1, size, size, 3), "images")
+    size, channels = model["image_size"], model.get("channels", 3)  # older records are of colour
+    images = TensorSpec(np.dtype("uint8"), (-1, size, size, channels), "images")
     values = TensorSpec(np.dtype("float32"), (-1, model["outputs"]))
     return ModelSignature(Schema([images]), Schema([values]))
 

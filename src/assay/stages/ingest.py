@@ -5,11 +5,14 @@ Order: conflicts are judged on all rows, then policy, then filters, then groups.
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from assay import contract
-from assay.contract import Listing, System
+from assay.contract import Listing, Streaming, System
 from assay.errors import SourceError
+from assay.manifest.arrays import arrays_place, made_records
 from assay.manifest.conflicts import apply_policy
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.images import require
@@ -26,38 +29,72 @@ from assay.runs.lock import held
 from assay.sections import DataParams
 from assay.stages.launch import Stage
 
+Read = tuple[pl.DataFrame, dict[str, Any]]  # rows with status and reason, and facts about them
+
 
 def main(stage: Stage) -> None:
     """Write `manifest.parquet` of the data set `stage.item`, and keep its images below `.assay`."""
     system = contract.find_system(stage.item)
     params = stage.params(system.params)
-    require(params.ingest.decoder)
     base = _base(stage, system, params)
     source = Source(base, stage.root)
     listing = system.read(source)
     facts, stated_kind = provenance(system.name, params.source, listing.files(), source)
-    facts |= {"group_kind": _group_kind(listing, stated_kind), "target": system.target}
-    size, decoder, fit = params.ingest.size, params.ingest.decoder, system.fit
-    place = store_place(system.name, base, size, decoder, fit)
-    facts |= {"base": base, "size": size, "fit": fit, "images": place}
-    with held(
-        stage.root / f"{facts['images']}.lock", "another process opens these images; waiting"
-    ):
-        store = ImageStore(stage.root / facts["images"], size)
-        rows = settle(listing.table).sort("sample_id")
-        table = index_images(rows, source, store, size, decoder, fit)
+    facts |= {
+        "group_kind": _group_kind(listing, stated_kind),
+        "target": system.target,
+        "base": base,
+    }
+    read = _streamed if isinstance(system, Streaming) else _indexed
+    table, more = read(stage, system, params, source, listing)
     table = _decide(system.masked(table, params.ingest), system, params)
     _ensure_usable(system, table, params.source)
-    write_table(Layout(system.name).manifest, table, facts)
+    write_table(Layout(system.name).manifest, table, facts | more)
     _report(system, table)
+
+
+def _indexed(
+    stage: Stage, system: System, params: DataParams, source: Source, listing: Listing
+) -> Read:
+    """Open the images that changed, and keep them at one size."""
+    size, decoder, fit = params.ingest.size, params.ingest.decoder, system.fit
+    require(decoder)
+    place = store_place(system.name, source.base, size, decoder, fit)
+    with held(stage.root / f"{place}.lock", "another process opens these images; waiting"):
+        store = ImageStore(stage.root / place, size)
+        rows = settle(listing.table).sort("sample_id")
+        table = index_images(rows, source, store, size, decoder, fit)
+    return table, {"size": size, "fit": fit, "images": place}
+
+
+def _streamed(
+    stage: Stage, system: System, params: DataParams, source: Source, listing: Listing
+) -> Read:
+    """Read the arrays in blocks, and keep what their rows are once usable."""
+    assert isinstance(system, Streaming)
+    how, stream = params.ingest, system.stream
+    asked = how.model_dump(exclude={"max_broken_share"})
+    place = arrays_place(system.name, source.base, asked, _code(stage))
+    with held(stage.root / f"{place}.lock", "another process reads these arrays; waiting"):
+        streamed = made_records(
+            stage.root / place, source, listing.files(),
+            lambda write: stream(source, how, write),
+        )  # fmt: skip
+    names = streamed.table["uri"].unique().to_list()
+    full = pl.col("uri").replace_strict(names, [source.uri(name) for name in names])
+    table = streamed.table.with_columns(full, stored=pl.col("slot") >= 0)
+    return table, {**streamed.facts, "size": how.size, "fit": system.fit, "images": place}
 
 
 def _base(stage: Stage, system: System, params: DataParams) -> str:
     """Return where the source lies; a phantom is made first."""
     if params.source != PHANTOM:
         return params.source.rstrip("/")
-    code = content_digest({path: md5 for path, md5 in stage.inputs.items() if "src/" in path})
-    return made_phantom(stage.root, system, params.phantom, code)
+    return made_phantom(stage.root, system, params.phantom, _code(stage))
+
+
+def _code(stage: Stage) -> str:
+    return content_digest({path: md5 for path, md5 in stage.inputs.items() if "src/" in path})
 
 
 def _decide(table: pl.DataFrame, system: System, params: DataParams) -> pl.DataFrame:
@@ -69,6 +106,8 @@ def _decide(table: pl.DataFrame, system: System, params: DataParams) -> pl.DataF
             status=pl.when(outside).then(pl.lit(FILTERED)).otherwise("status"),
             reason=pl.when(outside).then(pl.lit(reason)).otherwise("reason"),
         )
+    if isinstance(system, Streaming):  # equal bytes have one group already: it is made of them
+        return table.with_columns(group_id=pl.col("group"))
     return table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
 
 

@@ -14,16 +14,20 @@ from assay.manifest.layout import Layout
 from assay.manifest.source import Source
 from assay.manifest.store import kept_images
 from assay.manifest.table import read_table, write_table
-from assay.similar.find import Similar, find_similar
+from assay.similar.find import SCHEMA, Similar, find_similar
 from assay.stages.launch import Stage
 
 
 def main(stage: Stage) -> None:
     """Write `similar.parquet`: near-identical pairs of `stage.item`, and how they were found."""
-    params = stage.params(contract.find_system(stage.item).params).similar
+    system = contract.find_system(stage.item)
+    params = stage.params(system.params).similar
     layout = Layout(stage.item)
     manifest, facts = read_table(layout.manifest, f"ingest@{stage.item}")
     rows = manifest.filter(pl.col("status") == OK)
+    if isinstance(system, contract.Streaming):
+        _by_group(layout, rows)
+        return
     pixels, slots = kept_images(stage.root, facts, rows["digest"], stage.item)
     originals = Originals(rows, Source(facts["base"], stage.root), stage.item)
     found = find_similar(
@@ -43,6 +47,18 @@ def main(stage: Stage) -> None:
     counts = {key: value for key, value in asdict(found).items() if key != "pairs"}
     write_table(layout.similar, pairs, {**counts, "images": len(rows)})
     _report(found, len(rows))
+
+
+def _by_group(layout: Layout, rows: pl.DataFrame) -> None:
+    """Write an empty table: what is alike among computed pictures is exactly so, and shares a group."""
+    names = {"hash_distance": pl.Int64, "sample_a": pl.String, "sample_b": pl.String}
+    empty = pl.DataFrame(schema={**SCHEMA, **names}).drop("a", "b")
+    alike = len(rows) - rows["group_id"].n_unique()
+    write_table(layout.similar, empty, {"search": "none: compared exactly", "images": len(rows)})
+    print(
+        f"similar: {len(rows)} rows are compared exactly, modulo their symmetries, by ingest: {alike}"
+        " share another's group; near-identical ones are not looked for"
+    )
 
 
 class Originals:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from assay import contract
+from assay.manifest.arrays import write_records
 from assay.manifest.groups import join_pairs
 from assay.manifest.index import OK
 from assay.manifest.layout import Layout
@@ -17,8 +19,6 @@ from assay.manifest.store import kept_images
 from assay.manifest.table import read_table, write_table
 from assay.runs.files import content_digest, write_aside
 from assay.stages.launch import Stage
-
-Kept = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]  # images, and each row's place among them
 
 
 def main(stage: Stage) -> None:
@@ -40,10 +40,14 @@ def main(stage: Stage) -> None:
         "test": how.test,
     }
     write_table(layout.splits, splits, facts)
-    images = kept_images(stage.root, facts, rows["digest"], stage.item)
     whole = rows.with_columns(splits["fold"])
-    _write_part(layout.trainval, layout.trainval_pixels, whole, images, ~is_test, facts)
-    _write_part(layout.sealed, layout.sealed_pixels, whole, images, is_test, facts)
+    for table, pixels, mask in (
+        (layout.trainval, layout.trainval_pixels, ~is_test),
+        (layout.sealed, layout.sealed_pixels, is_test),
+    ):
+        part = whole.filter(pl.Series(mask))
+        write_table(table, part, facts)
+        write_aside(pixels, partial(_fill, stage, facts, part))
     _report(whole, is_test)
 
 
@@ -59,26 +63,22 @@ def _grouped(rows: pl.DataFrame, similar: pl.DataFrame, policy: str) -> pl.DataF
     return rows.with_columns(joined)
 
 
-def _write_part(
-    table_path: Path, pixels_path: Path, rows: pl.DataFrame, images: Kept,
-    mask: np.ndarray[Any, Any], facts: dict[str, Any],
-) -> None:  # fmt: skip
-    """Write one part; its image file is filled row by row, so that memory does not grow with it."""
-    write_table(table_path, rows.filter(pl.Series(mask)), facts)
-    pixels, slots = images
-
-    def fill(aside: Path) -> None:
-        shape = (int(mask.sum()), *pixels.shape[1:])
-        if shape[0] == 0:  # numpy cannot map an empty file
-            with aside.open("wb") as stream:
-                np.save(stream, np.empty(shape, dtype=np.uint8))
-            return
-        part = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=shape)
-        for target, slot in enumerate(slots[mask]):
-            part[target] = pixels[slot]
-        part.flush()
-
-    write_aside(pixels_path, fill)
+def _fill(stage: Stage, facts: dict[str, Any], rows: pl.DataFrame, aside: Path) -> None:
+    """Write what the part's images are, row by row, so that memory does not grow with it."""
+    if "fields" in facts:
+        slots = rows["slot"].to_numpy()
+        write_records(aside, stage.root, facts, slots, stage.item)
+        return
+    pixels, slots = kept_images(stage.root, facts, rows["digest"], stage.item)
+    shape = (len(rows), *pixels.shape[1:])
+    if shape[0] == 0:  # numpy cannot map an empty file
+        with aside.open("wb") as stream:
+            np.save(stream, np.empty(shape, dtype=np.uint8))
+        return
+    part = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=shape)
+    for target, slot in enumerate(slots):
+        part[target] = pixels[slot]
+    part.flush()
 
 
 def _report(rows: pl.DataFrame, is_test: np.ndarray[Any, Any]) -> None:

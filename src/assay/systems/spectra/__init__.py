@@ -1,0 +1,1 @@
+"""System `spectra`: metasurface structures and their spectra on a Bayer cell."""

@@ -1,0 +1,88 @@
+"""Data of `spectra`: metasurface structures and what each cell of the sensor gets, as `.npy` parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from assay.contract import Check, Listing, Range, Rule, Streamed
+from assay.errors import SourceError
+from assay.manifest.source import Source
+from assay.sections import Ingest
+from assay.systems.spectra.data import labels
+from assay.systems.spectra.data.parts import find_parts
+from assay.systems.spectra.data.sections import Phantom, SpectraIngest, SpectraParams
+from assay.systems.spectra.data.stream import Write, stream_parts
+
+
+class Metasurface:
+    """The system `spectra`."""
+
+    name = "spectra"
+    target = "mean"
+    fit = "stretch"
+    params = SpectraParams
+
+    def phantom(self, folder: Path, params: Phantom) -> None:
+        """Write a phantom of the published parts."""
+        from assay.systems.spectra.data.phantom import write_set
+
+        write_set(folder, params)
+
+    def read(self, source: Source) -> Listing:
+        """List the rows by the headers of their files; `stream` reads what they hold.
+
+        Raises:
+            SourceError: a file is not what its header says, or belongs to no part.
+        """
+        parts = find_parts(source)
+        tables = [
+            pl.select(item=pl.int_range(len(part)), uri=pl.lit(part.structures.name)).with_columns(
+                sample_id=f"{part.number}-" + pl.col("item").cast(pl.String)
+            )
+            for part in parts
+        ]
+        none = {"group": pl.String, "mean": pl.Float64, "fault": pl.String}
+        table = pl.concat(tables).with_columns(
+            pl.lit(None, dtype=kind).alias(name) for name, kind in none.items()
+        )
+        files = [file.name for part in parts for file in part.files if file != part.structures]
+        return Listing(table.with_columns(subset="uri"), "content", files)
+
+    def stream(self, source: Source, params: SpectraIngest, write: Write) -> Streamed:
+        """Judge every row, and write the targets of the usable ones.
+
+        Raises:
+            SourceError: the arrays are not what the parameters or their kind say.
+        """
+        parts = find_parts(source)
+        if parts[0].side != params.size:
+            raise SourceError(
+                source.base, f"structures of {parts[0].side} px", f"{params.size} px (ingest.size)",
+                f"dvc exp run -S {self.name}.ingest.size={parts[0].side}",
+            )  # fmt: skip
+        streamed = stream_parts(parts, params, write)
+        for part, counts in zip(parts, streamed.facts["parts"], strict=True):
+            said = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+            print(f"  part {part.number}: {len(part)} rows, {said}")
+        zero, unit = streamed.facts["values"]
+        print(f"  structures hold {zero} and {unit}, spectra are stored {streamed.facts['stored']}")
+        return streamed
+
+    def filters(self, params: Ingest) -> Sequence[Range]:
+        """Use every spectrum that was computed."""
+        return []
+
+    def masked(self, table: pl.DataFrame, params: Ingest) -> pl.DataFrame:
+        """Return the manifest as it is."""
+        return table
+
+    def rules(self) -> Sequence[Rule]:
+        """Power is conserved; see `labels`."""
+        return labels.rules()
+
+    def checks(self, table: pl.DataFrame) -> Sequence[Check]:
+        """Tell premises and parts; see `labels`."""
+        return labels.checks(table)

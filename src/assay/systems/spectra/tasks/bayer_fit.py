@@ -1,0 +1,96 @@
+"""The plan of a training: structures and their twins, AdamW, warm-up and cosine, terms logged apart."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from torch import nn
+
+from assay.gates.training import carry_out
+from assay.learning.determinism import settle
+from assay.learning.optics.symmetry import SYMMETRIES
+from assay.learning.plan import Floats, Images, Metrics, Part, Plan, Set, Targets
+from assay.learning.schedules import warmup_cosine
+from assay.learning.spectra.laws import GREEN
+from assay.learning.spectra.losses import LOSSES
+from assay.learning.spectra.twins import Twins
+from assay.learning.targets import Values
+from assay.systems.spectra.tasks import bayer_model
+from assay.systems.spectra.tasks.laws import judge_laws
+from assay.systems.spectra.tasks.names import cells
+
+if TYPE_CHECKING:
+    from assay.contract import Task
+    from assay.learning.spectra.loss import Loss
+    from assay.manifest.rows import Rows
+    from assay.runs.run import Run
+    from assay.systems.spectra.tasks.sections import BayerParams, BayerTrain
+
+
+def run_training(task: Task, train: Rows, valid: Rows, params: BayerParams, run: Run) -> None:
+    """Make the twins, build the network about their mean, and carry its plan out."""
+    settle(params.train.threads)
+    learns = make_twins(task, train, params.train)
+    network = bayer_model.build(params.model, learns.targets.shape[-1], params.train.seed)
+    bayer_model.centre(network, learns.targets)
+    print(
+        f"symmetry {params.train.symmetry}: {len(train)} structures, {len(learns.images)} views",
+        flush=True,
+    )
+    plan = make_plan(task, network, train, params)
+    carry_out(plan, learns, make_set(task, valid), run, "none")
+
+
+def make_set(task: Task, rows: Rows) -> Set:
+    """Return structures as they stand; of validation there are no twins."""
+    spectra = cells(task.labels(rows))
+    return Set(rows.images, spectra, spectra, rows.columns["sample_id"])
+
+
+def make_twins(task: Task, rows: Rows, how: BayerTrain) -> Set:
+    """Return every distinct view of the rows; the preflight leads its spectra back to the manifest's."""
+    spectra = cells(task.labels(rows))
+    twins = Twins(rows.images, spectra, SYMMETRIES[how.symmetry])
+    return Set(
+        cast("Images", twins), twins.spectra(spectra), spectra[twins.rows],
+        rows.columns["sample_id"][twins.rows], twins.undone,
+    )  # fmt: skip
+
+
+def make_plan(task: Task, network: nn.Module, train: Rows, params: BayerParams) -> Plan:
+    """Return the training of `network`; epochs are scored as predictions are, but not averaged."""
+    how, spectra = params.train, cells(task.labels(train))
+    loss = make_loss(how)
+
+    def metrics(predictions: Floats, targets: Targets) -> Metrics:
+        return task.metrics(*(each.reshape(len(each), -1) for each in (predictions, targets)))
+
+    learning = [value for value in network.parameters() if value.requires_grad]
+    schedule = warmup_cosine(how.epochs, how.warmup_share * how.epochs, how.lr, how.lr_final)
+    return Plan(
+        network=network,
+        loss=loss,
+        prepare=bayer_model.Structures(params.model.input),
+        metrics=metrics,
+        rank=task.rank,
+        parts=[Part("network", learning, schedule, how.lr)],
+        loop=how,
+        targets=Values(-GREEN, 1 + GREEN, shape=spectra.shape[1:]),
+        terms=loss.terms,
+        laws=partial(
+            judge_laws, how.symmetry, train.images, spectra, np.asarray(train.columns["sample_id"])
+        ),
+    )
+
+
+def make_loss(how: BayerTrain) -> Loss:
+    """Return the loss with those of the section's weights that it has; others keep its own."""
+    kind = LOSSES[how.loss].find()
+    weights = {
+        each.name: getattr(how, each.name) for each in fields(kind) if hasattr(how, each.name)
+    }
+    made: Loss = kind(**weights)
+    return made

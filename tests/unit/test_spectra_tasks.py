@@ -1,0 +1,179 @@
+"""The task `spectra-bayer`: twins after the split, terms apart, averages that obey the maps."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.spectra_set import SIDE, ingest, rows_of, small_set
+
+from assay.errors import ParamsError
+from assay.learning.module import Training
+from assay.learning.optics.symmetry import MAPS, SYMMETRIES
+from assay.learning.spectra.averaging import equivariance_error
+from assay.learning.spectra.twins import Twins
+from assay.manifest.records import LazyImages
+from assay.manifest.rows import Rows
+from assay.params import read_params, typed
+from assay.runs.journal import Journal
+from assay.runs.record import HISTORY, WEIGHTS
+from assay.runs.run import Run
+from assay.systems.spectra.tasks import bayer_fit, bayer_model
+from assay.systems.spectra.tasks.bayer import Bayer
+from assay.systems.spectra.tasks.sections import BayerParams
+
+ROOT = Path(__file__).parents[2]
+TASK = Bayer()
+
+
+def params_of(model: dict[str, Any] | None = None, **train: Any) -> BayerParams:
+    """Return a small form of the section."""
+    content = read_params(ROOT / "params.yaml")
+    own = content[TASK.name]
+    own["model"] |= {"stem": 8, "stages": [8, 16], "width": 16, "heads": 2, "layers": 1} | (
+        model or {}
+    )
+    own["train"] |= {"epochs": 2, "batch": 8} | train
+    return typed(content, TASK.name, TASK.params)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Rows:
+    table, facts = ingest(small_set(tmp_path / "set"), tmp_path)
+    return rows_of(table, facts, tmp_path)
+
+
+def run_in(folder: Path) -> Run:
+    (folder / "model").mkdir(parents=True)
+    return Run(
+        TASK.name, folder, folder / "model", folder / "reports", folder / "resume",
+        Journal(folder / "journal.jsonl"), {"params": {}, "key": "0"},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("symmetry", "each"), [("none", 1), ("rot180", 2), ("shift8", 4), ("full32", 16)]
+)
+def test_twins_are_the_distinct_views(rows: Rows, symmetry: str, each: int) -> None:
+    made = bayer_fit.make_twins(TASK, rows, params_of(symmetry=symmetry).train)
+    assert isinstance(rows.images, LazyImages)
+    assert made.images.shape == (each * len(rows), SIDE, SIDE, 1)
+    views = {
+        (image.tobytes(), target.tobytes())
+        for image, target in zip(made.images[:], made.targets, strict=True)
+    }
+    assert len(views) == each * len(rows)  # none stands twice
+
+
+def test_each_view_is_its_structure_moved_and_its_spectra_permuted(rows: Rows) -> None:
+    spectra = TASK.labels(rows).reshape(len(rows), 2, 2, -1)
+    twins = Twins(rows.images, spectra, SYMMETRIES["full32"])
+    chosen = np.arange(len(twins))[::7]
+    images, targets = twins[chosen], twins.spectra(spectra)
+    for view, image in zip(chosen, images, strict=True):
+        row, one = twins.rows[view], twins.maps[twins.places[view]]
+        assert np.array_equal(image[..., 0], one.structures(rows.images[int(row)][..., 0]))
+        assert np.array_equal(targets[view], one.spectra(spectra[row]))
+    assert np.array_equal(twins[3], twins[3:4][0])
+    assert np.array_equal(twins.undone(targets), spectra[twins.rows])
+
+
+def test_training_logs_the_terms_apart(rows: Rows, tmp_path: Path) -> None:
+    run = run_in(tmp_path / "run")
+    TASK.fit(rows, rows, params_of(), run)
+    with (run.folder / HISTORY).open() as stream:
+        epochs = list(csv.DictReader(stream))
+    for epoch in epochs:
+        terms = [float(epoch[name]) for name in ("valid_mse", "valid_corr")]
+        assert sum(terms) == pytest.approx(float(epoch["valid_loss"]), rel=1e-5)
+        assert min(terms) > 0
+
+
+def test_the_gradient_is_clipped(rows: Rows, tmp_path: Path, monkeypatch: Any) -> None:
+    lengths: list[float] = []
+
+    def keep(module: Training, *_: Any) -> None:
+        grads = [p.grad for p in module.network.parameters() if p.grad is not None]
+        lengths.append(float(torch.stack([grad.norm() for grad in grads]).norm()))
+
+    monkeypatch.setattr(Training, "on_train_batch_end", keep)
+    for number, clip in enumerate(["none", 1e-3]):
+        TASK.fit(rows, rows, params_of(clip=clip, epochs=1), run_in(tmp_path / str(number)))
+    half = len(lengths) // 2
+    assert max(lengths[:half]) > 1e-2
+    assert max(lengths[half:]) == pytest.approx(1e-3, rel=1e-3)
+
+
+@pytest.mark.parametrize("loss", ["mse_pearson", "weighted_smooth"])
+def test_a_loss_takes_those_weights_that_it_has(loss: str) -> None:
+    made = bayer_fit.make_loss(params_of(loss=loss, w_mse=2.0, w_corr=0.3, w_smooth=0.4).train)
+    assert made.w_mse == 2.0  # type: ignore[attr-defined]
+    assert getattr(made, "w_corr", 0.3) == 0.3
+    assert getattr(made, "w_smooth", 0.4) == 0.4
+
+
+@pytest.mark.parametrize("symmetry", ["rot180", "shift8", "full32"])
+def test_an_averaged_prediction_obeys_every_map(rows: Rows, tmp_path: Path, symmetry: str) -> None:
+    params, run = params_of(symmetry=symmetry, average=True, epochs=1), run_in(tmp_path / "run")
+    TASK.fit(rows, rows, params, run)
+    views = bayer_model.Structures(params.model.input)
+    structures = views(torch.from_numpy(rows.images[:4]), False)
+    alone = bayer_model.load(params.model, run.folder / WEIGHTS)
+    averaged = bayer_model.load(params.model, run.folder / WEIGHTS, symmetry)  # type: ignore[arg-type]
+    maps = SYMMETRIES[symmetry]  # type: ignore[index]
+    assert equivariance_error(alone, structures, maps) > 1e-5
+    assert equivariance_error(averaged, structures, maps) < 1e-6
+    said = TASK.predictor(run.folder / WEIGHTS, params)(rows.images)
+    with torch.inference_mode():
+        assert np.allclose(said[:4], averaged(structures).flatten(1).numpy(), atol=1e-6)
+
+
+def test_what_the_network_sees_commutes_with_the_maps(rows: Rows) -> None:
+    views = bayer_model.Structures(SIDE // 4)
+    images = rows.images[:4]
+    for one in MAPS.values():
+        moved = np.ascontiguousarray(one.structures(images[..., 0]))[..., None]
+        seen = views(torch.from_numpy(moved), False)
+        assert torch.equal(seen, one.tensors(views(torch.from_numpy(images), False)))
+    assert set(np.unique(bayer_model.Structures(SIDE)(torch.from_numpy(images), False))) == {-1, 1}
+
+
+def test_the_founding_form_passes_the_preflight(rows: Rows, tmp_path: Path) -> None:
+    """A decoder with one token has parameters that learn nothing: they are in no part of the plan."""
+    model = {"memory": "pooled", "position": "none"}
+    TASK.fit(rows, rows, params_of(model, epochs=1), run_in(tmp_path / "run"))
+
+
+def test_the_skill_is_r2_against_the_mean_spectrum_of_the_training_rows(rows: Rows) -> None:
+    first = np.arange(len(rows)) < 20
+    train, valid = rows.where(first), rows.where(~first)
+    labels = TASK.labels(valid)
+    said = labels + np.float32(0.01)
+    own, trivial = TASK.metrics(said, labels), TASK.metrics(TASK.baseline(train, valid), labels)
+    score = TASK.headline
+    skill = score.skill(own[score.metric], trivial[score.metric])
+    mean = TASK.labels(train).mean(axis=0)
+    # G1 = G2 here, so that the three channels and the four cells differ in weight alone.
+    three = [slice(0, 60), slice(90, 120)]
+    error = sum(np.square(said - labels)[:, part].sum() for part in three)
+    spread = sum(np.square(mean - labels)[:, part].sum() for part in three)
+    assert skill == pytest.approx(1 - error / spread, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"model": {"network": "cnn_xatn"}}, "cnn_xattn, cnn_gru"),
+        ({"train": {"loss": "mse"}}, "mse_pearson, weighted_smooth"),
+        ({"model": {"network": "cnn_gru", "memory": "tokens"}}, "memory pooled"),
+        ({"model": {"input": 20}}, "divide"),
+        ({"train": {"clip": 0}}, "above 0"),
+    ],
+)
+def test_a_section_that_cannot_be_is_told(section: dict[str, Any], said: str) -> None:
+    with pytest.raises(ParamsError, match=said):
+        params_of(section.get("model"), **section.get("train", {}))
