@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from assay.contract import Check, Listing, Range, Rule, Streamed
 from assay.errors import SourceError
@@ -29,7 +30,8 @@ class Metasurface:
         """Write a phantom of the published parts."""
         from assay.systems.spectra.data.phantom import write_set
 
-        write_set(folder, params)
+        with threadpool_limits(1, "blas"):  # see `stream`
+            write_set(folder, params)
 
     def read(self, source: Source) -> Listing:
         """List the rows by the headers of their files; `stream` reads what they hold.
@@ -54,6 +56,9 @@ class Metasurface:
     def stream(self, source: Source, params: SpectraIngest, write: Write) -> Streamed:
         """Judge every row, and write the targets of the usable ones.
 
+        One thread: the number of BLAS's would change the last bits, and on a machine at work two of them
+        wait for each other (the phantom took minutes instead of 3 s).
+
         Raises:
             SourceError: the arrays are not what the parameters or their kind say.
         """
@@ -63,7 +68,8 @@ class Metasurface:
                 source.base, f"structures of {parts[0].side} px", f"{params.size} px (ingest.size)",
                 f"dvc exp run -S {self.name}.ingest.size={parts[0].side}",
             )  # fmt: skip
-        streamed = stream_parts(parts, params, write)
+        with threadpool_limits(1, "blas"):
+            streamed = stream_parts(parts, params, write)
         for part, counts in zip(parts, streamed.facts["parts"], strict=True):
             said = ", ".join(f"{count} {reason}" for reason, count in counts.items())
             print(f"  part {part.number}: {len(part)} rows, {said}")
