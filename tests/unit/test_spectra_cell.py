@@ -52,3 +52,9 @@ def test_the_cells_on_the_mirror_are_red_and_blue() -> None:
     assert told(structures(diagonal=True)) == [1, 0, 0, 1]
     assert told(structures(diagonal=True).flip(-1)) == [0, 1, 1, 0]
     assert told(structures(diagonal=False)) == [0, 0, 0, 0]
+
+
+def test_the_mean_of_the_cells_on_the_mirror_is_learned(network: CnnCell) -> None:
+    network(structures(diagonal=True)).square().mean().backward()
+    assert network.head.mirrored.grad is not None
+    assert network.head.mirrored.grad.abs().min() > 0
