@@ -167,7 +167,7 @@ def test_the_skill_is_r2_against_the_mean_spectrum_of_the_training_rows(rows: Ro
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        ({"model": {"network": "cnn_xatn"}}, "cnn_xattn, cnn_gru"),
+        ({"model": {"network": "cnn_xatn"}}, "cnn_xattn, cnn_cell, cnn_gru"),
         ({"train": {"loss": "mse"}}, "mse_pearson, weighted_smooth"),
         ({"model": {"network": "cnn_gru", "memory": "tokens"}}, "memory pooled"),
         ({"model": {"input": 20}}, "divide"),
