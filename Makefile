@@ -29,7 +29,7 @@ demo: $(VENV)/.runtime  ## the whole pipeline on phantoms, then the results
 	@echo "Look: make ui · reports/*/*.html · reports/*/pictures      Yours: assay snapshot --help"
 
 test: $(VENV)/.dev  ## the suite
-	pytest -n 2 --dist loadgroup
+	pytest -n 2 --dist loadfile  # a project that a module shares is made once
 
 check: $(VENV)/.dev  ## format, lint, types, floors, the repository's truths; shows all failures
 	@failed=0; \

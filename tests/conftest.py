@@ -32,19 +32,8 @@ SMALL = {
     f"{TASK}.evaluate.resamples": 100,
 }
 
-# Projects with a past, each made once a module: whoever uses one runs on the worker that made it.
-SHARED = ("_compared", "_experimented", "_lived_in", "_promoted", "first_sweep", "story")
-
 # The toy stands outside the package; tests see it as if it had been copied in.
 assay.systems.__path__.append(str(ROOT / "examples"))
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests of one made project, so that two workers do not both make it."""
-    for item in items:
-        for name in set(SHARED) & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(name))
 
 
 def environment(**more: str) -> dict[str, str]:
