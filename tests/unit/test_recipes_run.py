@@ -23,10 +23,11 @@ from safetensors.torch import save_file
 from tests.cvm_set import stored_films
 
 from assay import contract
-from assay.commands.recipe import _laid_over, read_recipe
+from assay.commands.recipe import read_recipe
 from assay.learning.backbone import NONE, PRETRAINED
 from assay.manifest.rows import Rows
 from assay.params import read_params, typed
+from assay.params_check import laid_over
 from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, RECORD, WEIGHTS
 from assay.runs.run import Run
@@ -66,7 +67,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Rows:
 
 def parameters(path: Path) -> Any:
     """Return the recipe's parameters, for one epoch of few films."""
-    content = _laid_over(read_params(ROOT / "params.yaml"), read_recipe(ROOT, path))
+    content = laid_over(read_params(ROOT / "params.yaml"), read_recipe(ROOT, path))
     content["ceph"]["ingest"]["size"] = SIZE
     model, train = (content[path.parent.name][part] for part in ("model", "train"))
     train |= {"epochs": 1, "warmup": 0, "batch": 3}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -21,7 +21,6 @@ from assay.manifest.source import Source
 from assay.sections import Ingest
 from assay.systems.ceph.data import labels
 from assay.systems.ceph.data.annotations import Reading, read_points, read_stage
-from assay.systems.ceph.data.checks import check_labels, mask_outside, with_target
 from assay.systems.ceph.data.landmarks import COUNT, SYMBOLS
 from assay.systems.ceph.data.layout import (
     READERS,
@@ -30,9 +29,11 @@ from assay.systems.ceph.data.layout import (
     films_stated,
     table_name,
 )
-from assay.systems.ceph.data.likeness import Fetch, check_films
 from assay.systems.ceph.data.machines import Unit, read_machines
 from assay.systems.ceph.data.sections import CephIngest, CephParams, Phantom
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.likeness import Fetch
 
 HANDS, REMOTE_HANDS = 2, 16  # files read at once
 Row = dict[str, Any]
@@ -78,14 +79,20 @@ class Aariz:
 
     def masked(self, table: pl.DataFrame, params: CephIngest) -> pl.DataFrame:
         """Mask and name points that lie outside their film, and settle what is learned of the rest."""
+        from assay.systems.ceph.data.checks import mask_outside, with_target
+
         return with_target(mask_outside(table), params.target)
 
     def checks(self, table: pl.DataFrame) -> Sequence[Check]:
         """Judge points, readers, machines and stages; see `checks`."""
+        from assay.systems.ceph.data.checks import check_labels
+
         return check_labels(table)
 
     def check_images(self, table: pl.DataFrame, fetch: Fetch) -> Sequence[Check]:
         """Judge whether points lie on what their films show; see `likeness`."""
+        from assay.systems.ceph.data.likeness import check_films
+
         return [check_films(table, fetch)]
 
     def rules(self) -> Sequence[Rule]:
