@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 from threadpoolctl import threadpool_limits
@@ -12,10 +13,11 @@ from assay.contract import Check, Listing, Range, Rule, Streamed
 from assay.errors import SourceError
 from assay.manifest.source import Source
 from assay.sections import Ingest
-from assay.systems.spectra.data import labels
 from assay.systems.spectra.data.parts import find_parts
 from assay.systems.spectra.data.sections import Phantom, SpectraIngest, SpectraParams
-from assay.systems.spectra.data.stream import Write, stream_parts
+
+if TYPE_CHECKING:
+    from assay.systems.spectra.data.stream import Write
 
 
 class Metasurface:
@@ -62,6 +64,8 @@ class Metasurface:
         Raises:
             SourceError: the arrays are not what the parameters or their kind say.
         """
+        from assay.systems.spectra.data.stream import stream_parts
+
         parts = find_parts(source)
         if parts[0].side != params.size:
             raise SourceError(
@@ -87,8 +91,12 @@ class Metasurface:
 
     def rules(self) -> Sequence[Rule]:
         """Power is conserved; see `labels`."""
+        from assay.systems.spectra.data import labels
+
         return labels.rules()
 
     def checks(self, table: pl.DataFrame) -> Sequence[Check]:
         """Tell premises and parts; see `labels`."""
+        from assay.systems.spectra.data import labels
+
         return labels.checks(table)
