@@ -121,8 +121,10 @@ def test_it_runs_for_an_epoch(
     assert np.isfinite(said).all()
     scores = task.metrics(said, task.labels(valid))
     # An epoch is scored as predictions are: the chosen one is this.
+    # A network's predictions are fp32's, also where it was trained, and validated, in bf16.
+    near = 1e-3 if params.train.precision == "32-true" else 0.05
     assert scores[task.headline.metric] == pytest.approx(
-        float(epoch[task.headline.metric]), rel=1e-3
+        float(epoch[task.headline.metric]), rel=near
     )
     starts = json.loads((run.folder / RECORD).read_text())["model"]["first_weights"]
     if params.model.weights == NONE:
