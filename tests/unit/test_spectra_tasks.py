@@ -19,6 +19,7 @@ from assay.learning.spectra.twins import Twins
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
 from assay.params import read_params, typed
+from assay.runs.files import read_json
 from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, WEIGHTS
 from assay.runs.run import Run
@@ -145,7 +146,16 @@ def test_what_the_network_sees_commutes_with_the_maps(rows: Rows) -> None:
 def test_the_founding_form_passes_the_preflight(rows: Rows, tmp_path: Path) -> None:
     """A decoder with one token has parameters that learn nothing: they are in no part of the plan."""
     model = {"memory": "pooled", "position": "none"}
-    TASK.fit(rows, rows, params_of(model, epochs=1), run_in(tmp_path / "run"))
+    run = run_in(tmp_path / "run")
+    TASK.fit(rows, rows, params_of(model, epochs=1), run)
+    verdict = read_json(run.reports / "preflight.json")
+    judged = {check["name"]: check["passed"] for check in verdict["checks"]}
+    assert judged["gradients"]
+    assert all(judged.values())
+    trained = bayer_model.load(params_of(model).model, run.folder / WEIGHTS)
+    norm = {n: p for n, p in trained.named_parameters() if ".norm2." in n}
+    assert norm
+    assert not any(value.requires_grad for value in norm.values())
 
 
 def test_the_skill_is_r2_against_the_mean_spectrum_of_the_training_rows(rows: Rows) -> None:
