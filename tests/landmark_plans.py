@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from assay import contract
 from assay.learning.determinism import settle
+from assay.learning.fit import fit
 from assay.learning.plan import Plan, Set
 from assay.params import read_params, typed
 from assay.runs.journal import Journal
+from assay.runs.record import WEIGHTS
 from assay.runs.run import Run
 from assay.systems.ceph.tasks import (
     landmarks_fit,
@@ -50,3 +54,32 @@ def run_in(folder: Path) -> Run:
         NAME, folder, folder / "model", folder / "reports", folder / "resume",
         Journal(folder / "journal.jsonl"),
     )  # fmt: skip
+
+
+def state(plan: Plan) -> State:
+    return {name: value.clone() for name, value in plan.network.state_dict().items()}
+
+
+def changed(one: State, other: State, part: str) -> bool:
+    return any(not torch.equal(one[name], other[name]) for name in one if name.startswith(part))
+
+
+def whole_and_killed(params: LandmarkParams, folder: Path, epochs: int) -> tuple[bytes, bytes]:
+    """Return the weights of a training, and of one that was killed after `epochs` and went on."""
+    plan, rows = planned(params)
+    fit(plan, rows, rows, run_in(folder / "whole"))
+    broken, _ = planned(params)
+    seen = []
+
+    def dying(outputs: Any, targets: Any) -> dict[str, float]:
+        seen.append(1)
+        if len(seen) > epochs:
+            raise KeyboardInterrupt
+        return broken.metrics(outputs, targets)
+
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        fit(replace(broken, metrics=dying), rows, rows, run_in(folder / "killed"))
+    again, _ = planned(params)
+    fit(again, rows, rows, run_in(folder / "killed"))
+    whole, killed = (folder / name / "model" / WEIGHTS for name in ("whole", "killed"))
+    return whole.read_bytes(), killed.read_bytes()

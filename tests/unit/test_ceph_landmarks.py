@@ -21,10 +21,12 @@ from tests.landmark_plans import (
     ROOT,
     SIZE,
     TASK,
-    State,
+    changed,
     parameters,
     planned,
     run_in,
+    state,
+    whole_and_killed,
 )
 
 from assay import contract
@@ -33,24 +35,14 @@ from assay.errors import AssayError, MachineError
 from assay.gates.preflight_network import judge_network
 from assay.learning.fit import fit
 from assay.learning.landmarks.scores import landmark_scores, radial_errors
-from assay.learning.plan import Plan
 from assay.learning.schedules import Piece, after, rate, warmup_cosine
 from assay.manifest.table import write_table
-from assay.runs.record import WEIGHTS
 from assay.runs.summary import summary
 from assay.systems.ceph.tasks import (
     curves,
     landmarks_model,
     points,
 )
-
-
-def state(plan: Plan) -> State:
-    return {name: value.clone() for name, value in plan.network.state_dict().items()}
-
-
-def changed(one: State, other: State, part: str) -> bool:
-    return any(not torch.equal(one[name], other[name]) for name in one if name.startswith(part))
 
 
 def test_the_backbone_stands_still_and_then_learns(tmp_path: Path) -> None:
@@ -72,25 +64,8 @@ def test_the_backbone_stands_still_and_then_learns(tmp_path: Path) -> None:
 
 def test_a_training_killed_at_the_thaw_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     params = parameters(freeze_epochs=FROZEN, resume_every=1)
-    plan, rows = planned(params)
-    fit(plan, rows, rows, run_in(tmp_path / "whole"))
-    broken, _ = planned(params)
-    epochs = []
-
-    def dying(outputs: Any, targets: Any) -> dict[str, float]:
-        epochs.append(1)
-        if len(epochs) > FROZEN:
-            raise KeyboardInterrupt
-        return broken.metrics(outputs, targets)
-
-    with pytest.raises((KeyboardInterrupt, SystemExit)):
-        fit(replace(broken, metrics=dying), rows, rows, run_in(tmp_path / "killed"))
-    again, _ = planned(params)
-    fit(again, rows, rows, run_in(tmp_path / "killed"))
-    one, other = (
-        (tmp_path / name / "model" / WEIGHTS).read_bytes() for name in ("whole", "killed")
-    )
-    assert one == other
+    whole, killed = whole_and_killed(params, tmp_path, FROZEN)
+    assert whole == killed
 
 
 def test_the_preflight_takes_the_frozen_backbone_as_thawed_later() -> None:

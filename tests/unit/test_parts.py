@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import timm
 import torch
-from tests.unit.test_ceph_landmarks import changed, parameters, planned, run_in, state
+from tests.landmark_plans import changed, parameters, planned, run_in, state, whole_and_killed
 from torch import nn
 
 from assay.errors import MachineError
@@ -19,7 +19,6 @@ from assay.learning.fit import fit
 from assay.learning.landmarks.blocks import SmallEncoder, TimmEncoder
 from assay.learning.plan import Plan
 from assay.learning.schedules import rate
-from assay.runs.record import WEIGHTS
 from assay.systems.ceph.tasks import landmarks_model
 from assay.systems.ceph.tasks.parts import top
 
@@ -61,26 +60,8 @@ def test_the_top_learns_after_the_head_and_the_rest_never(
 
 @pytest.mark.parametrize("freeze", [0, 2])
 def test_a_killed_one_goes_on_to_the_same_bytes(tmp_path: Path, freeze: int) -> None:
-    params = thawing("small_unet", freeze, resume_every=2)
-    plan, rows = planned(params)
-    fit(plan, rows, rows, run_in(tmp_path / "whole"))
-    epochs = []
-    broken, _ = planned(params)
-
-    def dying(outputs: Any, targets: Any) -> dict[str, float]:
-        epochs.append(1)
-        if len(epochs) > 3:
-            raise KeyboardInterrupt
-        return broken.metrics(outputs, targets)
-
-    with pytest.raises((KeyboardInterrupt, SystemExit)):
-        fit(replace(broken, metrics=dying), rows, rows, run_in(tmp_path / "killed"))
-    again, _ = planned(params)
-    fit(again, rows, rows, run_in(tmp_path / "killed"))
-    one, other = (
-        (tmp_path / name / "model" / WEIGHTS).read_bytes() for name in ("whole", "killed")
-    )
-    assert one == other
+    whole, killed = whole_and_killed(thawing("small_unet", freeze, resume_every=2), tmp_path, 3)
+    assert whole == killed
 
 
 @pytest.mark.parametrize("freeze", [0, 2])
