@@ -109,11 +109,11 @@ def test_a_study_of_no_task_is_told(content: dict[str, Any]) -> None:
 
 def test_an_impossible_corner_is_told_and_stops_no_stage(content: dict[str, Any]) -> None:
     """A person's short trial run must not be stopped by a study that asks for a longer warm-up."""
-    content[HB]["train"] |= {"epochs": 3, "warmup": 1}
+    content[HB]["train"] |= {"epochs": 2, "warmup": 1}
     check_content(content)
     with pytest.raises(ParamsError) as caught:
         check_spaces(content)
-    assert "warmup 4 below epochs 3" in caught.value.render()
+    assert "warmup 2 below epochs 2" in caught.value.render()
     content["search"][HB]["schedule"]["fixed"] = {"train.epochs": 14}
     check_spaces(content)
     content["search"][HB]["schedule"]["space"]["train.fold"] = [0, 99]
