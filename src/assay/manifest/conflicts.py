@@ -18,8 +18,9 @@ def identical(table: pl.DataFrame, target: str) -> pl.DataFrame:
     `samples`, `values` (lists, ordered by sample), `differing` (names of the columns that say several
     things of the image). Only digests that stand more than once.
     """
-    readable = table.filter(pl.col("status") != BROKEN).sort("sample_id")
-    several = readable.filter(pl.col("digest").is_duplicated())
+    readable = pl.col("status") != BROKEN
+    twice = pl.when(readable).then("digest").is_duplicated()
+    several = table.filter(readable & twice).sort("sample_id")
     same = several.group_by("digest", maintain_order=True).agg(
         rows=pl.len(),
         labels=pl.col(target).drop_nulls().n_unique(),

@@ -8,22 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from assay.errors import AssayError
 from assay.runs.files import write_aside
 
-FACTS = b"assay"
-GROUP = 1 << 16  # rows that are encoded at once, so that writing takes no second table in memory
+FACTS = "assay"
+GROUP = 1 << 16  # rows that are encoded at once, so that no second table is in memory
 
 
 def write_table(path: Path, table: pl.DataFrame, facts: Mapping[str, Any]) -> None:
     """Write `table` with `facts` in its schema's metadata; equal content gives equal bytes."""
-    arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
-    stamp = json.dumps(dict(facts), sort_keys=True, ensure_ascii=False).encode()
-    arrow = arrow.replace_schema_metadata({FACTS: stamp})
+    stamp = {FACTS: json.dumps(dict(facts), sort_keys=True, ensure_ascii=False)}
     write_aside(
-        path, lambda aside: pq.write_table(arrow, aside, row_group_size=GROUP, compression="zstd")
+        path, lambda aside: table.write_parquet(aside, row_group_size=GROUP, metadata=stamp)
     )
 
 
@@ -31,8 +28,4 @@ def read_table(path: Path, stage: str) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Read a table and its facts; `stage` is the one that makes it anew when it is absent."""
     if not path.exists():
         raise AssayError(str(path), "no such file", mend=f"dvc repro {stage}")
-    arrow = pq.read_table(path)
-    facts = json.loads((arrow.schema.metadata or {}).get(FACTS, b"{}"))
-    table = pl.from_arrow(arrow)
-    assert isinstance(table, pl.DataFrame)
-    return table, facts
+    return pl.read_parquet(path), json.loads(pl.read_parquet_metadata(path).get(FACTS, "{}"))

@@ -136,11 +136,11 @@ def _report(system: System, table: pl.DataFrame) -> None:
     left = len(table)
     steps = [f"{left} rows"]
     for status, text in ((BROKEN, "readable"), (DROPPED, "without conflicts"), (FILTERED, "used")):
-        gone = table.filter(pl.col("status") == status).height
+        gone = int((table["status"] == status).sum())
         left -= gone
         if gone or status != DROPPED:  # only the policy `drop` makes a set without conflicts
             steps.append(f"{left} {text}")
-    groups = table.filter(pl.col("status") == OK)["group_id"].n_unique()
+    groups = table["group_id"].filter(table["status"] == OK).n_unique()
     print(f"{system.name}: {', '.join(steps)}, in {groups} groups")
     for reason, count in table["reason"].value_counts().sort("reason").iter_rows():
         if reason:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import platform
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +71,19 @@ def _run(main: Callable[[Stage], None], stage: Stage) -> None:
 
 
 def _load(name: str, root: Path) -> Stage:
-    """Ask DVC what the stage declared; nothing else reaches its parameters."""
+    """Ask DVC what the stage declared; nothing else reaches its parameters.
+
+    In a process of its own: DVC's 45 MiB are needed for a second, and a stage may run for hours.
+    """
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as other:
+        declared, inputs = other.submit(_asked, name).result()
+    key = content_digest({"declared": declared, "inputs": inputs})
+    item = name.partition("@")[2]
+    return Stage(name, item, root, declared, inputs, key, Journal(spool_path(root, name, key)))
+
+
+def _asked(name: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the declared parameters, nested, and DVC's digest of every declared dependency."""
     import dvc.api
     from dvc.dependency import ParamsDependency
     from dvc.repo import Repo
@@ -82,9 +96,7 @@ def _load(name: str, root: Path) -> Stage:
             for dependency in found.deps
             if not isinstance(dependency, ParamsDependency)
         }
-    key = content_digest({"declared": declared, "inputs": inputs})
-    item = name.partition("@")[2]
-    return Stage(name, item, root, declared, inputs, key, Journal(spool_path(root, name, key)))
+    return declared, inputs
 
 
 def _circumstances() -> dict[str, Any]:
