@@ -67,6 +67,7 @@ class Loop:
     device: str = "cpu"
     precision: str = "32-true"
     resume_every: int = 1
+    resume_keep: int = 1
 
 
 class UsualTraining(Training):

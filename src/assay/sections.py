@@ -114,6 +114,9 @@ class Train(Section):
     device: Literal["cpu", "cuda"]
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
     resume_every: int = Field(ge=1)
+    resume_keep: Annotated[int, Field(ge=1)] | Literal["all"] = Field(
+        1, description="states kept while a training runs, the newest"
+    )
     plateau_patience: Patience = Field(
         "none", description="epochs without a better one that pass; the next lowers the rates"
     )

@@ -85,7 +85,7 @@ def littered(project: Project) -> list[Path]:
     """Leave what killed runs, sweeps and other sources leave."""
     folder = project.folder
     paths = [
-        folder / ".assay/resume/0123456789abcdef/last.ckpt",
+        folder / ".assay/resume/0123456789abcdef/epoch-0004.ckpt",
         folder / ".assay/sweep/a.log",
         folder / f".assay/images/{DATA}-01234567/pixels.u8",
         folder / f".assay/images/{DATA}-01234567.lock",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -252,10 +253,62 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(
     killed = tmp_path / "killed"
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         trained(scored(plan(), scores, dies_after), killed)
-    state = killed / "resume" / "last.ckpt"
     done = dies_after // resume_every * resume_every
-    assert state.exists() == (done > 0)
+    states = [each.name for each in (killed / "resume").glob("*.ckpt")]
+    assert states == ([f"epoch-{done - 1:04d}.ckpt"] if done else [])
     trained(scored(plan(), scores[done:]), killed)
+    for name in (WEIGHTS, HISTORY):
+        one, other = ((tmp_path / run / "model" / name) for run in ("whole", "killed"))
+        assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("keep", ["all", 2])
+def test_from_any_of_its_states_it_goes_on_to_the_same_bytes(
+    tmp_path: Path, keep: int | str
+) -> None:
+    """The best epoch is the fifth; weights of it lie there already when an earlier state is taken up."""
+    scores = [5.0, 4.0, 4.5, 4.6, 1.0, 4.8, 4.9, 4.95, 4.9, 4.9]
+
+    def plan(dies_after: int | None = None, first: int = 0) -> Plan:
+        made = awkward(epochs=8, batch=4, resume_every=1, resume_keep=keep)
+        return scored(made, scores[first:], dies_after)
+
+    trained(plan(), tmp_path / "whole")
+    killed = tmp_path / "killed"
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        trained(plan(dies_after=6), killed)
+    states = sorted(each.name for each in (killed / "resume").glob("*.ckpt"))
+    newest = [f"epoch-{number:04d}.ckpt" for number in range(6)]
+    assert states == (newest if keep == "all" else newest[-2:])
+    shutil.copytree(killed, tmp_path / "left")
+    for name in states:
+        shutil.rmtree(killed)
+        shutil.copytree(tmp_path / "left", killed)
+        for newer in states[states.index(name) + 1 :]:
+            (killed / "resume" / newer).unlink()
+        trained(plan(first=int(name[6:10]) + 1), killed)
+        for kept in (WEIGHTS, HISTORY):
+            one, other = ((tmp_path / run / "model" / kept) for run in ("whole", "killed"))
+            assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "overwritten"])
+def test_a_damaged_state_is_told_and_the_one_before_it_taken(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = [5.0, 4.0, 3.0, 2.0, 1.0]
+    loop: dict[str, Any] = {"epochs": 4, "batch": 4, "resume_every": 1, "resume_keep": 2}
+    trained(scored(awkward(**loop), scores), tmp_path / "whole")
+    killed = tmp_path / "killed"
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        trained(scored(awkward(**loop), scores, dies_after=3), killed)
+    state = killed / "resume" / "epoch-0002.ckpt"
+    content = bytearray(state.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 64] = b"\0" * 64
+    state.write_bytes(content[:middle] if damage == "truncated" else content)
+    trained(scored(awkward(**loop), scores[2:]), killed)
+    assert "epoch-0002.ckpt is damaged; the state before it is taken" in capsys.readouterr().out
     for name in (WEIGHTS, HISTORY):
         one, other = ((tmp_path / run / "model" / name) for run in ("whole", "killed"))
         assert one.read_bytes() == other.read_bytes()

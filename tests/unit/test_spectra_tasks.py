@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,24 @@ def test_training_logs_the_terms_apart(rows: Rows, tmp_path: Path) -> None:
         terms = [float(epoch[name]) for name in ("valid_mse", "valid_corr")]
         assert sum(terms) == pytest.approx(float(epoch["valid_loss"]), rel=1e-5)
         assert min(terms) > 0
+
+
+def test_killed_it_goes_on_to_the_same_bytes(rows: Rows, tmp_path: Path) -> None:
+    """With dropout, twins, AdamW's memory and a cosine; after the second of three epochs."""
+    params = params_of(epochs=3, resume_every=1, symmetry="shift8")
+    whole, killed = run_in(tmp_path / "whole"), run_in(tmp_path / "killed")
+    TASK.fit(rows, rows, params, whole)
+
+    def die(epochs: Sequence[Mapping[str, float]]) -> None:
+        if len(epochs) == 2:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        TASK.fit(rows, rows, params, replace(killed, watch=die))
+    assert [each.name for each in killed.resume.glob("*.ckpt")] == ["epoch-0000.ckpt"]
+    TASK.fit(rows, rows, params, killed)
+    for name in (WEIGHTS, HISTORY):
+        assert (killed.folder / name).read_bytes() == (whole.folder / name).read_bytes()
 
 
 def test_the_gradient_is_clipped(rows: Rows, tmp_path: Path, monkeypatch: Any) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import shutil
 import warnings
+import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -20,14 +22,14 @@ from assay.runs.files import write_aside
 from assay.runs.record import HISTORY, WEIGHTS
 from assay.runs.run import Run
 
-STATE = "last.ckpt"
+STATES = "epoch-*.ckpt"
 
 
 def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
     """Train, write weights and history into `run.folder`, and return the chosen epoch's row.
 
-    A killed training goes on from the last state in `run.resume`, and gives the bytes that an
-    undisturbed one gives; the state is removed when the outputs stand.
+    A killed training goes on from the newest whole state in `run.resume`, and gives the bytes that an
+    undisturbed one gives, from whichever state; they are removed when the outputs stand.
     """
     settle(plan.loop.threads)
     _quiet()
@@ -48,15 +50,14 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
         num_sanity_val_steps=0,
         enable_model_summary=False,
     )
-    state = run.resume / STATE
-    resumed = state.exists()
-    if resumed:
+    state = _newest_state(run.resume)
+    if state is not None:
         print(f"going on from {state}", flush=True)
     trainer.fit(
         module,
         loader,
         plain_loader(valid, plan.loop.batch),
-        ckpt_path=state if resumed else None,
+        ckpt_path=state,
         weights_only=True,
     )
     history.write(run.folder / HISTORY)
@@ -69,13 +70,30 @@ def forget_state(run: Run) -> None:
     shutil.rmtree(run.resume, ignore_errors=True)
 
 
+def _newest_state(folder: Path) -> Path | None:
+    """Return the newest state that can be read; what a full disk or a lost power cut off is told."""
+    for path in sorted(folder.glob(STATES), reverse=True):
+        try:
+            if (
+                zipfile.ZipFile(path).testzip() is None
+            ):  # every part as long and with the sum it says
+                return path
+        except zipfile.BadZipFile:
+            pass
+        print(f"{path} is damaged; the state before it is taken", flush=True)
+    return None
+
+
 def _states(plan: Plan, run: Run) -> ModelCheckpoint:
-    """Save the whole state every few epochs under one name; Lightning writes it aside first."""
+    """Save the whole state every few epochs; Lightning writes it aside first."""
+    keep = plan.loop.resume_keep
     return ModelCheckpoint(
         dirpath=run.resume,
-        filename=STATE.removesuffix(".ckpt"),
-        monitor=None,
-        save_top_k=1,
+        filename="epoch-{epoch:04d}",
+        auto_insert_metric_name=False,
+        monitor="step",  # the newest are the best
+        mode="max",
+        save_top_k=-1 if keep == "all" else keep,
         every_n_epochs=plan.loop.resume_every,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
