@@ -232,7 +232,9 @@ def test_another_size_than_asked_for_is_refused(folder: Path, tmp_path: Path) ->
 def test_a_phantom_carries_the_faults_that_were_asked_for(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     asked = {"uncomputed": 6, "failed": 2, "twins": 4, "conflicts": 3, "broken": 2}
-    params = Phantom(samples=40, parts=3, diagonal=True, seed=1, **asked)
+    params = Phantom(
+        samples=40, parts=3, physics="scalar", orders=21, diagonal=True, seed=1, **asked
+    )
     SPECTRA.phantom(tmp_path / "set", params)
     table, facts = ingest(tmp_path / "set", tmp_path, size=128)
     assert table["status"].value_counts().sort("status").rows() == [

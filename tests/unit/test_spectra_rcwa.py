@@ -18,8 +18,10 @@ from assay.errors import AssayError
 from assay.learning.optics.structures import random_structures
 from assay.learning.optics.symmetry import MAPS
 from assay.learning.spectra.laws import law_faults
+from assay.systems.spectra.data.phantom import write_set
 from assay.systems.spectra.data.rcwa import Accuracy, solve
 from assay.systems.spectra.data.rcwa_part import MISSING, SOLVED, Part, published, solve_part
+from assay.systems.spectra.data.sections import Phantom
 
 QUICK = Accuracy(orders=21, wavelengths=2)
 
@@ -133,3 +135,27 @@ def test_a_killed_computation_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     undisturbed = _part(tmp_path / "undisturbed")
     assert part.spectra.read_bytes() == undisturbed.spectra.read_bytes()
     assert part.valid.read_bytes() == undisturbed.valid.read_bytes()
+
+
+def test_a_phantom_by_maxwells_equations_keeps_what_was_solved(tmp_path: Path) -> None:
+    """Made anew after a kill, it takes up the solutions beside it; planted faults stand as asked."""
+    params = Phantom(
+        samples=20, parts=1, physics="rcwa", orders=9, diagonal=True, seed=1, uncomputed=15,
+        failed=1, twins=0, conflicts=0, broken=1,
+    )  # fmt: skip
+    for name in ("first", "again"):
+        (tmp_path / name).mkdir()
+        write_set(tmp_path / name, params)
+        (solutions,) = tmp_path.glob("rcwa-*/spectra_latest_0.npy")
+        kept = np.load(solutions, mmap_mode="r+")
+        assert len(kept) == 4
+        first, again = (tmp_path / each / solutions.name for each in ("first", "again"))
+        if name == "first":
+            kept[0, 0, 0] = -0.25  # solved: nobody touches it again
+            kept.flush()
+    spectra, valid = np.load(again), np.load(tmp_path / "again" / "spectra_latest_valid_0.npy")
+    assert spectra[0, 0, 0] == -0.25
+    np.testing.assert_array_equal(spectra[1:], np.load(first)[1:])
+    assert valid.tolist() == [1] * 3 + [0] * 15 + [2] + [1]
+    assert np.isnan(spectra[19]).sum() == 1
+    assert not spectra[3:19].any()

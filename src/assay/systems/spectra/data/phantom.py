@@ -1,15 +1,22 @@
-"""A phantom in the published layout: structures of the published kind, spectra by scalar diffraction."""
+"""A phantom in the published layout: structures of the published kind, spectra by scalar diffraction.
+
+Or by Maxwell's equations, in all processors; what is solved lies beside the phantom, named by what it
+solves, so that a kill costs the structures at work.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.progress import track
 
-from assay.learning.optics.physics import spectra_of
+from assay.learning.optics.physics import BINS, spectra_of
 from assay.learning.optics.structures import random_structures
+from assay.runs.files import content_digest
 from assay.systems.spectra.data.parts import SPECTRA, VALID
 
 if TYPE_CHECKING:
@@ -23,16 +30,19 @@ OTHER = 0.8  # a conflicting spectrum is this part of the true one
 
 def write_set(folder: Path, params: Phantom) -> None:
     """Write the parts into the empty `folder`; the last rows carry the faults that were asked for."""
-    structures = _structures(params)
-    spectra = _spectra(structures)
-    valid = np.ones(len(structures), dtype=np.uint8)
-    end = len(structures)
-    for _ in range(params.broken):
-        end -= 1
-        spectra[end, end % 3, end % 301] = np.nan
+    structures, valid = _structures(params), np.ones(params.samples, dtype=np.uint8)
+    spectra = np.zeros((params.samples, 3, BINS), dtype=np.float32)
+    end = params.samples - params.broken
     for count, code in ((params.failed, 2), (params.uncomputed, 0)):
-        valid[end - count : end], spectra[end - count : end] = code, 0
+        valid[end - count : end] = code
         end -= count
+    computed = valid == 1
+    if params.physics == "rcwa":
+        spectra[computed], valid[computed] = _solved(structures[computed], folder, params.orders)
+    else:
+        spectra[computed] = _spectra(structures[computed])
+    for row in range(params.samples - params.broken, params.samples):
+        spectra[row, row % 3, row % BINS] = np.nan
     spectra[end - params.conflicts : end] *= np.float32(OTHER)
     # Parts are dealt row by row, so that each has its share of the faults.
     for number in range(params.parts):
@@ -62,3 +72,18 @@ def _spectra(structures: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Flo
         green = (cells[:, 0, 1] + cells[:, 1, 0]) / 2
         channels.append(-np.stack([cells[:, 0, 0], green, cells[:, 1, 1]], axis=1))
     return np.concatenate(channels)
+
+
+def _solved(
+    structures: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], folder: Path, orders: int
+) -> tuple[Floats, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    """Return channels as `_spectra` does, and the codes (n,) of a valid file: 2 where none was found."""
+    from assay.systems.spectra.data.rcwa import Accuracy
+    from assay.systems.spectra.data.rcwa_part import Part, solve_part
+
+    name = content_digest([hashlib.md5(structures.tobytes()).hexdigest(), orders], 8)
+    place = folder.parent / f"rcwa-{name}"
+    place.mkdir(exist_ok=True)
+    part = Part(place / SPECTRA.format(0), place / VALID.format(0))
+    solve_part(structures, part, Accuracy(orders), len(os.sched_getaffinity(0)))
+    return np.load(part.spectra), np.load(part.valid)

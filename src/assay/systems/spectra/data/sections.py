@@ -15,6 +15,10 @@ class Phantom(Section):
 
     samples: int = Field(ge=20, description="rows, over all parts")
     parts: int = Field(ge=1, le=100, description="pairs of files")
+    physics: Literal["scalar", "rcwa"] = Field(
+        description="`scalar` diffraction, or Maxwell's equations (extra `rcwa`; seconds a structure)"
+    )
+    orders: int = Field(ge=9, le=1001, description="diffraction orders of rcwa, at most")
     diagonal: bool = Field(description="structures symmetric about their diagonal, as published")
     seed: int = Field(ge=0)
     uncomputed: int = Field(ge=0, description="rows of zeros, valid 0")
