@@ -15,7 +15,10 @@ import polars as pl
 from assay.manifest.layout import Layout
 from assay.manifest.table import write_table
 from assay.params import read_params
+from assay.search.outcome import Outcome, outcome
 from assay.search.plan import StudyPlan
+from assay.search.storage import Store
+from assay.search.work import work
 
 ROOT = Path(__file__).parents[1]
 TOY = "toy-level"
@@ -61,6 +64,13 @@ def toy_plan(root: Path, name: str = "quick", **declared: Any) -> StudyPlan:
     plan = StudyPlan(TOY, name, STUDY | declared, section, {"data/toy": "1"})
     plan.write(root)
     return plan
+
+
+def run(root: Path, name: str = "quick", **declared: Any) -> Outcome:
+    """Carry a toy study out in this process."""
+    plan = toy_plan(root, name, **declared)
+    work(plan.folder(root), plan.study.trials)
+    return outcome(plan, Store(plan, root).trials())
 
 
 def own_source(folder: Path) -> Path:

@@ -87,6 +87,7 @@ def littered(project: Project) -> list[Path]:
     paths = [
         folder / ".assay/resume/0123456789abcdef/epoch-0004.ckpt",
         folder / ".assay/sweep/a.log",
+        folder / f".assay/search/{TASK}/schedule-01234567/journal.log",
         folder / f".assay/images/{DATA}-01234567/pixels.u8",
         folder / f".assay/images/{DATA}-01234567.lock",
         folder / f".assay/phantom/{DATA}-01234567/table.csv",
@@ -96,7 +97,17 @@ def littered(project: Project) -> list[Path]:
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * 100_000)
+    for path, age in ((later_study(project), 0), (paths[2], 100)):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x" * 100_000)
+        for each in (path, path.parent):
+            os.utime(each, (time.time() - age,) * 2)
     return paths
+
+
+def later_study(project: Project) -> Path:
+    """Return a study's state that no other has followed."""
+    return project.folder / f".assay/search/{TASK}/schedule-89abcdef/journal.log"
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
@@ -137,6 +148,7 @@ def test_it_frees_what_nothing_names_and_spares_the_rest(lived_in: Project, tmp_
     assert len(client_of(lived_in).search_runs([experiment])) == 3
     assert lived_in.assay("gc", "--apply", "--keep-days", "0").splitlines()[-1].startswith("freed")
     assert not any(path.exists() for path in litter)
+    assert later_study(lived_in).exists()
     assert experiments(lived_in) == {"chosen"}  # registered, if under another commit
     assert freed not in objects(lived_in)
     runs = client_of(lived_in).search_runs([experiment])

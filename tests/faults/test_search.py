@@ -184,7 +184,7 @@ def test_workers_share_a_postgresql(
 ) -> None:
     """The killed worker's trial falls silent, and is repeated; every trial is counted once."""
     monkeypatch.setenv(URL, postgresql)
-    monkeypatch.setenv(HEARTBEAT, "1")
+    monkeypatch.setenv(HEARTBEAT, "2")  # four missed: the living ones are stopped for less
     plan = toy_plan(root, fixed={"train.epochs": EPOCHS}, trials=3)
     process = start(source, root, plan, 3, 2)
     with half_of_one(process, plan, root, 2) as victim:

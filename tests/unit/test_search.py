@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.studies import STUDY, TOY, make_root, toy_plan
+from tests.studies import STUDY, TOY, make_root, run, toy_plan
 
 from assay import contract
 from assay.errors import AssayError, ParamsError
@@ -23,13 +23,11 @@ from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, RECORD, WEIGHTS
 from assay.runs.run import Run
 from assay.runs.summary import best_of_many
-from assay.search.outcome import Outcome, Tried, outcome
+from assay.search.outcome import Outcome, Tried
 from assay.search.plan import StudyPlan, plan_study, read_plan
 from assay.search.recipe import BEST_OF, recipe_text, write_recipe
-from assay.search.storage import Badge, Store, lives, shown_url
+from assay.search.storage import Store, shown_url
 from assay.search.trial import ObjectiveError
-from assay.search.turns import next_trial
-from assay.search.work import work
 
 ROOT = Path(__file__).parents[2]
 HB = "hemoglobin-nail"
@@ -45,13 +43,6 @@ def root(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(made, tmp_path / "root")
     monkeypatch.chdir(tmp_path / "root")
     return tmp_path / "root"
-
-
-def run(root: Path, name: str = "quick", **declared: Any) -> Outcome:
-    """Carry a toy study out in this process."""
-    plan = toy_plan(root, name, **declared)
-    work(plan.folder(root), plan.study.trials)
-    return outcome(plan, Store(plan, root).trials())
 
 
 # --- what is declared ---------------------------------------------------------------------------------
@@ -261,55 +252,6 @@ def test_a_trial_without_the_test_files_is_a_trial(root: Path) -> None:
         "trainval.parquet", "trainval.npy",
     }  # fmt: skip
     assert len(run(root, trials=1).ended("complete")) == 1
-
-
-# --- who is killed ------------------------------------------------------------------------------------
-
-
-def test_a_trial_whose_worker_is_gone_is_queued_anew(root: Path) -> None:
-    plan = toy_plan(root)
-    store, badge = Store(plan, root), Badge(plan.folder(root))
-    trial = next_trial(store, badge, 4)
-    assert trial is not None
-    assert lives(store.folder, badge.name)
-    other = Badge(store.folder)
-    second = next_trial(store, other, 4)
-    assert second is not None
-    assert second.params != trial.params  # the first is alive, so nothing was retried
-    badge._stream.close()  # the kernel does this for a killed process
-    again = next_trial(store, other, 4)
-    assert again is not None
-    assert again.params == trial.params
-    states = [t.state.name for t in store.trials()]
-    assert states == ["FAIL", "RUNNING", "RUNNING"]
-    assert outcome(plan, store.trials()).tried == []  # the killed one stands in its repetition
-    other._stream.close()
-    last = Badge(store.folder)
-    assert next_trial(store, last, 2) is not None
-    assert next_trial(store, last, 2) is not None
-    assert next_trial(store, last, 2) is None  # two trials, however often they were killed
-
-
-def test_a_trial_that_kills_its_worker_ends(root: Path) -> None:
-    plan = toy_plan(root)
-    store = Store(plan, root)
-    for _ in range(4):
-        badge = Badge(store.folder)
-        assert next_trial(store, badge, 1) is not None
-        badge._stream.close()
-    assert next_trial(store, Badge(store.folder), 1) is None
-    [trial] = outcome(plan, store.trials()).tried
-    assert trial.state == "failed"
-    assert "killed" in trial.reason
-
-
-def test_a_torn_line_costs_nothing(root: Path) -> None:
-    run(root, trials=2, fixed={"train.epochs": 1})
-    plan = toy_plan(root, trials=2, fixed={"train.epochs": 1})
-    with (plan.folder(root) / "journal.log").open("ab") as stream:
-        stream.write(b'{"op_code":4,"worker_id"')
-    work(plan.folder(root), 3)
-    assert len(outcome(plan, Store(plan, root).trials()).ended("complete")) == 3
 
 
 # --- what is written down -----------------------------------------------------------------------------

@@ -103,6 +103,7 @@ def _plan(root: Path, repo: Repo, before: float) -> list[Kind]:
         "resume states": files.resume_states(root),
         "killed experiments": files.left_behind(root),
         "sweep logs": files.sweep_logs(root),
+        "earlier studies": files.earlier_studies(root, before),
         "images, phantoms": files.unnamed_images(root, objects),
     }
     return [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
+
+from assay.runs.lock import holder_of
 
 TEMPORARY = Path(".dvc/tmp/exps/standalone")
 
@@ -27,18 +28,6 @@ def workers(root: Path) -> list[str]:
 def temporary(root: Path) -> list[Path]:
     """Return the folders of `dvc exp run --temp`; those of killed ones stay behind."""
     return sorted((root / TEMPORARY).glob("tmp*"))
-
-
-def holder_of(lock: Path) -> str:
-    """Return the process that holds a lock, or an empty text."""
-    if not lock.exists():
-        return ""
-    with lock.open("r") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return stream.read().strip() or "unknown"
-    return ""
 
 
 def inside(root: Path) -> list[tuple[int, Path]]:

@@ -9,9 +9,10 @@ from pathlib import Path
 import polars as pl
 
 from assay.manifest.table import read_table
-from assay.registry.gc_busy import TEMPORARY, holder_of, inside, temporary
+from assay.registry.gc_busy import TEMPORARY, inside, temporary
 from assay.registry.gc_cache import Objects
 from assay.runs.git import git
+from assay.runs.lock import holder_of
 from assay.tracking.entries import lock_entries
 
 PARTS = ("", ".lock", ".code", ".aside")  # of one folder of images, or one phantom
@@ -42,6 +43,22 @@ def resume_states(root: Path) -> list[Path]:
 def sweep_logs(root: Path) -> list[Path]:
     """Return what sweeps printed."""
     return sorted((root / ".assay" / "sweep").glob("*.log"))
+
+
+def earlier_studies(root: Path, before: float) -> list[Path]:
+    """Return the states of studies that one of the same name has followed, older than `before`."""
+    found: dict[tuple[str, str], list[Path]] = {}
+    for path in (root / ".assay" / "search").glob("*/*-*"):
+        found.setdefault((path.parent.name, path.name.rpartition("-")[0]), []).append(path)
+    earlier = [each for same in found.values() for each in sorted(same, key=_changed)[:-1]]
+    return [
+        each for each in sorted(earlier)
+        if _changed(each) < before and not holder_of(each / "driver.lock")
+    ]  # fmt: skip
+
+
+def _changed(folder: Path) -> float:
+    return max(each.stat().st_mtime for each in (folder, *folder.iterdir()))
 
 
 def left_behind(root: Path) -> list[Path]:

@@ -24,3 +24,15 @@ def held(path: Path, waiting: str) -> Iterator[None]:
         stream.write(str(os.getpid()))
         stream.flush()
         yield
+
+
+def holder_of(lock: Path) -> str:
+    """Return the process that holds a lock, or an empty text."""
+    if not lock.exists():
+        return ""
+    with lock.open("r") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return stream.read().strip() or "unknown"
+    return ""

@@ -14,7 +14,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from assay.runs.files import content_digest, file_digest
-from assay.runs.lock import held
+from assay.runs.lock import held, holder_of
 from assay.search.outcome import Outcome, Tried, outcome
 from assay.search.pictures import draw
 from assay.search.plan import FILE, read_plan, studies_folder
@@ -62,6 +62,9 @@ def record_all(root: Path) -> Iterator[str]:
 
     for path in sorted(studies_folder(root).glob(f"*/*/{FILE}")):
         plan = read_plan(path.parent)
+        if holder_of(path.parent / "driver.lock"):
+            yield f"study {plan.title}: runs, and is recorded by its own search"
+            continue
         if not (path.parent / "journal.log").exists() and not os.environ.get(URL):
             yield f"study {plan.title}: its storage is a database; name it with {URL}"
             continue

@@ -90,12 +90,26 @@ class Watcher:
             raise optuna.TrialPruned
 
 
-def run_trial(store: Store, trial: optuna.Trial, made_of: Material) -> FrozenTrial:
+def run_trial(store: Store, trial: optuna.Trial, made_of: Material) -> FrozenTrial | None:
     """Train one trial, and tell the study how it ended.
+
+    Returns:
+        What the study was told, or None where it counts the trial as killed: this process gave no sign of
+        life for too long (a machine asleep, a database away), and another repeats it.
 
     Raises:
         ObjectiveError: the study's objectives are no metrics; the trial is told as failed.
     """
+    import optuna
+
+    try:
+        return _tried(store, trial, made_of)
+    except optuna.exceptions.UpdateFinishedTrialError:
+        print(f"trial {trial.number} counts as killed: no sign of life for too long", flush=True)
+        return None
+
+
+def _tried(store: Store, trial: optuna.Trial, made_of: Material) -> FrozenTrial:
     import optuna
 
     same = _same_values(store, trial)
@@ -112,6 +126,8 @@ def run_trial(store: Store, trial: optuna.Trial, made_of: Material) -> FrozenTri
     except optuna.TrialPruned:
         trial.set_user_attr(CURVE, watcher.rows)
         told = store.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    except optuna.exceptions.UpdateFinishedTrialError:
+        raise
     except Exception as fault:
         told = _failed(store, trial, watcher, fault)
         if isinstance(fault, ObjectiveError):

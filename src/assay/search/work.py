@@ -36,6 +36,8 @@ def work(folder: Path, wanted: int) -> None:
         shown = ", ".join(f"{key}={value}" for key, value in plan.values(trial.params).items())
         print(f"[TRIAL] {trial.number}: {shown}", flush=True)
         told = run_trial(store, trial, made_of)
+        if told is None:
+            continue
         row = row + 1 if told.state.name == "FAIL" else 0
         if row == FAILED:
             raise AssayError(
