@@ -4,11 +4,14 @@ AssayError
 ├── ParamsError        params.yaml: a key, a type, a range, a combination
 ├── MachineError       the interpreter, a lock, a missing weight file
 ├── SourceError        a source, its tables, its snapshot
+│   └── UnreadableError    some of the originals that were asked for
 ├── GateError          a gate refused what it judged
 └── RegistryError      what keeps a model out of the registry
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class AssayError(Exception):
@@ -46,6 +49,18 @@ class MachineError(AssayError):
 
 class SourceError(AssayError):
     """A source or its snapshot cannot be read as what it claims to be."""
+
+
+class UnreadableError(SourceError):
+    """Some of the originals that were asked for at once cannot be read as what ingest read.
+
+    Attributes:
+        rows: their places among those that were asked for.
+    """
+
+    def __init__(self, rows: Sequence[int], first: AssayError) -> None:
+        self.rows = list(rows)
+        super().__init__(first.where, first.found, first.expected, first.mend)
 
 
 class GateError(AssayError):

@@ -23,6 +23,18 @@ class Ingest(Section):
     size: int = Field(ge=16, le=2048, description="side of the stored images, px")
     decoder: Literal["pillow", "simplejpeg"]
     max_broken_share: float = Field(ge=0, le=1)
+    copy_: Literal["full", "packed", "none"] = Field(
+        "full",
+        alias="copy",
+        description="what is stored of images: `full`, or `none` (opened each time, from the source)",
+    )
+
+    @field_validator("copy_")
+    @classmethod
+    def _possible(cls, value: str) -> str:
+        if value == "packed":
+            raise ValueError("packed is for structures of 0 and 1: full, or none")
+        return value
 
 
 class Similar(Section):
@@ -110,7 +122,7 @@ class Train(Section):
     weight_decay: float = Field(ge=0)
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)
-    workers: int = Field(ge=0)
+    workers: Annotated[int, Field(ge=0)] | Literal["auto"]
     device: Literal["cpu", "cuda"]
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
     resume_every: int = Field(ge=1)

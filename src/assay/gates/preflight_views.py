@@ -75,11 +75,11 @@ def _bytes(tensor: Tensor) -> bytes:
 def _workers(plan: Plan, train: Set) -> Check:
     """Fetch two batches from each worker: the stored rows, as the main process would fetch them."""
     loop = plan.loop
+    count = 2 if loop.workers == "auto" else loop.workers
     ours, theirs = (
-        train_loader(train, loop.batch, loop.seed, workers, plan.balanced)
-        for workers in (0, loop.workers)
+        train_loader(train, loop.batch, loop.seed, workers, plan.balanced) for workers in (0, count)
     )
-    batches = list(islice(zip(ours, theirs, strict=True), 2 * loop.workers))
+    batches = list(islice(zip(ours, theirs, strict=True), 2 * count))
     differing = [
         number
         for number, (one, other) in enumerate(batches)

@@ -11,14 +11,22 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
+from assay.errors import UnreadableError
 from assay.learning.plan import Set
 
 
 class Stored(Dataset[tuple[Tensor, Tensor]]):
-    """A set whose batches are fetched whole; nothing is collated sample by sample."""
+    """A set whose batches are fetched whole; nothing is collated sample by sample.
 
-    def __init__(self, rows: Set) -> None:
-        self.rows = rows
+    Args:
+        rows: the set.
+        skip: leave out what cannot be read any more, and tell each once; a batch may become empty. Else
+            the fetch fails.
+    """
+
+    def __init__(self, rows: Set, skip: bool = False) -> None:
+        self.rows, self.skip = rows, skip
+        self._told: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.rows.images)
@@ -29,8 +37,23 @@ class Stored(Dataset[tuple[Tensor, Tensor]]):
     def __getitems__(self, indices: list[int]) -> tuple[Tensor, Tensor]:
         """Return uint8 images (b, h, w, channels) and targets (b, …) as the set has them."""
         chosen = np.asarray(indices)
-        images = torch.from_numpy(np.ascontiguousarray(self.rows.images[chosen]))
-        return images, torch.from_numpy(self.rows.targets[chosen])
+        try:
+            images = self.rows.images[chosen]
+        except UnreadableError as fault:
+            if not self.skip:
+                raise
+            self._tell(fault)
+            chosen = np.delete(chosen, fault.rows)
+            images = self.rows.images[chosen]
+        return torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(
+            self.rows.targets[chosen]
+        )
+
+    def _tell(self, fault: UnreadableError) -> None:
+        if fault.where not in self._told:
+            self._told.add(fault.where)
+            more = f", and {len(fault.rows) - 1} more of its batch" if len(fault.rows) > 1 else ""
+            print(f"skipped in training: {fault.where}: {fault.found}{more}", flush=True)
 
 
 def _whole(batch: Any) -> Any:
@@ -77,7 +100,7 @@ def train_loader(rows: Set, batch: int, seed: int, workers: int, balanced: bool 
     torch's `DistributedSampler` with one replica is the library's epoch-seeded sampler; Lightning
     tells it the epoch, also after a resume.
     """
-    data = Stored(rows)
+    data = Stored(rows, skip=True)
     order: Sampler[int] = (
         Balanced(rows.targets, seed)
         if balanced

@@ -7,6 +7,7 @@ import shutil
 import warnings
 import zipfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import lightning as L
@@ -18,6 +19,7 @@ from assay.learning.history import History
 from assay.learning.module import Training
 from assay.learning.plan import Plan, Set
 from assay.learning.progress import Progress
+from assay.learning.workers import settled
 from assay.runs.files import write_aside
 from assay.runs.record import HISTORY, WEIGHTS
 from assay.runs.run import Run
@@ -35,7 +37,8 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
     _quiet()
     history = History(run.resume, run.journal, run.watch)
     loop = plan.loop
-    loader = train_loader(train, loop.batch, loop.seed, loop.workers, plan.balanced)
+    make = partial(train_loader, train, loop.batch, loop.seed, balanced=plan.balanced)
+    loader = make(settled(loop.workers, make, run.journal))
     module = Training(plan, rows=len(train.images))
     trainer = L.Trainer(
         accelerator={"cpu": "cpu", "cuda": "gpu"}[plan.loop.device],
@@ -106,6 +109,7 @@ def _quiet() -> None:
     hints = (
         "does not have many workers", "ckpt_path", "exists and is not empty", "LeafSpec",
         "in eval mode at the start of training",  # the preflight has judged that
+        "`training_step` returned `None`",  # of a batch that could not be read, which is told
     )  # fmt: skip
     for hint in hints:
         warnings.filterwarnings("ignore", f".*{hint}.*")

@@ -11,6 +11,7 @@ import lightning as L
 import torch
 from safetensors.torch import save_file
 
+from assay.errors import SourceError
 from assay.learning.module import Training
 from assay.learning.patience import act, ended
 from assay.learning.progress import epoch_line
@@ -86,6 +87,11 @@ class History(L.Callback):
 
 
 def _epoch_row(trainer: L.Trainer, module: Training) -> dict[str, float]:
+    if not module.train_losses:
+        raise SourceError(
+            "training rows", "none of them could be read in this epoch", "the files that ingest read",
+            "dvc repro, when they are back",
+        )  # fmt: skip
     targets = torch.cat(module.targets).numpy()
     metrics = module.plan.metrics(torch.cat(module.predictions).numpy(), targets)
     return {

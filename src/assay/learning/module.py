@@ -59,8 +59,10 @@ class Training(L.LightningModule):
         """
         reseed(self.plan.loop.seed, self.current_epoch * self.batches + batch_idx)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of an augmented batch, by its share in the step."""
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        """Return the loss of an augmented batch, by its share in the step; none of an empty one."""
+        if not len(batch[1]):
+            return None
         inputs, targets = self.plan.views(*batch, True)
         loss = self.plan.loss(self.network(inputs), targets)
         self.train_losses.append(loss.detach())

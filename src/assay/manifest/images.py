@@ -112,7 +112,7 @@ def _decode(content: bytes, digest: str, size: int | None, decoder: str, fit: st
         upright = Image.alpha_composite(Image.new("RGBA", cut.size, "black"), cut)
     plain = upright.convert("RGB")
     if size is not None:
-        plain = _square(plain, size, fit)
+        plain = squared(plain, size, fit)
     return Opened(*facts, np.asarray(plain))
 
 
@@ -123,19 +123,28 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
     return (height, width) if lies else (width, height)
 
 
-def _square(image: Image.Image, size: int, fit: str) -> Image.Image:
+def squared(
+    image: Image.Image,
+    size: int,
+    fit: str,
+    resample: Image.Resampling = Image.Resampling.BILINEAR,
+) -> Image.Image:
+    """Return an upright image as a square of `size` px; what lies in it (a mask) goes the same way.
+
+    The letterbox's bars are 0 in every channel.
+    """
     if fit == STRETCH:
-        return image.resize((size, size), Image.Resampling.BILINEAR)
+        return image.resize((size, size), resample)
     # Laid on black before it is resized: one scale holds along both sides, and a bar of half a pixel
     # too, so that the picture's middle is the square's, exactly.
     side = max(image.size)
     bars = [(side - length) / 2 for length in image.size]
     x, y = (math.ceil(bar) for bar in bars)
-    ground = Image.new("RGB", (side + 1, side + 1))
+    ground = Image.new(image.mode, (side + 1, side + 1))
     ground.paste(image, (x, y))
     left, top = x - bars[0], y - bars[1]
     box = (left, top, left + side, top + side)
-    return ground.resize((size, size), Image.Resampling.BILINEAR, box)
+    return ground.resize((size, size), resample, box)
 
 
 def _upright(image: Any, content: bytes, size: int | None, decoder: str) -> Any:

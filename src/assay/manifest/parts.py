@@ -13,7 +13,8 @@ import polars as pl
 from assay.errors import AssayError
 from assay.manifest.arrays import shelf
 from assay.manifest.layout import Layout
-from assay.manifest.records import LazyImages, labels_of
+from assay.manifest.originals import squares
+from assay.manifest.records import LazyImages, Shelf, labels_of
 from assay.manifest.rows import Rows
 from assay.manifest.table import read_table
 from assay.runs.root import find_root
@@ -31,7 +32,7 @@ def read_rows(
 ) -> Rows:
     """Return the rows of one part, from its file of images or records and its table.
 
-    Records may point at raw parts, below `root`: else that of the repository that was asked.
+    Records may point at raw parts or originals, below `root`: else that of the repository that was asked.
 
     Raises:
         AssayError: the two do not have equally many, or records point at parts that have changed.
@@ -48,7 +49,12 @@ def read_rows(
     if stored.dtype.names is None:
         return Rows(stored, columns)
     root = root or Path(os.environ.get("DVC_ROOT") or find_root(Path.cwd()))
-    images = LazyImages(shelf(root, facts, stored, name), np.arange(len(stored)))
+    if "original" in stored.dtype.names:
+        uris, digests = (table[each].to_list() for each in ("uri", "digest"))
+        lies: Shelf = squares(root, facts, uris, digests, name)
+    else:
+        lies = shelf(root, facts, stored, name)
+    images = LazyImages(lies, np.arange(len(stored)))
     return Rows(cast("Any", images), {**columns, **labels_of(stored)})
 
 

@@ -1,10 +1,11 @@
 """Records: arrays whose rows hold a sample's targets, and its picture whole, packed, or as a place.
 
-A record array of numpy. One of three says where the picture (h, w) of a row is:
+A record array of numpy. One of four says where the picture (h, w) of a row is:
 
 - `struct` uint8 (h, w): here;
 - `bits` uint8 (h, w/8): here, eight pixels a byte, the first in the highest bit;
-- `part` uint16 and `row` int64: in the raw array of that number.
+- `part` uint16 and `row` int64: in the raw array of that number;
+- `original` int64: the photograph itself, in the row of the table with that number.
 
 Every other field is a label. Pictures are read when they are asked for, and only those.
 """
@@ -20,19 +21,19 @@ import numpy.typing as npt
 Pictures = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.int64]
 Records = npt.NDArray[np.void]
-PICTURE = ("struct", "bits", "part", "row")
+PICTURE = ("struct", "bits", "part", "row", "original")
 
 
 class Shelf(Protocol):
     """Where pictures of 0 and 1 lie."""
 
     @property
-    def side(self) -> tuple[int, int]:
-        """Return height and width."""
+    def side(self) -> tuple[int, ...]:
+        """Return height and width, and channels where there are several."""
         ...
 
     def take(self, places: Places) -> Pictures:
-        """Return the pictures (n, h, w) at these places."""
+        """Return the pictures (n, *side) at these places."""
         ...
 
 
@@ -79,7 +80,7 @@ class Raw:
 
 
 class LazyImages:
-    """Looks like an array (n, h, w, 1) of uint8, 0 and 1; what is indexed is read, and nothing else.
+    """Looks like an array (n, h, w, channels) of uint8; what is indexed is read, and nothing else.
 
     Args:
         shelf: where the pictures lie.
@@ -97,16 +98,17 @@ class LazyImages:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """Return (n, h, w, 1)."""
-        return (len(self), *self._shelf.side, 1)
+        """Return (n, h, w, channels)."""
+        height, width, channels = (*self._shelf.side, 1)[:3]
+        return (len(self), height, width, channels)
 
     def __getitem__(self, key: Any) -> Pictures:
-        """Return the rows of a number, slice, index array or mask; a number gives (h, w, 1)."""
+        """Return the rows of a number, slice, index array or mask; a number gives (h, w, channels)."""
         if isinstance(key, tuple):
             first, *others = key
             return np.asarray(self[first][(slice(None), *others)])
         places = np.asarray(self._places[key])
-        found = self._shelf.take(np.atleast_1d(places))[..., None]
+        found = self._shelf.take(np.atleast_1d(places)).reshape(-1, *self.shape[1:])
         return found if places.ndim else np.asarray(found[0])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:

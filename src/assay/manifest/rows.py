@@ -17,8 +17,8 @@ class Rows:
     """Samples with their stored images.
 
     Attributes:
-        images: (n, size, size, 3) uint8, often a memory map; of a streamed set `LazyImages`, which
-            look like an array (n, h, w, 1) and are read row by row.
+        images: (n, size, size, 3) uint8, often a memory map; of a streamed set, and of cuts,
+            `LazyImages`, which look like an array (n, h, w, channels) and are read row by row.
         columns: name → array of n; `sample_id`, `group_id`, and the labels.
     """
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ import polars as pl
 from assay.errors import AssayError
 from assay.manifest.hashes import perceptual_hash
 from assay.manifest.images import Opened
+from assay.manifest.originals import NONE, squares
+from assay.manifest.records import LazyImages
 from assay.manifest.source import Stamp
 from assay.manifest.table import write_table
 from assay.runs.files import content_digest
@@ -30,9 +32,10 @@ SCHEMA = {
 NO_SLOT = -1  # a file that gave no pixels
 
 
-def store_place(name: str, base: str, size: int, decoder: str, fit: str) -> str:
+def store_place(name: str, base: str, size: int, decoder: str, fit: str, copy: str = "full") -> str:
     """Return where the images of a source lie, relative to the root: what makes them names them."""
-    return f".assay/images/{name}-{content_digest([base, size, decoder, fit], 8)}"
+    named = [base, size, decoder, fit, *([copy] if copy != "full" else [])]
+    return f".assay/images/{name}-{content_digest(named, 8)}"
 
 
 def kept_images(
@@ -47,12 +50,14 @@ def kept_images(
         name: the data set, for the command that mends.
 
     Returns:
-        A memory map (slots, size, size, 3), and the place of each digest in it.
+        Images (slots, size, size, 3), a memory map, or lazy where none are copied, and the place of
+        each digest among them.
 
     Raises:
         AssayError: this machine does not have them, as in a fresh clone with DVC's cache alone.
     """
-    store = ImageStore(root / facts["images"], facts["size"])
+    lazy = facts.items() >= NONE.items()
+    store = ImageStore(root / facts["images"], facts["size"], keep=not lazy)
     slots = store.slots(digests)
     absent = int((slots == NO_SLOT).sum())
     if absent:
@@ -62,7 +67,11 @@ def kept_images(
             "the images that ingest made",
             f"dvc repro -f -s ingest@{name}, then the same command",
         )
-    return store.pixels(), slots
+    if not lazy:
+        return store.pixels(), slots
+    known = store.by_slot()
+    shelf = squares(root, facts, known["uri"].to_list(), known["digest"].to_list(), name)
+    return cast("Any", LazyImages(shelf, np.arange(len(known)))), slots
 
 
 class ImageStore:
@@ -71,13 +80,15 @@ class ImageStore:
     Args:
         folder: where it lies, or is to lie.
         size: side of an image in pixels.
+        keep: its pixels; else only what is known of it.
     """
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, keep: bool = True) -> None:
+        self.keep = keep
         self.folder, self._shape = folder, (size, size, 3)
         self._index, self._pixels = folder / "index.parquet", folder / "pixels.u8"
         folder.mkdir(parents=True, exist_ok=True)
-        known = self._index.exists() and self._pixels.exists()
+        known = self._index.exists() and (not keep or self._pixels.exists())
         self.table = pl.read_parquet(self._index) if known else pl.DataFrame(schema=SCHEMA)
         self._slots = int(self.table["slot"].max() or 0) + 1 if len(self.table) else 0  # type: ignore[arg-type]
 
@@ -85,15 +96,24 @@ class ImageStore:
         """Append images, pixels first: a kill between the two leaves bytes that nobody points at."""
         images = [image.pixels for image in opened if image.pixels is not None]
         pixels = np.stack(images) if images else np.empty((0, *self._shape), dtype=np.uint8)
+        if self.keep:
+            self._append(pixels)
+        new = self._rows(files, opened, perceptual_hash(pixels))
+        self._slots += len(images)
+        self.table = pl.concat([self.table, new]).unique("uri", keep="last", maintain_order=True)
+        write_table(self._index, self.table, {})
+
+    def _append(self, pixels: npt.NDArray[np.uint8]) -> None:
         place = self._slots * int(np.prod(self._shape))
         with self._pixels.open("r+b" if self._pixels.exists() else "w+b") as stream:
             stream.truncate(place)  # what a killed run left behind
             stream.seek(place)
             stream.write(pixels.tobytes())
-        new = self._rows(files, opened, perceptual_hash(pixels))
-        self._slots += len(images)
-        self.table = pl.concat([self.table, new]).unique("uri", keep="last", maintain_order=True)
-        write_table(self._index, self.table, {})
+
+    def by_slot(self) -> pl.DataFrame:
+        """Return `uri` and `digest` of every slot; nobody asks for one whose file has changed since."""
+        slots = pl.DataFrame({"slot": np.arange(self._slots)})
+        return slots.join(self.table, on="slot", how="left", maintain_order="left")
 
     def pixels(self) -> npt.NDArray[np.uint8]:
         """Return a memory map (slots, size, size, 3); see `slots`."""

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from assay import contract
-from assay.contract import Listing, Streaming, System
+from assay.contract import Choosing, Listing, Streaming, System
 from assay.errors import SourceError
 from assay.manifest.arrays import arrays_place, made_records
 from assay.manifest.conflicts import apply_policy
@@ -19,6 +19,7 @@ from assay.manifest.images import require
 from assay.manifest.index import BROKEN, DROPPED, FILTERED, OK, index_images
 from assay.manifest.layout import Layout
 from assay.manifest.listing import settle
+from assay.manifest.originals import NONE
 from assay.manifest.phantom import made_phantom
 from assay.manifest.snapshot import PHANTOM, provenance
 from assay.manifest.source import Source
@@ -59,12 +60,17 @@ def _indexed(
     """Open the images that changed, and keep them at one size."""
     size, decoder, fit = params.ingest.size, params.ingest.decoder, system.fit
     require(decoder)
-    place = store_place(system.name, source.base, size, decoder, fit)
+    chosen = listing.table
+    if isinstance(system, Choosing):
+        chosen = system.chosen(chosen, params.ingest)
+    copy = params.ingest.copy_
+    place = store_place(system.name, source.base, size, decoder, fit, copy)
     with held(stage.root / f"{place}.lock", "another process opens these images; waiting"):
-        store = ImageStore(stage.root / place, size)
-        rows = settle(listing.table).sort("sample_id")
+        store = ImageStore(stage.root / place, size, keep=copy == "full")
+        rows = settle(chosen).sort("sample_id")
         table = index_images(rows, source, store, size, decoder, fit)
-    return table, {"size": size, "fit": fit, "images": place}
+    lazy = {**NONE, "decoder": decoder} if copy == "none" else {}
+    return table, {"size": size, "fit": fit, "images": place, **lazy}
 
 
 def _streamed(

@@ -7,10 +7,9 @@ from dataclasses import asdict
 import polars as pl
 
 from assay import contract
-from assay.errors import SourceError
-from assay.manifest.images import Pixels, open_image
 from assay.manifest.index import OK
 from assay.manifest.layout import Layout
+from assay.manifest.originals import Originals
 from assay.manifest.source import Source
 from assay.manifest.store import kept_images
 from assay.manifest.table import read_table, write_table
@@ -29,7 +28,8 @@ def main(stage: Stage) -> None:
         _by_group(layout, rows)
         return
     pixels, slots = kept_images(stage.root, facts, rows["digest"], stage.item)
-    originals = Originals(rows, Source(facts["base"], stage.root), stage.item)
+    source = Source(facts["base"], stage.root)
+    originals = Originals(source, rows["uri"].to_list(), rows["digest"].to_list(), stage.item)
     found = find_similar(
         (pixels[slot] for slot in slots),
         rows["hash"].to_numpy(),
@@ -59,32 +59,6 @@ def _by_group(layout: Layout, rows: pl.DataFrame) -> None:
         f"similar: {len(rows)} rows are compared exactly, modulo their symmetries, by ingest: {alike}"
         " share another's group; near-identical ones are not looked for"
     )
-
-
-class Originals:
-    """The photographs themselves, which must still be what ingest read."""
-
-    def __init__(self, rows: pl.DataFrame, source: Source, name: str) -> None:
-        self._uris, self._digests = rows["uri"].to_list(), rows["digest"].to_list()
-        self._stamps = source.stamps(self._uris)
-        self._source, self._name = source, name
-
-    def open(self, row: int) -> Pixels:
-        """Return a photograph (h, w, 3), upright.
-
-        Raises:
-            SourceError: it is not what ingest read.
-        """
-        uri = self._uris[row]
-        opened = open_image(self._source, uri, self._stamps[row], None)
-        if opened.pixels is None or opened.digest != self._digests[row]:
-            raise SourceError(
-                uri,
-                opened.reason or "other bytes than when it was read",
-                "the file that ingest read",
-                f"dvc repro -f -s ingest@{self._name}, then the same command",
-            )
-        return opened.pixels
 
 
 def _report(found: Similar, count: int) -> None:

@@ -10,10 +10,12 @@ import numpy as np
 import polars as pl
 
 from assay import contract
+from assay.contract import Parting
 from assay.manifest.arrays import write_records
 from assay.manifest.groups import join_pairs
 from assay.manifest.index import OK
 from assay.manifest.layout import Layout
+from assay.manifest.originals import NONE
 from assay.manifest.split import TEST, assign
 from assay.manifest.store import kept_images
 from assay.manifest.table import read_table, write_table
@@ -30,7 +32,10 @@ def main(stage: Stage) -> None:
     params = stage.params(system.params)
     rows = _grouped(manifest.filter(pl.col("status") == OK), similar, params.policy.similar)
     how = params.split
-    splits = assign(rows, system.target, how.test, how.folds, how.strata, how.seed)
+    if isinstance(system, Parting):
+        splits = system.parted(rows, how)
+    else:
+        splits = assign(rows, system.target, how.test, how.folds, how.strata, how.seed)
     is_test = (splits["split"] == TEST).to_numpy()
     # The test set has a digest of its own: other folds over the rest do not make it a new one.
     tested = rows.filter(pl.Series(is_test)).select("sample_id", "digest").sort("sample_id")
@@ -68,6 +73,10 @@ def _fill(stage: Stage, facts: dict[str, Any], rows: pl.DataFrame, aside: Path) 
     if "fields" in facts:
         slots = rows["slot"].to_numpy()
         write_records(aside, stage.root, facts, slots, stage.item)
+        return
+    if facts.items() >= NONE.items():
+        with aside.open("wb") as stream:
+            np.save(stream, np.arange(len(rows)).astype([("original", "<i8")]))
         return
     pixels, slots = kept_images(stage.root, facts, rows["digest"], stage.item)
     shape = (len(rows), *pixels.shape[1:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from assay.params import Section
 from assay.sections import DataParams, Ingest, Similar
@@ -42,7 +42,12 @@ class SpectraIngest(Ingest):
     decoder: Literal["pillow"] = "pillow"  # no image is decoded
     thin: Literal["pick", "mean"]
     bins: int = Field(ge=2, le=301)
-    copy_: Literal["none", "packed", "full"] = Field(alias="copy")
+    copy_: Literal["full", "packed", "none"] = Field(alias="copy")
+
+    @field_validator("copy_")
+    @classmethod
+    def _possible(cls, value: str) -> str:
+        return value
 
 
 class Exact(Similar):

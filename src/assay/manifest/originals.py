@@ -1,0 +1,96 @@
+"""Photographs that stay where the source has them: opened when they are looked at, and only then."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from cachetools import LRUCache
+
+from assay.errors import SourceError, UnreadableError
+from assay.manifest.images import STRETCH, Pixels, open_image
+from assay.manifest.source import Source
+
+CACHE = "ASSAY_CACHE_MB"  # of opened photographs, in the memory of each process; empty: none
+NONE = {"copy": "none"}  # the fact of a manifest whose photographs are not copied
+
+
+class Originals:
+    """Where the pictures of `LazyImages` lie that nobody copied.
+
+    Args:
+        source: whose they are.
+        uris: of the photographs.
+        digests: what each was when ingest read it.
+        name: the data set, for the command that mends.
+        size: side of the square that each becomes; None keeps its own size.
+        decoder: of JPEG.
+        fit: how an oblong becomes a square.
+    """
+
+    def __init__(
+        self, source: Source, uris: Sequence[str], digests: Sequence[str], name: str,
+        size: int | None = None, decoder: str = "pillow", fit: str = STRETCH,
+    ) -> None:  # fmt: skip
+        self._source, self._name = source, name
+        self._uris, self._digests = uris, digests
+        self._how, self._size = (decoder, fit), size
+        held = int(os.environ.get(CACHE) or 0) * 1_000_000
+        self._cache: LRUCache[int, Pixels] = LRUCache(held, lambda pixels: pixels.nbytes)
+
+    @property
+    def side(self) -> tuple[int, ...]:
+        """Return height, width and channels of the squares."""
+        assert self._size is not None
+        return (self._size, self._size, 3)
+
+    def take(self, places: npt.NDArray[np.int64]) -> Pixels:
+        """Return the squares (n, size, size, 3) at these places.
+
+        Raises:
+            UnreadableError: some are not what ingest read; it names their rows.
+        """
+        found, faults = [], {}
+        for row, place in enumerate(places):
+            try:
+                found.append(self.open(int(place)))
+            except SourceError as fault:
+                faults[row] = fault
+        if faults:
+            raise UnreadableError(list(faults), next(iter(faults.values())))
+        return np.stack(found) if found else np.empty((0, *self.side), dtype=np.uint8)
+
+    def open(self, place: int) -> Pixels:
+        """Return a photograph (h, w, 3), upright.
+
+        Raises:
+            SourceError: it is not what ingest read.
+        """
+        kept = self._cache.get(place)
+        if kept is not None:
+            return kept
+        uri = self._uris[place]
+        stamp = self._source.stamp(uri)
+        opened = open_image(self._source, uri, stamp, self._size, *self._how)
+        if opened.pixels is None or opened.digest != self._digests[place]:
+            raise SourceError(
+                uri,
+                opened.reason or "other bytes than when it was read",
+                "the file that ingest read",
+                f"dvc repro -f -s ingest@{self._name}, then the same command",
+            )
+        if opened.pixels.nbytes <= self._cache.maxsize:
+            self._cache[place] = opened.pixels
+        return opened.pixels
+
+
+def squares(
+    root: Path, facts: Mapping[str, Any], uris: Sequence[str], digests: Sequence[str], name: str
+) -> Originals:
+    """Return the photographs of a manifest as the squares that its facts say."""
+    source = Source(facts["base"], root)
+    return Originals(source, uris, digests, name, facts["size"], facts["decoder"], facts["fit"])
