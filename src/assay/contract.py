@@ -13,6 +13,7 @@ system), `hemoglobin-conjunctiva` is a task. `ingest@<data>`, `train@<task>`, `d
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     Predictor = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 
 GROUP_KINDS = ("patient", "session", "content", "sample")
+CUT = "#"  # between a row's id and the number of a cut of it
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,33 @@ class System(Protocol):
         ...
 
 
+@runtime_checkable
+class Choosing(Protocol):
+    """What a system may offer beyond its contract: a choice of samples, before any is opened."""
+
+    def chosen(self, table: pl.DataFrame, params: Any) -> pl.DataFrame:
+        """Return the rows of a listing that are wanted, grouped as `ingest` says."""
+        ...
+
+
+@runtime_checkable
+class Parting(Protocol):
+    """What a system may offer beyond its contract: a split of its own, judged like any other."""
+
+    def parted(self, rows: pl.DataFrame, how: Any) -> pl.DataFrame:
+        """Return `sample_id, split, fold` of every row; no group stands in two of them."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """What a system may offer beyond its contract: tracked facts that a snapshot adds to."""
+
+    def remembered(self, root: Path, source: str, listing: Listing) -> Path:
+        """Write what a listing adds to a tracked file below `root`, and return its path."""
+        ...
+
+
 class Task(Protocol):
     """What is trained on one set of data, and how it is scored."""
 
@@ -247,6 +276,26 @@ class Looking(Protocol):
         ...
 
 
+@runtime_checkable
+class Cutting(Protocol):
+    """What a task may offer beyond its contract: it is trained on cuts of its data's rows.
+
+    Whoever reads rows for a task asks `task_rows`; labels, predictions and scores are then of cuts.
+    """
+
+    def cut(self, rows: Rows, params: Any) -> Rows:
+        """Return one row a cut, in the order of `rows`; images of the side that the network is handed.
+
+        `sample_id` is the row's own, `CUT` and the number of the cut within it; every column that
+        holds one value a row is kept, `group_id` and `fold` among them: an interval by group stays one.
+
+        Args:
+            rows: of the data, whole or a part of it: a cut depends on its own row alone.
+            params: the task's section.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Streamed:
     """What streaming a source has found.
@@ -287,12 +336,12 @@ class Streaming(Protocol):
 
 def systems() -> dict[str, System]:
     """Return every data set by name."""
-    return _all("data", "SYSTEMS")
+    return listed("data", "SYSTEMS")
 
 
 def tasks() -> dict[str, Task]:
     """Return every task by name."""
-    return _all("tasks", "TASKS")
+    return listed("tasks", "TASKS")
 
 
 def find_system(name: str) -> System:
@@ -307,29 +356,42 @@ def find_task(name: str) -> Task:
     return found
 
 
+def task_rows(task: Task, rows: Rows, params: Any) -> Rows:
+    """Return what the task is trained and scored on: cuts of its data's rows, or these themselves."""
+    return task.cut(rows, params) if isinstance(task, Cutting) else rows
+
+
+def row_of(task: Task, sample_id: str) -> str:
+    """Return the id of the data's row that one of the task's rows is, or was cut from."""
+    return sample_id.rpartition(CUT)[0] if isinstance(task, Cutting) else sample_id
+
+
 def sections() -> dict[str, type[Section]]:
     """Return the model of every section of `params.yaml`."""
     found: dict[str, type[Section]] = {name: each.params for name, each in systems().items()}
-    return found | {name: each.params for name, each in tasks().items()}
+    composed = listed("compositions", "COMPOSITIONS")  # see `assay.composition`
+    return found | {name: each.params for name, each in (tasks() | composed).items()}
 
 
 def _find(name: str, folder: str, room: str, table: str) -> Any:
-    if folder in _folders():
+    if folder in _folders(room):
         found = getattr(importlib.import_module(f"assay.systems.{folder}.{room}"), table)
         if name in found:
             return found[name]
-    known = ", ".join(sorted(_all(room, table)))
+    known = ", ".join(sorted(listed(room, table)))
     raise AssayError(name, f"no such {table.lower()[:-1]}", f"one of {known}")
 
 
-def _all(room: str, table: str) -> dict[str, Any]:
+def listed(room: str, table: str) -> dict[str, Any]:
+    """Return what the systems' rooms of that name hold in `table`, all of it, by name."""
     found: dict[str, Any] = {}
-    for folder in _folders():
+    for folder in _folders(room):
         found |= getattr(importlib.import_module(f"assay.systems.{folder}.{room}"), table)
     return found
 
 
-def _folders() -> list[str]:
-    """List the systems' folders; imported by name, so that the platform depends on none of them."""
+def _folders(room: str) -> list[str]:
+    """List the systems with such a room; by name, so that the platform depends on none of them."""
     path = importlib.import_module("assay.systems").__path__
-    return sorted(module.name for module in pkgutil.iter_modules(path))
+    names = sorted(module.name for module in pkgutil.iter_modules(path))
+    return [name for name in names if importlib.util.find_spec(f"assay.systems.{name}.{room}")]

@@ -22,6 +22,7 @@ DOOR = {"promote", "seal"}  # these are read when a model is promoted
 # What the learning core may import: torch, lightning, timm, torchmetrics, numpy, and what timm brings.
 CORE = {"torch", "lightning", "timm", "torchmetrics", "numpy"}
 CORE |= {"torchvision", "safetensors", "huggingface_hub"}
+DETECTOR = "yolo.py"  # the one file that knows ultralytics, and OpenCV through it
 
 
 @cache
@@ -208,7 +209,15 @@ def test_the_learning_core_imports_with_few_libraries() -> None:
         for name in imports(path):
             top = name.split(".")[0]
             known = top in CORE or top == "assay" or top in sys.stdlib_module_names
+            known |= path.name == DETECTOR and top in ("ultralytics", "cv2")
             assert known, f"{path.relative_to(SRC)} imports {name}"
+
+
+def test_ultralytics_is_imported_in_one_place() -> None:
+    """It is AGPL-3.0, and its import writes and calls: see there."""
+    found = [path.name for path in (SRC / "assay").rglob("*.py")
+             if any(name.split(".")[0] == "ultralytics" for name in imports(path))]  # fmt: skip
+    assert found == [DETECTOR]
 
 
 def test_the_verbs_import_nothing_heavy() -> None:

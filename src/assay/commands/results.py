@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def command(task: str | None, key: str | None) -> None:
     """Print the work tree's results, or compare.
 
+    What several tasks say together has a line of its own, behind those of the tasks.
+
     With --over, for example model.backbone: every known result of TASK (commits, experiments, work
     tree), one row a value. Only those of the same data and otherwise equal parameters are ranked
     together.
@@ -27,7 +29,8 @@ def command(task: str | None, key: str | None) -> None:
 
     root = find_root(Path.cwd())
     if key is None:
-        _print_lines(root, {task: contract.find_task(task)} if task else contract.tasks())
+        known = contract.tasks()
+        _print_lines(root, {task: contract.find_task(task)} if task else known, composed=not task)
         return
     if task is None:
         raise click.UsageError("--over compares one task's results: assay results <task> --over …")
@@ -39,11 +42,30 @@ def command(task: str | None, key: str | None) -> None:
     show(found, key, compare(root, found, key), make_console())
 
 
-def _print_lines(root: Path, tasks: Mapping[str, Task]) -> None:
+def _print_lines(root: Path, tasks: Mapping[str, Task], *, composed: bool) -> None:
     from assay.errors import AssayError
     from assay.runs.summary import summaries
 
-    lines = summaries(root, tasks)
+    lines = summaries(root, tasks) + (_composed(root) if composed else [])
     if not lines:
         raise AssayError("results", "none in this work tree", mend="dvc repro")
     click.echo("\n".join(lines))
+
+
+def _composed(root: Path) -> list[str]:
+    """Return a line for each composition that has a result in the work tree."""
+    from assay.composition import compositions, tasks_of
+    from assay.runs.files import read_json
+    from assay.runs.record import RECORD
+    from assay.runs.summary import summary
+
+    found = []
+    for name, each in sorted(compositions().items()):
+        metrics, record = (
+            root / "reports" / name / "metrics.json",
+            root / "models" / tasks_of(each)[0] / RECORD,
+        )
+        if metrics.exists() and record.exists():
+            facts = read_json(record)["data"]
+            found.append(summary(cast("Task", each), read_json(metrics), facts))
+    return found

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from assay.manifest.rows import Rows
 
 
+SEVERAL = 12  # numbers; more are told by their range
+
+
 @click.command()
 @click.argument("data")
 @click.argument("sample_id")
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
 def command(data: str, sample_id: str, out: Path | None) -> None:
     """Draw the sample SAMPLE_ID of DATA, as it is stored, and print its row.
 
-    Training and validation rows alone: of the test set nothing is shown.
+    Training and validation rows alone: of the test set nothing is shown. What a task cuts out of a
+    row has an id of its own, the row's with # and a number, and is shown by it.
     """
     from assay import contract
     from assay.runs.root import find_root
@@ -31,19 +35,20 @@ def command(data: str, sample_id: str, out: Path | None) -> None:
     legal = re.sub(r"[^\w.-]", "_", sample_id)
     path = out.resolve() if out else root / ".assay" / "show" / data / f"{legal}.png"
     with chdir(root):
-        row = find_row(data, sample_id)
-    _draw(data, row, path)
+        row, is_cut = find_row(data, sample_id)
+    _draw(data, row, path, is_cut)
     for name, column in row.columns.items():
         click.echo(f"{name:14}{_said(column[0])}")
     click.echo(f"see {path}")
 
 
-def find_row(data: str, sample_id: str) -> Rows:
-    """Return the one row of training and validation that has this id.
+def find_row(data: str, sample_id: str) -> tuple[Rows, bool]:
+    """Return the one row of training and validation that has this id, and whether a task cut it out.
 
     Raises:
         AssayError: it is of the sealed test set, or there is none.
     """
+    from assay import contract
     from assay.errors import AssayError
     from assay.manifest.layout import Layout
     from assay.manifest.parts import read_trainval
@@ -52,9 +57,12 @@ def find_row(data: str, sample_id: str) -> Rows:
     rows, _ = read_trainval(data)
     ids = rows.columns["sample_id"]
     if sample_id in ids:
-        return rows.where(ids == sample_id)
+        return rows.where(ids == sample_id), False
+    cut = _find_cut(data, rows, sample_id)
+    if cut is not None:
+        return cut, True
     splits, _ = read_table(Layout(data).splits, f"split@{data}")
-    if sample_id in splits["sample_id"]:
+    if {sample_id, sample_id.rpartition(contract.CUT)[0]} & set(splits["sample_id"]):
         raise AssayError(
             f"{sample_id} of {data}", "is of the sealed test set: nobody looks at it",
             "a sample of training or validation",
@@ -67,28 +75,48 @@ def find_row(data: str, sample_id: str) -> Rows:
     )  # fmt: skip
 
 
-def _draw(data: str, row: Rows, path: Path) -> None:
-    """Let the first task of the data that draws its labels do so; else write the plain image."""
+def _find_cut(data: str, rows: Rows, sample_id: str) -> Rows | None:
+    """Return what the first task that cuts the data's rows calls so, by the parameters as they stand."""
+    from assay import contract
+    from assay.params import PARAMS_FILE, read_params, typed
+
+    for task in contract.tasks().values():
+        whole = rows.columns["sample_id"] == contract.row_of(task, sample_id)
+        if task.data == data and isinstance(task, contract.Cutting) and whole.any():
+            params = typed(read_params(Path(PARAMS_FILE)), task.name, task.params)
+            cuts = contract.task_rows(task, rows.where(whole), params)
+            mine = cuts.columns["sample_id"] == sample_id
+            return cuts.where(mine) if mine.any() else None
+    return None
+
+
+def _draw(data: str, row: Rows, path: Path, is_cut: bool) -> None:
+    """Let the first task of the data that draws its labels do so; else, as of a cut, the plain image."""
     from PIL import Image
 
     from assay import contract
     from assay.runs.files import write_aside
 
     for task in contract.tasks().values():
-        if task.data == data and isinstance(task, contract.Drawing):
+        if task.data == data and isinstance(task, contract.Drawing) and not is_cut:
             task.draw(row, path)
             return
     write_aside(path, lambda aside: Image.fromarray(row.images[0]).save(aside))
 
 
 def _said(value: Any) -> str:
-    """Return a value of the table for people; of points, how many there are."""
+    """Return a value of the table for people; of points, how many there are, of spectra their range."""
     import numpy as np
 
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
     found = np.asarray(value)
     if found.ndim == 2 and found.dtype.kind == "f":
         present = int((~np.isnan(found).any(axis=1)).sum())
         return f"{present} of {len(found)} points"
+    if found.dtype.kind == "f" and found.size > SEVERAL:
+        shape = " × ".join(map(str, found.shape))
+        return f"{shape} numbers, {np.nanmin(found):.4g} to {np.nanmax(found):.4g}"
     if found.ndim:
         return ", ".join(map(str, found.tolist())) or "none"
     return "none" if value is None else str(value)

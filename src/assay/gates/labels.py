@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -29,6 +29,17 @@ class Seeing(Protocol):
         self, table: pl.DataFrame, fetch: Callable[[pl.Series], npt.NDArray[np.uint8]]
     ) -> Sequence[Check]:
         """Judge a manifest; `fetch` leads digests to stored images (n, size, size, 3)."""
+        ...
+
+
+@runtime_checkable
+class Summarising(Protocol):
+    """What a system may offer beyond its contract: its own summary on the label gate's page."""
+
+    def summarised(
+        self, table: pl.DataFrame
+    ) -> tuple[Mapping[str, Sequence[Mapping[str, Any]]], Mapping[str, bytes]]:
+        """Return tables (rows of plain values) and figures (PNG files) of a manifest, by title."""
         ...
 
 

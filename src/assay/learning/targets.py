@@ -48,9 +48,11 @@ class Classes:
 
     Attributes:
         names: as the manifest writes them, in the order of the indices.
+        gaps: a class may be absent of training or of validation; it keeps its index, and is told.
     """
 
     names: tuple[str, ...]
+    gaps: bool = False
 
     dtype = "int64"
     shape = ()

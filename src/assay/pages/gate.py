@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,14 @@ Row = Mapping[str, Any]
 
 
 def write_gate_page(
-    verdict: Verdict, path: Path, root: Path, manifest: pl.DataFrame, facts: dict[str, Any]
+    verdict: Verdict,
+    path: Path,
+    root: Path,
+    manifest: pl.DataFrame,
+    facts: dict[str, Any],
+    figures: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Write the page of a verdict beside its JSON.
+    """Write the page of a verdict beside its JSON; `figures` are PNG files by title, laid into it.
 
     A row of a check is a sample (`sample_id`) or a group of samples (`samples`); anything else stays in
     the JSON alone.
@@ -50,8 +56,13 @@ def write_gate_page(
             for check in sorted(verdict.checks, key=lambda check: check.passed)  # STOP first
         ],
         tables=verdict.tables,
+        figures={name: _embedded(content) for name, content in (figures or {}).items()},
         file=path.with_suffix(".json"),
     )
+
+
+def _embedded(content: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(content).decode()
 
 
 def _section(check: Check, strips: Sequence[Any]) -> dict[str, Any]:

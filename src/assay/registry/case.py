@@ -16,7 +16,7 @@ from assay.manifest.layout import Layout
 from assay.manifest.parts import read_rows
 from assay.manifest.rows import Rows
 from assay.manifest.table import read_table
-from assay.params import PARAMS_FILE, read_params, typed
+from assay.params import PARAMS_FILE, declared_part, read_params, typed
 from assay.registry.pinned import Pinned
 from assay.registry.versions import Version, standing, versions
 from assay.runs.files import read_json
@@ -79,14 +79,16 @@ class Case:
         """Return those rows, in their order."""
         layout = Layout(self.task.data)
         table, facts = read_table(self.pinned.file(layout.trainval), f"split@{self.task.data}")
-        place = {str(name): row for row, name in enumerate(table["sample_id"])}
         pixels = self.pinned.file(layout.trainval_pixels)
-        rows = read_rows(pixels, table, facts, self.task.data, self.root)
+        whole = read_rows(pixels, table, facts, self.task.data, self.root)
+        trained = declared_part(self.record["params"], self.task.name, self.task.params)
+        rows = contract.task_rows(self.task, whole, trained)
+        place = {str(name): row for row, name in enumerate(rows.columns["sample_id"])}
         return rows.where(np.array([place[name] for name in self.scored.sample_ids]))
 
     @cached_property
     def replaced(self) -> set[str]:
-        """Return the samples whose picture is another file than when the champion was trained."""
+        """Return the data's rows whose picture is another file than when the champion was trained."""
         if self.champion is None:
             return set()
         table = Layout(self.task.data).trainval
@@ -103,7 +105,9 @@ class Case:
                 return against_baseline(self.task, self.scored, self.params.evaluate)
             other = read_scored(Pinned(self.root, self.champion.commit).file(path))
             own = [
-                row for row, name in enumerate(self.scored.sample_ids) if name not in self.replaced
+                row
+                for row, name in enumerate(self.scored.sample_ids)
+                if contract.row_of(self.task, name) not in self.replaced
             ]
             return paired(self.task, self.scored.at(np.array(own)), other, self.params.evaluate)
         except AssayError as fault:

@@ -186,8 +186,10 @@ def _score_sealed_rows(root: Path, version: Version) -> dict[str, Any]:
     layout = Layout(task.data)
     table, facts = read_table(pinned.file(layout.sealed), f"split@{task.data}")
     known, _ = read_table(pinned.file(layout.trainval), f"split@{task.data}")
-    sealed = read_rows(pinned.file(layout.sealed_pixels), table, facts, task.data, root)
-    whole = read_rows(pinned.file(layout.trainval_pixels), known, facts, task.data, root)
+    sealed, whole = (
+        contract.task_rows(task, read_rows(pinned.file(path), part, facts, task.data, root), params)
+        for path, part in ((layout.sealed_pixels, table), (layout.trainval_pixels, known))
+    )
     learned = whole.columns["fold"] != params.train.fold
     baseline = task.baseline(_labels(whole, learned), sealed)
     predictions = task.restore(predict_with(root, version, sealed.images), sealed)

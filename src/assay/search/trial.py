@@ -44,7 +44,7 @@ class ObjectiveError(AssayError):
 
 @dataclass(frozen=True)
 class Material:
-    """What every trial of a study is made of, read once a worker."""
+    """What every trial of a study is made of, read once a worker; cut by each trial's own parameters."""
 
     task: Task
     rows: Rows
@@ -145,7 +145,8 @@ def _train(
     plan, task = store.plan, made_of.task
     declared = {task.name: plan.tried(trial.params)}
     params = typed(declared, task.name, task.params)
-    train, valid = validation_fold(made_of.rows, params.train.fold)
+    own = contract.task_rows(task, made_of.rows, params)
+    train, valid = validation_fold(own, params.train.fold)
     run = Run(
         task.name, made_of.root, folder / "model", folder / "reports", folder / "resume",
         Journal(folder / "journal.jsonl"),

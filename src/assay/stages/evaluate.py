@@ -25,7 +25,8 @@ def main(stage: Stage) -> None:
     task = contract.find_task(stage.item)
     params = stage.params(task.params)
     rows, facts = read_trainval(task.data)
-    train, valid = validation_fold(rows, params.train.fold)
+    own = contract.task_rows(task, rows, params)
+    train, valid = validation_fold(own, params.train.fold)
     labels = task.labels(valid)
     weights = Path("models") / task.name / WEIGHTS
     said = task.predictor(weights, params)(valid.images)

@@ -16,7 +16,8 @@ def main(stage: Stage) -> None:
     task = contract.find_task(stage.item)
     params = stage.params(task.params)
     rows, facts = read_trainval(task.data)
-    train, valid = validation_fold(rows, params.train.fold)
+    own = contract.task_rows(task, rows, params)
+    train, valid = validation_fold(own, params.train.fold)
     resume = stage.root / ".assay" / "resume" / stage.key
     folder, reports = Path("models") / task.name, Path("reports") / task.name
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from assay import contract
-from assay.gates.labels import Seeing, judge_labels, profile
+from assay.gates.labels import Seeing, Summarising, judge_labels, profile
 from assay.gates.verdict import Verdict
 from assay.manifest.layout import Layout
 from assay.manifest.store import kept_images
@@ -35,9 +35,13 @@ def main(stage: Stage) -> None:
     checks += system.checks(table)
     if isinstance(system, Seeing):
         checks += system.check_images(table, _fetch(stage, facts))
-    tables = {"label by subset": profile(table, system.target)}
+    tables: dict[str, Any] = {"label by subset": profile(table, system.target)}
+    figures: Mapping[str, bytes] = {}
+    if isinstance(system, Summarising):
+        more, figures = system.summarised(table)
+        tables |= more
     verdict = Verdict("labels", stage.item, checks, tables)
-    write_gate_page(verdict, layout.labels_page, stage.root, table, facts)
+    write_gate_page(verdict, layout.labels_page, stage.root, table, facts, figures)
     verdict.settle(layout.labels_verdict, layout.labels_page)
 
 

@@ -11,6 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from assay.contract import row_of
 from assay.runs.summary import COUNTED, few_subjects
 from assay.tracking.changes import Change, Changes
 from assay.tracking.find import Found
@@ -81,9 +82,10 @@ def show_rows(
 ) -> None:
     """Print what is not compared, and whose own figures are of which rows."""
     common = set(sides[0].scored.sample_ids) & set(sides[1].scored.sample_ids)
-    if common & other_pictures:
+    replaced = sum(row_of(task, sample) in other_pictures for sample in common)
+    if replaced:
         console.print(
-            f"{len(common & other_pictures)} of the {len(common)} common rows have another picture"
+            f"{replaced} of the {len(common)} common rows have another picture"
             " file under the same id: the same subjects only where equal ids mean equal subjects"
         )
     left = {

@@ -1,0 +1,73 @@
+"""Export a data set in a form that other tools read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import chdir
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import click
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@runtime_checkable
+class Exporting(Protocol):
+    """What a system may offer beyond its contract: its data in forms that other tools read."""
+
+    forms: Mapping[str, str]  # name → what it is
+
+    def export(
+        self,
+        form: str,
+        root: Path,
+        place: Path,
+        source: str,
+        rows: Callable[[], tuple[pl.DataFrame, dict[str, Any]]],
+    ) -> Path:
+        """Write one of `forms`, and return what a person should look at.
+
+        Args:
+            form: its name.
+            root: the repository's root, from which `uri` counts.
+            place: where to: a new folder; of one file also its path.
+            source: a folder to convert, or empty.
+            rows: reads training and validation rows, and the facts about them.
+        """
+        ...
+
+
+@click.command()
+@click.argument("data")
+@click.option("--format", "form", required=True, help="of the data set; an unknown one lists them")
+@click.option("--source", default="", help="a folder, of forms that convert one")
+@click.argument("dest", required=False, type=click.Path(path_type=Path))
+def command(data: str, form: str, source: str, dest: Path | None) -> None:
+    """Write DATA in another form to DEST, else below .assay/export.
+
+    Rows of training and validation alone: the sealed test set is exported by nobody. What DATA can be
+    written as is told to who asks for another form.
+    """
+    from assay import contract
+    from assay.errors import AssayError
+    from assay.manifest.layout import Layout
+    from assay.manifest.table import read_table
+    from assay.runs.root import find_root
+
+    system = contract.find_system(data)
+    if not isinstance(system, Exporting):
+        able = [name for name, each in contract.systems().items() if isinstance(each, Exporting)]
+        raise AssayError(data, "has no other form", f"one of {', '.join(sorted(able)) or 'none'}")
+    if form not in system.forms:
+        known = "; ".join(f"{name} ({what})" for name, what in system.forms.items())
+        raise AssayError(f"--format {form}", f"{data} has no such form", f"one of {known}")
+    root, here = find_root(Path.cwd()), Path.cwd()
+    place = (here / dest) if dest else root / ".assay" / "export" / data / form
+    with chdir(root):
+        seen = system.export(
+            form, root, place, str(here / source) if source else "",
+            lambda: read_table(Layout(data).trainval, f"split@{data}"),
+        )  # fmt: skip
+    click.echo(f"see {seen}")

@@ -1,0 +1,122 @@
+"""Compose: what tasks say together of the validation rows, and how long a photograph takes them."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from assay.composition import (
+    Composition,
+    Model,
+    find_composition,
+    one_fold,
+    read_models,
+    seen_as,
+    tasks_of,
+)
+from assay.manifest.images import open_image
+from assay.manifest.parts import read_trainval, validation_fold
+from assay.manifest.rows import Rows
+from assay.manifest.source import Source
+from assay.runs.files import write_json
+from assay.runs.summary import summary
+from assay.stages.launch import Stage
+
+if TYPE_CHECKING:
+    from assay.composition import CompositionParams, Reader
+    from assay.contract import Task
+
+PHOTOGRAPHS = 40  # at most, that are timed in a mode
+WARM_UP = 3  # of them, read once before the clock runs
+
+
+def main(stage: Stage) -> None:
+    """Write metrics, predictions and pictures into `reports/<composition>/`; the clock is journalled."""
+    composition = find_composition(stage.item)
+    own = stage.params(composition.params)
+    models = read_models(tasks_of(composition))
+    rows, facts = read_trainval(composition.data)
+    fold = one_fold(composition.name, models, facts)
+    composition.ensure_fits(own, models)
+    train, valid = validation_fold(rows, fold)
+    reports = Path("reports") / composition.name
+    scores = composition.evaluate(models, train, valid, own, reports)
+    write_json(reports / "metrics.json", scores)
+    print(summary(cast("Task", composition), scores, facts))
+    for mode in composition.modes:
+        if remark := composition.remark(mode, models):
+            print(f"{composition.name}  {remark}")
+    times = latencies(
+        composition, models, own, valid, Source(facts["base"], stage.root), stage.root
+    )
+    stage.journal.note("latency", times)
+    print("\n".join(told(composition.name, times)))
+
+
+def latencies(
+    composition: Composition,
+    models: Mapping[str, Model],
+    own: CompositionParams,
+    rows: Rows,
+    source: Source,
+    root: Path,
+) -> dict[str, Any]:
+    """Return how long each mode takes from file to names, ms, and the device's name.
+
+    Each photograph by itself, spread evenly over those that the mode is chosen for. A mode without a
+    photograph's file at hand has none; remote files are not timed, since that is the network's time.
+    """
+    found: dict[str, Any] = {"device": device(models)}
+    for mode in composition.modes:
+        chosen = np.flatnonzero(composition.suited(mode, rows))
+        uris = [str(uri) for uri in rows.columns["uri"][chosen]]
+        files = [] if source.is_remote else [uri for uri in uris if source.stamp(uri).bytes > 0]
+        if files:
+            some = np.linspace(0, len(files) - 1, min(PHOTOGRAPHS, len(files))).round().astype(int)
+            read = composition.reader(mode, models, own, root)
+            seen = seen_as(composition.name, models)
+            times = timed(read, source, [files[place] for place in some], *seen)
+            found[mode] = {
+                "median": round(float(np.median(times)), 2),
+                "p95": round(float(np.percentile(times, 95)), 2), "photographs": len(times),
+            }  # fmt: skip
+    return found
+
+
+def timed(read: Reader, source: Source, files: list[str], size: int, fit: str) -> list[float]:
+    """Return the time of each file, from opening it to the names of what is on it, in ms."""
+    times = []
+    for uri in [*files[:WARM_UP], *files]:
+        start = time.perf_counter()
+        opened = open_image(source, uri, source.stamp(uri), size, fit=fit)
+        if opened.pixels is not None:
+            read(opened)
+        times.append(1e3 * (time.perf_counter() - start))
+    return times[min(WARM_UP, len(files)) :]
+
+
+def told(name: str, times: Mapping[str, Any]) -> list[str]:
+    """Return a line a mode."""
+    modes = {mode: each for mode, each in times.items() if mode != "device"}
+    if not modes:
+        return [f"{name}  latency not measured: the photographs' files are not on this machine"]
+    return [
+        f"{name}  {mode}, from file to names: median {each['median']:.1f} ms, p95 {each['p95']:.1f} ms"
+        f" · {each['photographs']} photographs · {times['device']}"
+        for mode, each in modes.items()
+    ]
+
+
+def device(models: Mapping[str, Model]) -> str:
+    """Return the processor and how many threads a network may take; predictions are made by it alone."""
+    cpus = Path("/proc/cpuinfo")
+    lines = cpus.read_text(encoding="utf-8").splitlines() if cpus.exists() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    threads = max(model.params.train.threads for model in models.values())
+    plural = "" if threads == 1 else "s"
+    return f"{next(named, platform.processor() or platform.machine())}, {threads} thread{plural}"
