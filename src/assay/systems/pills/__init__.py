@@ -1,0 +1,1 @@
+"""System `pills`: oral drugs on photographs, found and named (AI-Hub 576)."""

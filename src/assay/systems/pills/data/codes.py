@@ -1,0 +1,115 @@
+"""The class table: K-codes in the order in which they were first listed; an id, once given, stays.
+
+`data/pills.classes.json` is tracked; a listing adds codes that are new, sorted, behind the known ones.
+So ids depend neither on the order of a folder nor on which drugs arrive later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from assay.errors import AssayError
+from assay.runs.files import read_json, write_json
+
+PLACE = Path("data/pills.classes.json")
+
+
+class NotFoundError(AssayError):
+    """A code, an id or an EDI code that the table does not have."""
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """K-codes by id.
+
+    Attributes:
+        codes: the code of each id.
+        sources: where they were listed; of these sources every code is known.
+    """
+
+    codes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        return {code: number for number, code in enumerate(self.codes)}
+
+    def id(self, code: str) -> int:
+        """Return the id of a K-code.
+
+        Raises:
+            NotFoundError: it is not in the table; there is no id that stands for "none".
+        """
+        if code not in self.ids:
+            raise NotFoundError(
+                code, "no such K-code in the class table", f"one of {len(self)}",
+                "assay snapshot pills <source>",
+            )  # fmt: skip
+        return self.ids[code]
+
+    def code(self, number: int) -> str:
+        """Return the K-code of an id.
+
+        Raises:
+            NotFoundError: it is not in the table.
+        """
+        if not 0 <= number < len(self.codes):
+            raise NotFoundError(f"class {number}", "no such id", f"0 to {len(self) - 1}")
+        return self.codes[number]
+
+    def extended(self, codes: Iterable[str], source: str = "") -> ClassTable:
+        """Return the table with new codes, sorted, behind the known ones."""
+        new = sorted(set(codes) - set(self.codes))
+        told = {*self.sources, source} - {""}
+        return ClassTable((*self.codes, *new), tuple(sorted(told)))
+
+
+def read_classes(root: Path) -> ClassTable:
+    """Read the tracked table below `root`; an absent one is empty.
+
+    Raises:
+        AssayError: the file is not a class table, or has a code twice.
+    """
+    path = root / PLACE
+    if not path.exists():
+        return ClassTable()
+    try:
+        told = read_json(path)
+        table = ClassTable(tuple(told["codes"]), tuple(told["sources"]))
+    except (ValueError, KeyError, TypeError) as fault:
+        found = f"not a class table: {type(fault).__name__} {fault}"
+        raise AssayError(str(path), found, "codes, sources", f"git checkout -- {path}") from None
+    if len(table.ids) != len(table):
+        raise AssayError(str(path), "a code stands twice", "each once", f"git checkout -- {path}")
+    return table
+
+
+def write_classes(root: Path, table: ClassTable) -> Path:
+    """Write the table below `root`, and return its path.
+
+    Raises:
+        AssayError: it would take an id from a code that has it.
+    """
+    before = read_classes(root).codes
+    if table.codes[: len(before)] != before:
+        raise AssayError(
+            str(root / PLACE), "ids would change", "codes are only ever added behind the others"
+        )
+    write_json(root / PLACE, {"codes": list(table.codes), "sources": list(table.sources)})
+    return root / PLACE
+
+
+def classes_for(table: pl.DataFrame, known: ClassTable, base: str) -> ClassTable:
+    """Return the classes of a source: the tracked ones, behind them the codes of one not listed yet."""
+    if base in known.sources:
+        return known
+    sound = table.filter(pl.col("fault").is_null())
+    return known.extended(sound["codes"].explode().drop_nulls().unique())

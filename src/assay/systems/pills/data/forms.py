@@ -1,0 +1,66 @@
+"""The forms in which pills leave the repository: YOLO, Parquet, drug metadata, folders as labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from assay.errors import AssayError
+from assay.manifest.source import Source
+from assay.systems.pills.data.codes import ClassTable, classes_for, read_classes
+from assay.systems.pills.data.drugs import drugs_of
+from assay.systems.pills.data.export import export_yolo, write_parquet
+from assay.systems.pills.data.folders import folders_to_detection
+from assay.systems.pills.data.index import Index, index_of
+from assay.systems.pills.data.parting import VALIDATES
+from assay.systems.pills.data.photographs import photographs
+
+Reading = Callable[[], tuple[pl.DataFrame, dict[str, Any]]]
+
+
+def write_form(form: str, root: Path, place: Path, source: str, rows: Reading) -> Path:
+    """Write one form of the set, and return what a person should look at.
+
+    Args:
+        form: `yolo`, `yolo-drugs`, `parquet`, `drugs` or `folders`.
+        root: the repository's root, from which `uri` counts.
+        place: a new folder; of one file also its path.
+        source: a classification set, of `folders` alone.
+        rows: reads training and validation rows, and the facts about them.
+
+    Raises:
+        AssayError: the form needs a source, or takes none.
+    """
+    if (form == "folders") != bool(source):
+        told = "needs --source <folder a class>" if form == "folders" else "takes no --source"
+        raise AssayError(f"--format {form}", told, mend="assay export --help")
+    if form == "folders":
+        return folders_to_detection(Path(source), place)
+    table, facts = rows()
+    if form == "parquet":
+        path = _named(place, "pills.parquet")
+        write_parquet(table, path)
+        return path
+    if form == "yolo":
+        return export_yolo(table, root, ["pill"], None, VALIDATES, place)
+    index, classes = _classes(root, facts)
+    if form == "yolo-drugs":
+        return export_yolo(table, root, classes.codes, range(len(classes)), VALIDATES, place)
+    path = _named(place, "drug_metadata.json")
+    drugs_of(index, classes).write(path)
+    return path
+
+
+def _named(place: Path, name: str) -> Path:
+    """Return the file: `place` itself where it looks like one, else `name` in that folder."""
+    return place if place.suffix else place / name
+
+
+def _classes(root: Path, facts: Mapping[str, Any]) -> tuple[Index, ClassTable]:
+    """Return the index of the source that the rows are of, and the class table that their ids are of."""
+    base = str(facts["base"])
+    index = index_of(Source(base, root))
+    return index, classes_for(photographs(index), read_classes(root), base)
