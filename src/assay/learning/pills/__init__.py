@@ -1,0 +1,1 @@
+"""What the tasks of pills learn by: scores of found boxes, and what stands beside them."""

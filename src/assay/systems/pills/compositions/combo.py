@@ -1,0 +1,88 @@
+"""Composition `pills-combo`: a photograph → which drugs are on it, in one of two modes.
+
+`single` shows the whole photograph to the classifier; `combo` finds pills, cuts them out and shows each
+to the classifier. A person chooses the mode; neither falls back on the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.composition import Model
+from assay.contract import Score
+from assay.errors import AssayError
+from assay.systems.pills.compositions.combo_sections import (
+    CLASSIFIER,
+    COMBO,
+    DETECTOR,
+    SINGLE,
+    ComboParams,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from assay.composition import Reader
+    from assay.manifest.rows import Rows
+
+
+class Combo:
+    """A composition; see `assay.composition`."""
+
+    name = "pills-combo"
+    data = "pills"
+    modes: Mapping[str, Sequence[str]] = {SINGLE: (CLASSIFIER,), COMBO: (DETECTOR, CLASSIFIER)}
+    headline = Score("f1", digits=3, best=1.0, trivial="mean box, commonest drug")
+    params = ComboParams
+
+    def ensure_fits(self, own: ComboParams, models: Mapping[str, Model]) -> None:
+        """Refuse limits that the detector has passed already: boxes it dropped do not come back."""
+        if DETECTOR not in models:
+            return
+        use, made = own.use, models[DETECTOR].params.model
+        limits = (
+            ("conf", use.conf >= made.floor, f"{made.floor:g} or more", made.floor),
+            ("iou", use.iou <= made.iou, f"{made.iou:g} or less", made.iou),
+            ("most", use.most <= made.most, f"{made.most} or less", made.most),
+        )
+        for knob, fits, expected, value in limits:
+            if not fits:
+                raise AssayError(
+                    f"{self.name}.use.{knob} {getattr(use, knob):g}",
+                    f"{DETECTOR} was made with {value:g}: what it dropped does not come back",
+                    expected, f"-S {self.name}.use.{knob}={value:g} (assay identify: --conf {value:g})"
+                    if knob == "conf" else f"-S {self.name}.use.{knob}={value:g}",
+                )  # fmt: skip
+
+    def remark(self, mode: str, models: Mapping[str, Model]) -> str:
+        """Tell that whole photographs are new to a classifier that was taught cuts alone."""
+        if mode != SINGLE or models[CLASSIFIER].params.model.view == "photograph":
+            return ""
+        return (
+            f"{mode} shows whole photographs to a classifier that was taught pills cut out of them"
+            f" (to teach it both: -S {CLASSIFIER}.model.view=photograph)"
+        )
+
+    def evaluate(
+        self, models: Mapping[str, Model], train: Rows, valid: Rows, own: ComboParams, folder: Path
+    ) -> dict[str, Any]:
+        """Score both modes on the validation rows; see `combo_scores`."""
+        from assay.systems.pills.compositions.combo_scores import evaluate
+
+        return evaluate(self.headline, models, train, valid, own, folder)
+
+    def reader(
+        self, mode: str, models: Mapping[str, Model], own: ComboParams, root: Path
+    ) -> Reader:
+        """Return what reads a photograph in this mode; see `reading`."""
+        from assay.systems.pills.compositions.reading import reader
+
+        return reader(mode, models, own.use, root)
+
+    def suited(self, mode: str, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Return photographs of one pill for `single`, of several for `combo`."""
+        alone: npt.NDArray[np.bool_] = rows.columns["mode"].astype(str) == SINGLE
+        return alone if mode == SINGLE else ~alone

@@ -1,0 +1,183 @@
+"""The plan of a classifier's training: cross-entropy over the drugs named, AdamW, warm-up and cosine."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from assay.errors import UnreadableError
+from assay.gates.training import carry_out
+from assay.learning.determinism import settle
+from assay.learning.landmarks.losses import ClassLoss
+from assay.learning.pills.views import Looks, PillViews
+from assay.learning.pills.weights import effective_number, inverse_frequency
+from assay.learning.plan import Floats, Law, Metrics, Part, Plan, Set, Targets
+from assay.learning.schedules import warmup_cosine
+from assay.learning.targets import Classes
+from assay.systems.pills.tasks import classifier_model
+
+if TYPE_CHECKING:
+    from assay.contract import Task
+    from assay.manifest.rows import Rows
+    from assay.runs.run import Run
+    from assay.systems.pills.tasks.classifier_model import DrugNetwork
+    from assay.systems.pills.tasks.classifier_sections import ClassifierParams, ClassifierTrain
+
+HELD = (
+    1 << 30
+)  # bytes of cuts that are made once, and kept in memory; more are made as they are shown
+SHOWN = 8  # drugs that a line names
+
+
+@dataclass(frozen=True)
+class Drugs:
+    """The drugs that the rows of a training name.
+
+    Attributes:
+        ids: class ids, ascending; a drug's place here is its logit.
+        codes: K-code of each.
+        counts: training rows of each; 0 where validation alone has it.
+    """
+
+    ids: npt.NDArray[np.int64]
+    codes: tuple[str, ...]
+    counts: npt.NDArray[np.int64]
+
+    def places(self, rows: Rows) -> npt.NDArray[np.int64]:
+        """Return the place (n,) of each row's drug."""
+        found: npt.NDArray[np.int64] = np.searchsorted(self.ids, rows.columns["drug"])
+        return found
+
+    def codes_of(self, which: npt.NDArray[np.bool_]) -> str:
+        """Return the first of the chosen drugs, for a line."""
+        chosen = np.array(self.codes)[which]
+        return ", ".join(chosen[:SHOWN]) + (" …" if len(chosen) > SHOWN else "")
+
+
+def run_training(task: Task, train: Rows, valid: Rows, params: ClassifierParams, run: Run) -> None:
+    """Build the network, and carry its plan out."""
+    settle(params.train.threads)
+    drugs = drugs_of(train, valid)
+    tell_unseen(drugs, valid)
+    network, start = classifier_model.build(
+        params.model, params.model.weights, run.root, params.train.seed, drugs.ids, drugs.counts
+    )
+    learns, validates = (make_set(rows, drugs) for rows in (train, valid))
+    told = replace(run, facts={**run.facts, "classes": record_of(drugs, params)})
+    carry_out(make_plan(task, network, drugs, params), learns, validates, told, start)
+
+
+def drugs_of(train: Rows, valid: Rows) -> Drugs:
+    """Return the drugs that training or validation names.
+
+    An id's code is that of its first row, training first; where another row has another code under the
+    same id, the preflight finds that the way back from id to code is not the label.
+    """
+    ids, codes = (
+        np.concatenate([rows.columns[name] for rows in (train, valid)]) for name in ("drug", "code")
+    )
+    known, first = np.unique(ids.astype(np.int64), return_index=True)
+    places = np.searchsorted(known, train.columns["drug"])
+    counts = np.bincount(places, minlength=len(known)).astype(np.int64)
+    return Drugs(known, tuple(str(codes[row]) for row in first), counts)
+
+
+def tell_unseen(drugs: Drugs, valid: Rows) -> None:
+    """Say which drugs validation has and training lacks: no network can name them."""
+    unseen = drugs.counts == 0
+    if unseen.any():
+        rows = int(unseen[drugs.places(valid)].sum())
+        print(
+            f"{int(unseen.sum())} of {len(drugs.ids)} drugs were never trained, {rows} of"
+            f" {len(valid)} validation pills (unseen share {rows / len(valid):.1%}): scores are of the"
+            f" others; they are {drugs.codes_of(unseen)}",
+            flush=True,
+        )
+
+
+def make_set(rows: Rows, drugs: Drugs) -> Set:
+    """Return what is trained on: places among the drugs, which the preflight holds against the codes."""
+    images: Any = rows.images
+    if np.prod(images.shape) <= HELD:
+        # Where an original is read, and cannot be, the loader leaves it out when it comes to it.
+        with contextlib.suppress(UnreadableError):
+            images = np.asarray(images)
+    return Set(images, drugs.places(rows), rows.columns["code"], rows.columns["sample_id"])
+
+
+def make_plan(task: Task, network: DrugNetwork, drugs: Drugs, params: ClassifierParams) -> Plan:
+    """Return the training of `network`; epochs are scored as predictions are."""
+    how = params.train
+
+    def metrics(outputs: Floats, targets: Targets) -> Metrics:
+        said = network.chances(torch.from_numpy(outputs).to(network.ids.device))
+        return task.metrics(said, drugs.ids[targets].astype(np.float32)[:, None])
+
+    return Plan(
+        network=network,
+        loss=ClassLoss("cross_entropy", class_weights(drugs, how)),
+        prepare=PillViews(looks_of(how), params.model.input),
+        metrics=metrics,
+        rank=task.rank,
+        parts=[
+            Part(
+                "network",
+                list(network.parameters()),
+                warmup_cosine(how.epochs, how.warmup, how.lr, how.lr_final),
+                how.lr,
+            )
+        ],
+        loop=how,
+        targets=Classes(drugs.codes, gaps=True),
+        balanced=how.sampler,
+        laws=lambda: [imprints(how)],
+    )
+
+
+def class_weights(drugs: Drugs, how: ClassifierTrain) -> tuple[float, ...]:
+    """Return the weight of each drug in the loss, 0 for those never trained, which are told."""
+    if how.class_weights == "inv_freq":
+        weights = inverse_frequency(drugs.counts, how.smooth)
+    elif how.class_weights == "effective_num":
+        weights = effective_number(drugs.counts, how.beta)
+    else:
+        weights = (drugs.counts > 0).astype(np.float64)
+    absent = weights == 0
+    if absent.any():
+        print(f"warning: weight 0, no training row: {drugs.codes_of(absent)}", flush=True)
+    return tuple(weights.tolist())
+
+
+def looks_of(how: ClassifierTrain) -> Looks:
+    """Return what a training image may become."""
+    brightness, contrast, saturation, hue = how.jitter
+    return Looks(
+        (how.scale[0], how.scale[1]), (how.ratio[0], how.ratio[1]), how.hflip, how.rotation,
+        (brightness, contrast, saturation, hue), how.randaugment, how.magnitude, how.autoaugment,
+    )  # fmt: skip
+
+
+def imprints(how: ClassifierTrain) -> Law:
+    """Tell how many imprints are mirrored; a set whose drugs need no imprint may want it."""
+    found = f"mirrored with probability {how.hflip:g}" if how.hflip else "never mirrored"
+    return Law("imprints", True, "told; train.hflip above 0 mirrors what is printed", found, 1)
+
+
+def record_of(drugs: Drugs, params: ClassifierParams) -> dict[str, Any]:
+    """Return what `run.json` says of the classes; their split and test policy stand under `data`."""
+    how = params.train
+    ids = [int(number) for number in drugs.ids]
+    return {
+        "names": list(drugs.codes),
+        "class_to_idx": dict(zip(drugs.codes, ids, strict=True)),
+        "train_counts": dict(zip(drugs.codes, drugs.counts.tolist(), strict=True)),
+        "weights": how.class_weights,
+        "sampler": how.sampler,
+        "cut_size": params.model.size,
+        "view": params.model.view,
+    }

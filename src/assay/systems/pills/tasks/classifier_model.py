@@ -1,0 +1,92 @@
+"""The network that names a pill: a timm backbone and one linear layer; built, loaded, asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from assay.learning.backbone import NONE, build_backbone, ensure_takes
+from assay.learning.determinism import reseed, settle
+from assay.learning.pills.views import centre
+from assay.learning.views import normalise
+
+if TYPE_CHECKING:
+    from assay.systems.pills.tasks.classifier_sections import ClassifierModel
+
+Ids = npt.NDArray[np.int64]
+Images = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+
+class DrugNetwork(nn.Module):
+    """Normalised images (b, 3, h, w) → logits (b, drugs).
+
+    Which drug a logit is, and how many training rows it rests on, stand among the weights: an id is
+    never guessed from an order.
+
+    Attributes:
+        ids: (drugs,) class ids, ascending.
+        counts: (drugs,) training rows; a drug without any keeps its logit, and is never named.
+    """
+
+    def __init__(self, backbone: nn.Module, ids: Ids, counts: Ids, dropout: float) -> None:
+        super().__init__()
+        self.backbone = backbone
+        width = cast("int", backbone.head_hidden_size)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, len(ids)))
+        self.ids: Tensor
+        self.counts: Tensor
+        self.register_buffer("ids", torch.from_numpy(ids))
+        self.register_buffer("counts", torch.from_numpy(counts))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits."""
+        logits: Tensor = self.head(self.backbone(images))
+        return logits
+
+    def chances(self, logits: Tensor) -> Floats:
+        """Return probabilities (b, C) over the class table; nan for drugs never trained."""
+        trained = self.counts > 0
+        said = logits.float().masked_fill(~trained, -torch.inf).softmax(dim=1)
+        table = said.new_full((len(said), int(self.ids.max()) + 1), torch.nan)
+        table[:, self.ids[trained]] = said[:, trained]
+        found: Floats = table.cpu().numpy()
+        return found
+
+
+def build(
+    params: ClassifierModel, weights: str, root: Path, seed: int, ids: Ids, counts: Ids
+) -> tuple[DrugNetwork, str]:
+    """Return the network, and what its first weights are; see `build_backbone`."""
+    reseed(seed)
+    backbone, digest = build_backbone(params.backbone, weights, root)
+    ensure_takes(backbone, params.input)
+    return DrugNetwork(backbone, ids, counts, params.dropout).train(), digest
+
+
+def load(params: ClassifierModel, weights: Path) -> DrugNetwork:
+    """Return the trained network in eval mode, with the drugs that it knows."""
+    state = load_file(weights)
+    ids, counts = (state[name].numpy() for name in ("ids", "counts"))
+    network, _ = build(params, NONE, weights.parent, 0, ids, counts)
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def predict(
+    network: DrugNetwork, params: ClassifierModel, images: Images, batch: int, threads: int
+) -> Floats:
+    """Return probabilities (n, C) over the class table of cuts (n, size, size, 3); see `cut_boxes`."""
+    settle(threads)
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(images), batch):
+            cuts = torch.from_numpy(np.ascontiguousarray(images[start : start + batch]))
+            found.append(network.chances(network(normalise(centre(cuts, params.input)))))
+    return np.concatenate(found)

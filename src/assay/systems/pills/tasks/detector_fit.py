@@ -1,0 +1,76 @@
+"""A detector's training: checked, carried out by ultralytics' trainer, recorded."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.learning.determinism import settle
+from assay.runs.files import write_aside
+from assay.runs.record import HISTORY, WEIGHTS, write_record
+from assay.systems.pills.tasks import boxes
+from assay.systems.pills.tasks.detector_checks import preflight
+from assay.systems.pills.tasks.detector_course import BEST, Course
+from assay.systems.pills.tasks.detector_settings import settings
+from assay.systems.pills.tasks.detector_trainer import Shown, Taught, read_state
+from assay.systems.pills.tasks.yolo import library
+
+if TYPE_CHECKING:
+    from assay.contract import Task
+    from assay.manifest.rows import Rows
+    from assay.runs.run import Run
+    from assay.systems.pills.tasks.detector_sections import DetectorParams
+
+Numbers = npt.NDArray[Any]
+
+
+def run_training(task: Task, train: Rows, valid: Rows, params: DetectorParams, run: Run) -> None:
+    """Check, train, and leave weights, history and record in `run.folder`.
+
+    A killed training goes on from the last state in `run.resume`, which goes when the outputs stand.
+
+    Raises:
+        GateError: the labels cannot be learned as they stand.
+        AssayError: ultralytics is not installed, or the loss is no number.
+    """
+    library()
+    settle(params.train.threads)
+    run.resume.mkdir(parents=True, exist_ok=True)
+    ids = class_ids(train, valid) if params.model.classes == "drug" else None
+    course = Course(task, params, run, valid, shown(train, ids), shown(valid, ids), ids)
+    preflight(course, train, valid, run.reports / "preflight.json")
+    state = read_state(run.resume)
+    if state is not None:
+        course.epochs = state["history"]
+    if state is None or not state["ended"]:
+        trainer = type("Yolo", (Taught, library().Trainer), {})
+        trainer(course, settings(params.model, params.train, run.resume)).train()
+        settle(params.train.threads)  # ultralytics leaves torch as it thinks it was
+    course.write(run.folder / HISTORY)
+    write_aside(run.folder / WEIGHTS, lambda aside: shutil.copyfile(run.resume / BEST, aside))
+    size = int(train.images.shape[1])
+    model = {"outputs": boxes.FIELDS * params.model.most, "image_size": size, "channels": 3,
+             "first_weights": "none"}  # fmt: skip
+    write_record(run, course.chosen(), model)
+    shutil.rmtree(run.resume, ignore_errors=True)
+
+
+def class_ids(train: Rows, valid: Rows) -> Numbers:
+    """Return the ids of the class table that the rows name, sorted."""
+    named = [each[:, 5] for rows in (train, valid) for each in boxes.pills(rows)]
+    return np.unique(np.concatenate(named)).astype(np.int64)
+
+
+def shown(rows: Rows, ids: Numbers | None) -> Shown:
+    """Return the photographs with their boxes as shares of the stored square."""
+    own = boxes.pills(rows)
+    placed = boxes.to_stored(boxes.padded(own), rows).reshape(len(rows), -1, boxes.FIELDS)
+    found, classes = [], []
+    for box, true in zip(placed, own, strict=True):
+        there = box[: len(true), :4] / rows.images.shape[1]
+        found.append(np.concatenate([there[:, :2] + there[:, 2:] / 2, there[:, 2:]], axis=1))
+        classes.append(np.zeros(len(true)) if ids is None else np.searchsorted(ids, true[:, 5]))
+    return Shown(rows.images, found, classes)

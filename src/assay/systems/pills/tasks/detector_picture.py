@@ -1,0 +1,140 @@
+"""Pictures of found pills: the best, median and worst photograph, and precision over recall."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from assay.learning.pills.detection_scores import (
+    OVERLAPS,
+    USED,
+    by_class,
+    curve,
+    parted,
+    photograph_f1,
+)
+from assay.runs.files import read_json, write_aside
+from assay.runs.record import RECORD
+from assay.systems.pills.tasks import boxes
+from assay.systems.pills.tasks.detector_fit import shown
+from assay.systems.pills.tasks.detector_sections import DetectorModel, DetectorTrain
+from assay.systems.pills.tasks.detector_settings import settings
+from assay.systems.pills.tasks.detector_trainer import data_set
+from assay.systems.pills.tasks.yolo import library
+
+if TYPE_CHECKING:
+    from assay.manifest.rows import Rows
+
+Numbers = npt.NDArray[Any]
+TASK = "pills-detector"
+TRUE, FOUND = "lime", "red"
+SHOWN = (0, 5)  # thresholds of the curves: overlap 0.5 and 0.75
+
+
+def draw(predictions: Numbers, labels: Numbers, rows: Rows, folder: Path) -> None:
+    """Write `overlays.png` and `precision_recall.png`."""
+    mpl.use("Agg")
+    _overlays(predictions, labels, rows, folder / "overlays.png")
+    _curves(predictions, labels, folder / "precision_recall.png")
+
+
+def draw_true(row: Rows, path: Path) -> None:
+    """Draw one stored photograph with its true boxes and their classes."""
+    mpl.use("Agg")
+    figure = Figure(figsize=(7, 7), layout="constrained")
+    axes: Axes = figure.add_subplot()
+    axes.imshow(row.images[0])
+    true = parted(boxes.to_stored(boxes.padded(boxes.pills(row)), row))[0]
+    _boxes(axes, true, TRUE, [str(code) for code in row.columns["codes"][0]])
+    axes.set_title(str(row.columns["sample_id"][0]).rpartition("/")[2], fontsize=9)
+    axes.set_axis_off()
+    save(figure, path)
+
+
+def draw_augmented(weights: Path, rows: Rows, folder: Path) -> None:
+    """Draw eight photographs as training augments them, with the boxes that it is then taught."""
+    mpl.use("Agg")
+    told = read_json(weights.parent / RECORD)["params"][TASK]
+    model, how = DetectorModel(**told["model"]), DetectorTrain(**told["train"])
+    args = library().settings(overrides=settings(model, how, folder))
+    random.seed(how.seed)
+    np.random.seed(how.seed)  # noqa: NPY002 - ultralytics draws from it
+    data = data_set(shown(rows, None), args, 1, True)
+    figure = Figure(figsize=(12, 6.2), layout="constrained")
+    for place, axes in enumerate(figure.subplots(2, 4).flat):
+        view = data[place % len(rows)]
+        axes.imshow(view["img"].permute(1, 2, 0).numpy())
+        side = view["img"].shape[-1]
+        found = view["bboxes"].numpy().reshape(-1, 4).astype(np.float64) * side
+        found[:, :2] -= found[:, 2:] / 2
+        _boxes(axes, found, TRUE)
+        axes.set_axis_off()
+    figure.suptitle("photographs as training augments them", fontsize=9)
+    save(figure, folder / "augmented.png")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG file; equal figures have equal bytes."""
+    write_aside(path, lambda aside: figure.savefig(aside, dpi=100, metadata={"Software": None}))
+
+
+def _overlays(predictions: Numbers, labels: Numbers, rows: Rows, path: Path) -> None:
+    """Draw three photographs by F1; of equal ones the one with more pills is the better picture."""
+    said = parted(predictions)
+    said[said[:, :, 4] < USED] = np.nan
+    used = said.reshape(len(said), -1)
+    scores = photograph_f1(used, labels)
+    count = np.isfinite(parted(labels)[:, :, 0]).sum(axis=1)
+    order = np.lexsort((-count, -scores))
+    chosen = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    found, true = (parted(boxes.to_stored(each, rows)) for each in (used, labels))
+    figure = Figure(figsize=(12, 4.6), layout="constrained")
+    for (name, row), axes in zip(chosen.items(), figure.subplots(1, 3), strict=True):
+        axes.imshow(rows.images[row])
+        _boxes(axes, true[row], TRUE)
+        _boxes(axes, found[row], FOUND, [f"{score:.2f}" for score in found[row][:, 4]])
+        title = str(rows.columns["sample_id"][row]).rpartition("/")[2]
+        axes.set_title(f"{name}: F1 {scores[row]:.2f}\n{title}", fontsize=8)
+        axes.set_axis_off()
+    figure.suptitle(f"true: {TRUE} · found, score {USED} or more: {FOUND}", fontsize=9)
+    save(figure, path)
+
+
+def _boxes(axes: Axes, own: Numbers, color: str, texts: list[str] | None = None) -> None:
+    """Draw boxes (k, 6), px of the stored square, whose pixels reach from −0.5."""
+    for place, (x, y, width, height, *_) in enumerate(own):
+        if not np.isfinite(x):
+            continue
+        low = (x - 0.5, y - 0.5)
+        axes.add_patch(Rectangle(low, width, height, fill=False, color=color, linewidth=1.2))
+        if texts is not None:
+            axes.text(*low, texts[place], color=color, fontsize=7, verticalalignment="bottom")
+
+
+def _curves(predictions: Numbers, labels: Numbers, path: Path) -> None:
+    """Draw precision over recall, the mean of the classes where there are some."""
+    found = [each for each in by_class(predictions, labels) if each.true]
+    figure = Figure(figsize=(5, 4.4), layout="constrained")
+    axes: Axes = figure.add_subplot()
+    grid = np.linspace(0, 1, 201)
+    for place in SHOWN:
+        lines = [_at(*curve(each, place), grid) for each in found]
+        mean = np.mean(lines, axis=0)
+        axes.plot(grid, mean, label=f"overlap {OVERLAPS[place]:.2f}")
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.legend(loc="lower left")
+    save(figure, path)
+
+
+def _at(recall: Numbers, precision: Numbers, grid: Numbers) -> Numbers:
+    """Return precision at the recalls of `grid`; 0 where they are not reached."""
+    reached: Numbers = np.append(precision, 0.0)[np.searchsorted(recall, grid, side="left")]
+    return reached

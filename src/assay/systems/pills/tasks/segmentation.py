@@ -1,0 +1,109 @@
+"""Task `pills-segmentation`: a photograph → which class each cell of it is of, 0 the ground."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.contract import Score
+from assay.sections import DataParams
+from assay.systems.pills.tasks.segmentation_sections import SegmentationParams
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from assay.contract import Predictor
+    from assay.manifest.rows import Rows
+    from assay.runs.run import Run
+
+    Floats = npt.NDArray[np.float32]
+
+
+class Segmentation:
+    """A task of the contract. Predictions and labels are (n, cells): a class a cell, row by row.
+
+    The grid has at most 128 cells a side, whatever the network's stride: `segmentation_masks`. Cells on
+    the letterbox's bars are nan: ground that nobody photographed is not scored.
+    """
+
+    name = "pills-segmentation"
+    data = "pills.masks"
+    params = SegmentationParams
+    headline = Score("miou", digits=2, best=1.0, trivial="all ground")
+
+    def agrees(self, own: SegmentationParams, data: DataParams) -> str:
+        """Refuse a fold that the split does not have, and maps that do not tile the image."""
+        from assay.systems.pills.tasks.segmentation_sections import cell
+
+        size, stride = data.ingest.size, own.model.stride
+        if own.train.fold >= data.split.folds:
+            return f"train.fold {own.train.fold}, but {self.data}.split.folds is {data.split.folds}"
+        if size % max(stride, cell(size)):
+            return f"{self.data}.ingest.size {size} is no multiple of {max(stride, cell(size))}"
+        return ""
+
+    def labels(self, rows: Rows) -> Floats:
+        """Return the class of most of each cell's pixels (n, cells); nan on the bars."""
+        from assay.systems.pills.tasks import segmentation_masks
+
+        masks = segmentation_masks.masks_of(rows)
+        return segmentation_masks.within(segmentation_masks.cells(masks), rows)
+
+    def fit(self, train: Rows, valid: Rows, params: SegmentationParams, run: Run) -> None:
+        """Preflight, train and record; see `segmentation_fit`."""
+        from assay.systems.pills.tasks import segmentation_fit
+
+        segmentation_fit.run_training(self, train, valid, params, run)
+
+    def predictor(self, weights: Path, params: SegmentationParams) -> Predictor:
+        """Return the trained network as a function: a class a cell of its own stride."""
+        from assay.systems.pills.tasks import segmentation_model
+
+        network = segmentation_model.load(params.model, weights)
+        return partial(
+            segmentation_model.predict, network,
+            batch=params.train.batch, threads=params.train.threads,
+        )  # fmt: skip
+
+    def restore(self, predictions: Floats, rows: Rows) -> Floats:
+        """Return maps of any stride in the cells of the labels; nan on the bars."""
+        from assay.systems.pills.tasks import segmentation_masks
+
+        stored = segmentation_masks.spread(predictions, rows.images.shape[1])
+        return segmentation_masks.within(segmentation_masks.cells(stored), rows)
+
+    def baseline(self, train: Rows, rows: Rows) -> Floats:
+        """Return the ground everywhere: what most cells are, and no pill ever."""
+        import numpy as np
+
+        from assay.systems.pills.tasks import segmentation_masks
+        from assay.systems.pills.tasks.segmentation_sections import cell
+
+        size = rows.images.shape[1]
+        ground = np.zeros((len(rows), (size // cell(size)) ** 2), np.float32)
+        return segmentation_masks.within(ground, rows)
+
+    def metrics(self, predictions: Floats, labels: Floats) -> dict[str, float]:
+        """Return mean IoU, mean Dice and pixel accuracy; classes that neither side has do not count."""
+        from assay.learning.pills.segmentation_scores import map_scores
+
+        return map_scores(predictions, labels)
+
+    def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """Prefer the highest mean IoU; of equal ones the highest accuracy."""
+        return (-metrics["miou"], -metrics["pixel_accuracy"])
+
+    def pictures(self, predictions: Floats, rows: Rows, folder: Path) -> None:
+        """Draw the best, the median and the worst photograph, and list the scores of each class."""
+        from assay.systems.pills.tasks.segmentation_picture import draw
+
+        draw(predictions, self.labels(rows), rows, folder)
+
+    def draw(self, row: Rows, path: Path) -> None:
+        """Draw one stored photograph with the outlines of its mask."""
+        from assay.systems.pills.tasks.segmentation_picture import draw_row
+
+        draw_row(row, path)

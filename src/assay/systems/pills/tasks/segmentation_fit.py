@@ -1,0 +1,92 @@
+"""The plan of a segmentation: image and mask moved together, cross-entropy and Dice, one rate."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.gates.training import carry_out
+from assay.learning.determinism import settle
+from assay.learning.landmarks.appearance import Appearance
+from assay.learning.pills.segmentation_loss import SegmentationLoss
+from assay.learning.pills.segmentation_plan import MaskPlan, Masks, make_laws
+from assay.learning.pills.segmentation_views import Together
+from assay.learning.plan import Floats, Metrics, Part, Set, Targets
+from assay.learning.schedules import warmup_cosine
+from assay.systems.pills.tasks import segmentation_masks, segmentation_model
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from assay.contract import Task
+    from assay.manifest.rows import Rows
+    from assay.runs.run import Run
+    from assay.systems.pills.tasks.segmentation_sections import (
+        SegmentationParams,
+        SegmentationTrain,
+    )
+
+
+def run_training(
+    task: Task, train: Rows, valid: Rows, params: SegmentationParams, run: Run
+) -> None:
+    """Build the network, and carry its plan out."""
+    settle(params.train.threads)
+    names = segmentation_masks.names_of(train)
+    network, start = segmentation_model.build(
+        params.model, len(names), params.model.weights, run.root, params.train.seed
+    )
+    learns, validates = make_set(train), make_set(valid)
+    size = train.images.shape[1]
+    masks = Masks(names, size, size, params.model.stride)
+    plan = make_plan(task, network, masks, valid, (learns, validates), params.train)
+    carry_out(plan, learns, validates, run, start)
+
+
+def make_set(rows: Rows) -> Set:
+    """Return what is trained on; masks are held against the manifest's by their check sums."""
+    masks = segmentation_masks.masks_of(rows)
+    return Set(rows.images, masks, checksums(masks), rows.columns["sample_id"], checksums)
+
+
+def checksums(masks: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Return a number a mask (n,) that another mask has not: CRC 32, which a float64 holds exactly."""
+    return np.array([zlib.crc32(mask.tobytes()) for mask in masks], np.float64)
+
+
+def make_plan(
+    task: Task,
+    network: nn.Module,
+    masks: Masks,
+    valid: Rows,
+    sets: tuple[Set, Set],
+    how: SegmentationTrain,
+) -> MaskPlan:
+    """Return the training of `network`; epochs are scored as predictions are."""
+    truth = task.labels(valid)
+    together = Together(how.flip, how.rotation, (how.scale[0], how.scale[1]), how.shift)
+    loss = SegmentationLoss(how.dice)
+
+    def metrics(predictions: Floats, targets: Targets) -> Metrics:  # noqa: ARG001 - the plan's signature
+        # The validation loader keeps the order of the rows and drops none.
+        return task.metrics(task.restore(predictions, valid), truth)
+
+    schedule = warmup_cosine(how.epochs, how.warmup, how.lr, how.lr_final)
+    return MaskPlan(
+        network=network,
+        loss=loss,
+        prepare=Appearance(how.brightness, how.noise),
+        metrics=metrics,
+        rank=task.rank,
+        parts=[Part("network", list(network.parameters()), schedule, how.lr)],
+        loop=how,
+        targets=masks.kind,
+        read=segmentation_model.read,
+        terms=loss.terms,
+        laws=make_laws(masks, together, *sets),
+        masks=masks,
+        together=together,
+    )

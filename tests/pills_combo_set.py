@@ -1,0 +1,71 @@
+"""The composition `pills-combo` in tests: its section, and a checkout of untrained networks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ruamel.yaml import YAML
+from safetensors.torch import save_file
+
+from assay import contract
+from assay.composition import Model, find_composition, read_models
+from assay.learning.determinism import reseed
+from assay.manifest.rows import Rows
+from assay.params import read_params, typed
+from assay.runs.files import write_json
+from assay.runs.record import RECORD, WEIGHTS
+from assay.systems.pills.compositions import combo_scores
+from assay.systems.pills.compositions.combo_sections import CLASSIFIER, DETECTOR, ComboParams
+from assay.systems.pills.tasks import classifier_model, detector_model
+from tests.pills_set import SIZE
+
+ROOT = Path(__file__).parents[1]
+COMBO = find_composition("pills")
+KNOWN = {"conf": 0.3, "iou": 0.5, "most": 12, "padding": 0.1}
+
+
+def own(**use: Any) -> ComboParams:
+    content = read_params(ROOT / "params.yaml")
+    content[COMBO.name]["use"] = KNOWN | use
+    content[COMBO.name]["evaluate"]["resamples"] = 100
+    return typed(content, COMBO.name, ComboParams)
+
+
+def checkout_of(rows: Rows, root: Path) -> Path:
+    """Leave parameters and the weights of untrained networks in `root`, as stages leave them."""
+    (root / ".dvc").mkdir()
+    yaml = YAML()
+    content = yaml.load(ROOT / "params.yaml")
+    content[CLASSIFIER]["model"] |= {"size": SIZE, "input": SIZE}
+    content[DETECTOR]["model"] |= {"input": 64, "iou": 0.9}
+    yaml.dump(content, root / "params.yaml")
+    codes = dict(sorted(combo_scores.code_names(rows).items()))
+    for name in (CLASSIFIER, DETECTOR):
+        section = {part: content[name][part] for part in ("model", "train")}
+        split = {"split_digest": "1", "size": SIZE, "fit": "letterbox"}
+        record = {"params": {name: section}, "data": split, "classes": {
+            "class_to_idx": {code: number for number, code in codes.items()},
+            "train_counts": dict.fromkeys(codes.values(), 3),
+        }}  # fmt: skip
+        write_json(root / "models" / name / RECORD, record)
+        params: Any = typed(content, name, contract.find_task(name).params)
+        if name == CLASSIFIER:
+            ids = np.array(list(codes))
+            network, _ = classifier_model.build(
+                params.model, "none", root, 0, ids, np.full(len(ids), 3)
+            )
+        else:
+            reseed(1)
+            network = detector_model.build(params.model.size, 1)
+            for key, bias in network.state_dict().items():
+                if re.fullmatch(r"model\.23\.cv2\.\d\.2\.bias", key):  # one stride to each side
+                    bias.view(4, 16)[:, 1] += 9
+        save_file(dict(network.state_dict()), root / "models" / name / WEIGHTS)
+    return root
+
+
+def models_of(checkout: Path, *names: str) -> dict[str, Model]:
+    return read_models(names or (DETECTOR, CLASSIFIER), checkout / "models")

@@ -1,0 +1,345 @@
+"""The task `pills-classifier`: exact cuts, weights, views, scores, refusals, recipes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from tests.pills_set import PILLS, made, manifest
+
+from assay import contract
+from assay.commands.recipe import read_recipe
+from assay.errors import GateError, ParamsError
+from assay.gates.preflight import preflight
+from assay.learning.data import Stored
+from assay.learning.landmarks.geometry import Frame
+from assay.learning.pills.cuts import cut_boxes, stored_boxes
+from assay.learning.pills.scores import drug_scores
+from assay.learning.pills.views import PillViews
+from assay.learning.pills.weights import effective_number, inverse_frequency
+from assay.manifest.records import LazyImages
+from assay.manifest.rows import Rows
+from assay.params import read_params, typed
+from assay.params_check import laid_over
+from assay.runs.files import read_json
+from assay.systems.pills.tasks import classifier_fit, classifier_model
+from assay.systems.pills.tasks.classifier_sections import ClassifierParams
+
+ROOT = Path(__file__).parents[2]
+NAME = "pills-classifier"
+TASK: Any = contract.find_task(NAME)
+COUNTS = np.array([400, 40, 0, 4])
+
+
+def params_of(**changed: Any) -> ClassifierParams:
+    """Return the file's parameters, smaller; `changed` by `part__key`."""
+    content = read_params(ROOT / "params.yaml")
+    for name, value in ({"model__size": 32, "model__input": 32} | changed).items():
+        part, key = name.split("__")
+        content[NAME][part][key] = value
+    params: ClassifierParams = typed(content, NAME, ClassifierParams)
+    return params
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, Path]:
+    """Return the phantom's photographs as ingest stores them (32 px), and where the originals lie."""
+    root = tmp_path_factory.mktemp("pills")
+    table, store = manifest(made(root / "set"), root)
+    images = np.array(store.pixels()[store.slots(table["digest"])])
+    columns = {name: table[name].to_numpy() for name in table.columns}
+    return Rows(images, columns), root / "set"
+
+
+# --- cuts
+
+
+def blob(width: int, height: int, x: float, y: float, deviation: float) -> Any:
+    """Return a photograph with one bright spot; (x, y) count from the outer edge."""
+    across, down = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    spot = np.exp(-((across - x) ** 2 + (down - y) ** 2) / (2 * deviation**2))
+    return np.repeat((255 * spot)[..., None], 3, axis=2).round().astype(np.uint8)
+
+
+def middle(image: Any) -> Any:
+    """Return the centre of mass (x, y) from the outer edge."""
+    weight = image[..., 0].astype(np.float64)
+    down, across = np.indices(weight.shape) + 0.5
+    return np.array([(weight * across).sum(), (weight * down).sum()]) / weight.sum()
+
+
+@pytest.mark.parametrize("size", [24, 64, 200])
+def test_a_cut_is_where_the_box_says(size: int) -> None:
+    x, y = 61.3, 40.8
+    box, padding = np.array([47.25, 31.5, 30.5, 20.0]), 0.1
+    [cut] = cut_boxes(blob(120, 90, x, y, 2.5), box, size, padding)
+    scale = size / (30.5 * 1.2)
+    there = (np.array([x, y]) - (box[:2] + box[2:] / 2)) * scale + size / 2
+    assert np.abs(middle(cut) - there).max() < 0.05
+
+
+def test_a_cut_is_what_pillow_makes_of_the_same_box() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (80, 100, 3), dtype=np.uint8)
+    left, top, side = 21.3, 17.8, 40.9
+    [cut] = cut_boxes(image, [left, top, side, side], 24)
+    box = (left, top, left + side, top + side)
+    same = Image.fromarray(image).resize((24, 24), Image.Resampling.BILINEAR, box=box)
+    # Pillow does not look past its box: the outermost px have less under their kernel.
+    assert np.abs(cut.astype(int) - np.asarray(same))[2:-2, 2:-2].max() <= 1
+
+
+def test_an_oblong_pill_keeps_its_aspect_and_lies_on_black() -> None:
+    image = np.full((60, 100, 3), 200, np.uint8)
+    [cut] = cut_boxes(image, [20, 20, 40, 10], 40)
+    assert (cut[15:25] == 200).all()
+    assert not cut[:15].any()
+    assert not cut[25:].any()
+
+
+def test_what_a_box_reaches_beyond_the_image_is_black() -> None:
+    image = np.full((50, 50, 3), 100, np.uint8)
+    [cut] = cut_boxes(image, [-10, 0, 20, 20], 20)
+    assert not cut[:, :9].any()
+    assert (cut[:, 11:] == 100).all()
+    assert not cut_boxes(image, [200, 200, 10, 10], 8).any()
+
+
+def test_a_box_without_an_area_is_refused() -> None:
+    with pytest.raises(ValueError, match="with an area"):
+        cut_boxes(np.zeros((9, 9, 3), np.uint8), [1, 1, 0, 4], 8)
+
+
+def test_stored_boxes_lie_where_the_frame_says() -> None:
+    box = np.array([[10.0, 20.0, 30.0, 40.0]])
+    [stored] = stored_boxes(box, np.array([480]), np.array([640]), 128)
+    frame = Frame(480, 640, 128)  # which counts from the middle of the first pixel
+    corners = np.array([[[10.0, 20.0], [40.0, 60.0]]]) - 0.5
+    expected = frame.stored(corners)[0] + 0.5
+    assert np.allclose([stored[:2], stored[:2] + stored[2:]], expected)
+
+
+def test_pills_of_the_phantom_are_cut_as_from_the_original(
+    photographs: tuple[Rows, Path],
+) -> None:
+    """From the stored photograph, of half the size, as from the file: the pills lie alike."""
+    rows, folder = photographs
+    params = params_of()
+    pills = TASK.cut(rows, params)
+    counts = [len(each) for each in rows.columns["classes"]]
+    assert len(pills) == sum(counts)
+    apart = []
+    for row in range(0, len(pills), 7):
+        photograph = folder / contract.row_of(TASK, pills.columns["sample_id"][row])
+        whole = np.asarray(Image.open(photograph).convert("RGB"))
+        box = pills.columns["box"][row]
+        [fine] = cut_boxes(whole, box, 32, params.model.padding)
+        shifts = [
+            (np.abs(np.roll(fine.astype(float), (down, across), (0, 1)) - pills.images[row]).mean(),
+             down, across)
+            for down in (-1, 0, 1) for across in (-1, 0, 1)
+        ]  # fmt: skip
+        apart.append(min(shifts)[1:])
+    assert apart == [(0, 0)] * len(apart)  # a px off would be nearer otherwise
+
+
+def test_a_pill_keeps_its_photographs_columns(photographs: tuple[Rows, Path]) -> None:
+    rows, _ = photographs
+    pills = TASK.cut(rows, params_of())
+    own = [contract.row_of(TASK, name) for name in pills.columns["sample_id"]]
+    groups = dict(zip(rows.columns["sample_id"], rows.columns["group_id"], strict=True))
+    assert [groups[name] for name in own] == pills.columns["group_id"].tolist()
+    codes = dict(zip(rows.columns["sample_id"], rows.columns["codes"], strict=True))
+    number = [int(name.rpartition("#")[2]) for name in pills.columns["sample_id"]]
+    told = [codes[name][k] for name, k in zip(own, number, strict=True)]
+    assert told == pills.columns["code"].tolist()
+
+
+def test_a_photograph_of_one_pill_may_be_shown_whole(photographs: tuple[Rows, Path]) -> None:
+    rows, _ = photographs
+    pills = TASK.cut(rows, params_of(model__view="photograph"))
+    tight = TASK.cut(rows, params_of())
+    alone = np.array([name == "single" for name in pills.columns["mode"]])
+    first = int(np.flatnonzero(alone)[0])
+    photograph = contract.row_of(TASK, pills.columns["sample_id"][first])
+    whole = rows.images[list(rows.columns["sample_id"]).index(photograph)]
+    apart = np.abs(pills.images[first].astype(int) - whole)
+    assert apart[:, 5:-5].max() <= 1  # stored at the cut's size; the bars' edges are no whole px
+    assert whole[:, 5:-5].any()
+    assert np.array_equal(np.asarray(pills.images)[~alone], np.asarray(tight.images)[~alone])
+
+
+# --- weights
+
+
+def test_inverse_frequency_is_the_formula_with_a_mean_of_one() -> None:
+    weights = inverse_frequency(COUNTS, 1.0)
+    assert weights[2] == 0
+    assert weights[COUNTS > 0].mean() == pytest.approx(1)
+    assert weights[1] / weights[0] == pytest.approx(401 / 41)
+    assert inverse_frequency(COUNTS, 0.0)[3] / weights[0] > weights[3] / weights[0]
+
+
+def test_effective_number_is_the_formula_with_a_mean_of_one() -> None:
+    weights = effective_number(COUNTS, 0.99)
+    assert weights[2] == 0
+    assert weights[COUNTS > 0].mean() == pytest.approx(1)
+    assert weights[3] / weights[0] == pytest.approx((1 - 0.99**400) / (1 - 0.99**4))
+    assert effective_number(COUNTS, 0.0) == pytest.approx([1, 1, 0, 1])
+    near = effective_number(COUNTS, 1 - 1e-9)
+    assert near == pytest.approx(inverse_frequency(COUNTS, 0.0), rel=1e-4)
+
+
+def test_a_drug_without_a_row_weighs_nothing_and_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    drugs = classifier_fit.Drugs(np.arange(4), ("K-1", "K-2", "K-3", "K-4"), COUNTS)
+    weights = classifier_fit.class_weights(drugs, params_of().train)
+    assert weights[2] == 0
+    assert "warning: weight 0, no training row: K-3" in capsys.readouterr().out
+
+
+def test_weights_and_sampler_together_are_refused() -> None:
+    with pytest.raises(ParamsError) as refused:
+        params_of(train__sampler=True, train__class_weights="inv_freq")
+    assert "counts twice" in str(refused.value)
+    params_of(train__sampler=True, train__class_weights="none")
+
+
+# --- scores
+
+
+def test_rows_of_drugs_never_trained_are_counted_apart() -> None:
+    nan = np.nan
+    chances = np.array([[0.7, nan, 0.3], [0.2, nan, 0.8], [0.9, nan, 0.1], [0.6, nan, 0.4]], "f4")
+    scores = drug_scores(chances, np.array([0, 2, 1, 5]))
+    assert scores["unseen_share"] == 0.5
+    assert scores["top1"] == scores["macro_f1"] == 1
+    assert scores["log_loss"] == pytest.approx(-np.log([0.7, 0.8]).mean())
+
+
+def test_scores_by_hand() -> None:
+    chances = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [0.1, 0.8, 0.1]], "f4")
+    scores = drug_scores(chances, np.array([0, 1, 1]))
+    assert scores["top1"] == pytest.approx(2 / 3)
+    assert scores["macro_f1"] == pytest.approx(2 / 3)  # two thirds for each of the two that occur
+    assert scores["top5"] == 1
+    tied = drug_scores(np.full((2, 8), 0.125, "f4"), np.array([0, 3]))
+    assert tied["top1"] == tied["top5"] == 0
+
+
+def test_the_network_names_ids_of_the_table_and_no_drug_never_trained() -> None:
+    ids, counts = np.array([2, 5, 7]), np.array([4, 0, 9])
+    network, _ = classifier_model.build(params_of().model, "none", Path(), 1, ids, counts)
+    said = network.chances(torch.tensor([[0.0, 9.0, 1.0]]))
+    assert said.shape == (1, 8)
+    assert np.isnan(said[0, [0, 1, 3, 4, 5, 6]]).all()
+    assert said[0, [2, 7]].sum() == pytest.approx(1)
+
+
+# --- views
+
+
+def test_an_imprint_is_not_mirrored_unless_that_is_asked_for(
+    photographs: tuple[Rows, Path], tmp_path: Path
+) -> None:
+    plain = classifier_fit.looks_of(params_of().train)
+    assert plain.hflip == 0
+    asked = params_of(
+        train__hflip=1.0, train__rotation=0.0, train__scale=[1.0, 1.0], train__ratio=[1.0, 1.0],
+        train__jitter=[0.0, 0.0, 0.0, 0.0],
+    ).train  # fmt: skip
+    images = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
+    shown = [
+        PillViews(classifier_fit.looks_of(each), 32)(images, True)
+        for each in (asked, asked.model_copy(update={"hflip": 0.0}))
+    ]
+    assert torch.allclose(shown[0], shown[1].flip(3))
+    told = {
+        hflip: classifier_fit.imprints(params_of(train__hflip=hflip).train).found
+        for hflip in (0.0, 0.5)
+    }
+    assert told == {0.0: "never mirrored", 0.5: "mirrored with probability 0.5"}
+
+
+# --- planted
+
+
+def plan_and_sets(rows: Rows, valid: Rows) -> Any:
+    params = params_of(train__epochs=2, train__warmup=1)
+    drugs = classifier_fit.drugs_of(rows, valid)
+    network, _ = classifier_model.build(params.model, "none", Path(), 1, drugs.ids, drugs.counts)
+    plan = classifier_fit.make_plan(TASK, network, drugs, params)
+    return plan, classifier_fit.make_set(rows, drugs), classifier_fit.make_set(valid, drugs)
+
+
+def test_class_ids_of_another_table_are_stopped_by_the_preflight(
+    photographs: tuple[Rows, Path], tmp_path: Path
+) -> None:
+    """The same codes under other ids, as where two parts were listed against two class tables."""
+    pills = TASK.cut(photographs[0], params_of())
+    some = np.arange(len(pills)) % 3 == 0
+    train, valid = pills.where(~some), pills.where(some)
+    shuffled = (valid.columns["drug"] + 1) % (valid.columns["drug"].max() + 1)
+    planted = Rows(valid.images, {**valid.columns, "drug": shuffled})
+    plan, learns, validates = plan_and_sets(train, planted)
+    verdict = tmp_path / "preflight.json"
+    with pytest.raises(GateError):
+        preflight(NAME, plan, learns, validates, verdict)
+    failed = {each["name"] for each in read_json(verdict)["checks"] if not each["passed"]}
+    assert failed == {"codec"}
+
+
+def test_a_drug_that_validation_alone_has_is_told_and_does_not_stop(
+    photographs: tuple[Rows, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pills = TASK.cut(photographs[0], params_of())
+    lonely = pills.columns["drug"] == pills.columns["drug"].max()
+    train, valid = pills.where(~lonely), pills
+    plan, learns, validates = plan_and_sets(train, valid)
+    preflight(NAME, plan, learns, validates, tmp_path / "preflight.json")
+    checks = {
+        each["name"]: each["found"] for each in read_json(tmp_path / "preflight.json")["checks"]
+    }
+    assert "3 of 4 classes in train" in checks["coverage"]
+    assert checks["imprints"] == "never mirrored"
+    classifier_fit.tell_unseen(classifier_fit.drugs_of(train, valid), valid)
+    assert f"unseen share {lonely.mean():.1%}" in capsys.readouterr().out
+    # A batch of such rows alone costs nothing, and is no nan.
+    loss = plan.loss(torch.zeros(2, 4), torch.full((2,), 3))
+    assert loss.item() == 0
+
+
+def test_cuts_too_large_for_memory_are_made_as_they_are_shown(
+    photographs: tuple[Rows, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pills = TASK.cut(photographs[0], params_of())
+    drugs = classifier_fit.drugs_of(pills, pills)
+    held = classifier_fit.make_set(pills, drugs)
+    monkeypatch.setattr(classifier_fit, "HELD", 0)
+    lazy = classifier_fit.make_set(pills, drugs)
+    assert isinstance(held.images, np.ndarray)
+    assert isinstance(lazy.images, LazyImages)
+    batches = [Stored(each).__getitems__([5, 0, 3]) for each in (held, lazy)]
+    assert all(torch.equal(*pair) for pair in zip(*batches, strict=True))
+
+
+# --- recipes
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "recipes" / NAME).glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_recipes_are_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import assay.systems
+
+    # `params.yaml` has no section of the example.
+    monkeypatch.setattr(assay.systems, "__path__", assay.systems.__path__[:1])
+    content = laid_over(read_params(ROOT / "params.yaml"), read_recipe(ROOT, path))
+    params = typed(content, NAME, ClassifierParams)
+    assert timm.is_model(params.model.backbone)
+    assert TASK.agrees(params, typed(content, "pills", PILLS.params)) == ""

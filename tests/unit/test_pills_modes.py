@@ -1,0 +1,241 @@
+"""Both modes of pills on files: networks as they are loaded, `assay identify`, what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner, Result
+from ruamel.yaml import YAML
+from tests.pills_combo_set import COMBO, checkout_of, models_of, own
+from tests.pills_set import SIZE, made, manifest
+
+from assay import contract
+from assay.__main__ import cli
+from assay.composition import Model, compositions, find_composition, one_fold, tasks_of
+from assay.errors import AssayError
+from assay.manifest.images import open_image
+from assay.manifest.rows import Rows
+from assay.manifest.source import Source
+from assay.stages.compose import latencies, told
+from assay.systems.pills.compositions import combo_scores, reading
+from assay.systems.pills.compositions.combo_sections import CLASSIFIER, DETECTOR
+from assay.systems.pills.compositions.names import drug_names
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, Path]:
+    """Return the phantom's photographs as they are stored, and the root below which they lie."""
+    root = tmp_path_factory.mktemp("pills")
+    table, store = manifest(made(root / "set"), root)
+    images = np.array(store.pixels()[store.slots(table["digest"])])
+    return Rows(images, {name: table[name].to_numpy() for name in table.columns}), root
+
+
+@pytest.fixture(scope="module")
+def checkout(photographs: tuple[Rows, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkout_of(photographs[0], tmp_path_factory.mktemp("checkout"))
+
+
+def asked(checkout: Path, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> Result:
+    import assay.systems
+
+    monkeypatch.setattr(assay.systems, "__path__", assay.systems.__path__[:1])
+    monkeypatch.chdir(checkout)
+    return CliRunner().invoke(cli, ["identify", "pills", *arguments])
+
+
+def test_a_true_box_is_cut_as_in_training(photographs: tuple[Rows, Path], checkout: Path) -> None:
+    rows, models = photographs[0], models_of(checkout)
+    classify = reading.predictor(CLASSIFIER, models)
+    task, params = contract.find_task(CLASSIFIER), models[CLASSIFIER].params
+    pills = contract.task_rows(task, rows, params)
+    expected = reading.drugs(classify(pills.images))
+    found = reading.name(classify, rows, reading.true_boxes(rows), SIZE, params.model.padding)
+    assert np.array_equal(found.number, expected.number)
+    assert np.array_equal(found.chance, expected.chance)
+    # Shown whole, as the classifier is taught with `view: photograph`.
+    wide = params.model_copy(
+        update={"model": params.model.model_copy(update={"view": "photograph"})}
+    )
+    shown = contract.task_rows(task, rows, wide)
+    alone = rows.columns["mode"] == "single"
+    expected = reading.drugs(classify(shown.where(shown.columns["mode"] == "single").images))
+    found = reading.name_whole(classify, rows.where(alone), SIZE)
+    assert np.array_equal(found.chance, expected.chance)
+
+
+def test_a_file_is_read_as_its_stored_image(photographs: tuple[Rows, Path], checkout: Path) -> None:
+    rows, root = photographs
+    models, how = models_of(checkout), own(conf=0.001, iou=0.9)
+    said = combo_scores.answers(models, rows, how)
+    assert len(said.found.row) > len(rows)  # an untrained network finds pills everywhere
+    row = int(np.flatnonzero(rows.columns["mode"] == "combination")[0])
+    source, uri = Source("set", root), str(rows.columns["uri"][row])
+    opened = open_image(source, uri, source.stamp(uri), SIZE, fit="letterbox")
+    read = COMBO.reader("combo", models, how, root)(opened)
+    mine = said.found.row == row
+    assert np.array([each.box for each in read]) == pytest.approx(said.found.place[mine], abs=1e-3)
+    code = reading.codes(models)
+    assert [each.code for each in read] == [code[number] for number in said.drugs.number[mine]]
+    (whole,) = COMBO.reader("single", models, how, root)(opened)
+    assert whole.code == code[int(said.whole.number[row])]
+    assert whole.box is None
+
+
+def test_evaluation_leaves_metrics_lines_and_pictures(
+    photographs: tuple[Rows, Path], checkout: Path, tmp_path: Path
+) -> None:
+    rows, models = photographs[0], models_of(checkout)
+    scores = COMBO.evaluate(models, rows, rows, own(conf=0.001, iou=0.9), tmp_path)
+    table = pl.read_csv(tmp_path / "predictions.csv")
+    outcomes = dict(table["outcome"].value_counts().rows())
+    there = sum(outcomes.get(name, 0) for name in ("right", "misnamed", "missed"))
+    assert there == scores["pills"] == sum(map(len, rows.columns["classes"]))
+    said = len(table) - outcomes.get("missed", 0)
+    assert scores["precision"]["value"] == pytest.approx(outcomes.get("right", 0) / said)
+    assert scores["unseen_share"] == 0
+    assert scores["single_rows"] == (rows.columns["mode"] == "single").sum()
+    picture = tmp_path / "pictures" / "photographs.png"
+    before = picture.read_bytes()
+    COMBO.evaluate(models, rows, rows, own(conf=0.001, iou=0.9), tmp_path)
+    assert picture.read_bytes() == before
+    # Of a detector that is sure of nothing nothing is found, and nothing breaks.
+    blind = COMBO.evaluate(models, rows, rows, own(conf=0.99), tmp_path)
+    assert blind["f1"]["value"] == 0
+    assert set(pl.read_csv(tmp_path / "predictions.csv")["outcome"]) == {"missed"}
+
+
+def test_latency_needs_the_files(photographs: tuple[Rows, Path], checkout: Path) -> None:
+    rows, root = photographs
+    models = models_of(checkout)
+    times = latencies(COMBO, models, own(), rows, Source("set", root), root)
+    assert times["single"]["photographs"] == (rows.columns["mode"] == "single").sum()
+    assert 0 < times["combo"]["median"] <= times["combo"]["p95"]
+    assert times["device"] in told("x", times)[0]
+    gone = Rows(rows.images, {**rows.columns, "uri": np.full(len(rows), "set/gone.png")})
+    times = latencies(COMBO, models, own(), gone, Source("set", root), root)
+    assert told("x", times) == [
+        "x  latency not measured: the photographs' files are not on this machine"
+    ]
+
+
+# --- identify
+
+
+def test_single_asks_no_detector(
+    photographs: tuple[Rows, Path], checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, root = photographs
+    alone = tmp_path / "checkout"
+    shutil.copytree(checkout, alone)
+    shutil.rmtree(alone / "models" / DETECTOR)
+    file = str(root / rows.columns["uri"][0])
+    done = asked(alone, file, monkeypatch=monkeypatch)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[1].startswith("  K-")
+    assert "view=photograph" in done.stderr  # this classifier was taught cuts alone
+    refused = asked(alone, file, "--mode", "combo", monkeypatch=monkeypatch)
+    assert isinstance(refused.exception, AssayError)
+    assert refused.exception.mend == f"dvc repro train@{DETECTOR}"
+
+
+def test_a_broken_photograph_is_told_and_passed_over(
+    photographs: tuple[Rows, Path], checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, root = photographs
+    whole = root / str(rows.columns["uri"][0])
+    shutil.copyfile(whole, tmp_path / "whole.png")
+    (tmp_path / "cut.png").write_bytes(whole.read_bytes()[:900])
+    (tmp_path / "._cut.png").write_bytes(b"of another system")
+    done = asked(checkout, str(tmp_path), monkeypatch=monkeypatch)
+    assert done.exit_code == 0
+    assert "cut.png: cannot be read: damaged" in done.stdout
+    assert "1 of 2 could not be read" in done.stderr
+    document = json.loads(asked(checkout, str(tmp_path), "--json", monkeypatch=monkeypatch).stdout)
+    broken, good = document["photographs"]
+    assert "reason" in broken
+    assert "found" not in broken
+    assert good["found"][0]["box"] is None
+    assert asked(checkout, str(tmp_path / "cut.png"), monkeypatch=monkeypatch).exit_code == 1
+
+
+def test_nothing_found_is_said(
+    photographs: tuple[Rows, Path], checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, root = photographs
+    file = str(root / rows.columns["uri"][0])
+    done = asked(checkout, file, "--mode", "combo", "--conf", "0.99", monkeypatch=monkeypatch)
+    assert done.stdout == f"{file}: nothing found\n"
+    done = asked(checkout, file, "--mode", "combo", "--conf", "0.001", monkeypatch=monkeypatch)
+    assert "score" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [(("--mode", "auto"), "one of single, combo"),
+     (("--mode", "combo", "--conf", "0.0001"), "0.001 or more"),
+     (("--mode", "combo", "--conf", "3"), "less than 1")],
+)  # fmt: skip
+def test_what_cannot_be_is_refused(
+    arguments: tuple[str, ...], expected: str, photographs: tuple[Rows, Path], checkout: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    rows, root = photographs
+    done = asked(checkout, str(root / rows.columns["uri"][0]), *arguments, monkeypatch=monkeypatch)
+    assert isinstance(done.exception, AssayError)
+    assert expected in done.exception.render()
+
+
+def test_names_are_those_of_the_labels(photographs: tuple[Rows, Path], tmp_path: Path) -> None:
+    rows = photographs[0]
+    assert drug_names(tmp_path) == {}
+    (tmp_path / "data" / "pills").mkdir(parents=True)
+    columns = {name: [list(each) for each in rows.columns[name]] for name in ("classes", "names")}
+    pl.DataFrame(columns).write_parquet(tmp_path / "data" / "pills" / "trainval.parquet")
+    names = drug_names(tmp_path)
+    pairs = zip(columns["classes"], columns["names"], strict=True)
+    for ids, words in pairs:
+        assert [names[number] for number in ids] == words
+
+
+# --- what the models must have in common
+
+
+def test_models_of_two_folds_or_splits_are_not_scored_together(checkout: Path) -> None:
+    models, facts = models_of(checkout), {"split_digest": "1"}
+    assert one_fold("x", models, facts) == 0
+    params = models[CLASSIFIER].params
+    moved = params.train.model_copy(update={"fold": 1})
+    other = Model(Path(), type(params).model_construct(model=params.model, train=moved),
+                  models[CLASSIFIER].record)  # fmt: skip
+    with pytest.raises(AssayError, match=f"-S {CLASSIFIER}.train.fold=0"):
+        one_fold("x", models | {CLASSIFIER: other}, facts)
+    with pytest.raises(AssayError, match=f"dvc repro train@{DETECTOR}"):
+        one_fold("x", models, {"split_digest": "2"})
+
+
+def test_limits_beyond_the_detectors_are_refused(checkout: Path) -> None:
+    models = models_of(checkout)
+    COMBO.ensure_fits(own(), models)
+    for changed in ({"iou": 0.95}, {"most": 13}, {"conf": 0.0005}):
+        with pytest.raises(AssayError, match="does not come back"):
+            COMBO.ensure_fits(own(**changed), models)
+    COMBO.ensure_fits(own(iou=0.95), {CLASSIFIER: models[CLASSIFIER]})
+
+
+def test_the_pipeline_knows_what_each_composition_is_made_of() -> None:
+    stated = YAML(typ="safe").load(ROOT / "dvc.yaml")["vars"][0]["compositions"]
+    assert set(stated) == set(compositions())
+    for name, each in compositions().items():
+        assert each.data == stated[name]["data"]
+        assert set(tasks_of(each)) == {stated[name]["first"], stated[name]["second"]}
+        assert all(contract.find_task(task).data == each.data for task in tasks_of(each))
+    with pytest.raises(AssayError, match="nothing is composed"):
+        find_composition("ceph")

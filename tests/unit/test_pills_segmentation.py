@@ -1,0 +1,171 @@
+"""Segmentation: image and mask move together, the loss and the scores say what they should."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.masks_set import made, rows_of
+from torchmetrics.functional.classification import multiclass_jaccard_index
+
+from assay import contract
+from assay.errors import GateError
+from assay.gates.preflight import preflight
+from assay.learning.pills.segmentation_loss import SegmentationLoss
+from assay.learning.pills.segmentation_plan import (
+    MaskPlan,
+    Masks,
+    judge_classes,
+    judge_together,
+    make_laws,
+    shares,
+)
+from assay.learning.pills.segmentation_scores import map_scores
+from assay.learning.pills.segmentation_views import Together
+from assay.learning.plan import Set
+from assay.manifest.rows import Rows
+from assay.params import read_params, typed
+from assay.systems.pills.tasks import segmentation_fit, segmentation_model
+from assay.systems.pills.tasks.segmentation_masks import cells, masks_of, outside, spread
+from assay.systems.pills.tasks.segmentation_sections import FINEST, cell
+
+ROOT = Path(__file__).parents[2]
+TASK = contract.find_task("pills-segmentation")
+NAMES = ("ground", "round", "long")
+MOVES = Together(flip=0.5, rotation=15.0, scale=(0.9, 1.1), shift=0.05)
+SQUARE = Masks(NAMES, 96, 96, 2)
+
+
+class ImageAlone:
+    """The planted mistake: a flip that the mask does not make."""
+
+    def __call__(self, images: torch.Tensor, masks: torch.Tensor) -> Any:
+        moved, after = MOVES(images, masks)
+        flipped = torch.rand(len(moved)) < 0.5
+        return torch.where(flipped[:, None, None, None], moved.flip(2), moved), after
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    folder = tmp_path_factory.mktemp("segmentation")
+    return rows_of(made(folder / "set", sessions=3), folder)
+
+
+def planned(rows: Rows, together: Any = MOVES) -> tuple[MaskPlan, Set]:
+    params = typed(read_params(ROOT / "params.yaml"), TASK.name, TASK.params)
+    own, size = segmentation_fit.make_set(rows), rows.images.shape[1]
+    masks = Masks(NAMES, size, size, 2)
+    network, _ = segmentation_model.build(params.model, len(NAMES), "none", ROOT, 1)
+    plan = segmentation_fit.make_plan(TASK, network, masks, rows, (own, own), params.train)
+    laws = make_laws(masks, together, own, own)
+    return replace(plan, together=together, laws=laws), own
+
+
+def test_a_mask_moves_with_its_image() -> None:
+    torch.manual_seed(1)
+    assert judge_together(SQUARE, MOVES).holds
+
+
+def test_a_flip_of_the_image_alone_is_caught() -> None:
+    torch.manual_seed(1)
+    law = judge_together(SQUARE, ImageAlone())
+    assert not law.holds
+    assert "apart" in law.found
+
+
+def test_the_preflight_refuses_a_flip_of_the_image_alone(rows: Rows, tmp_path: Path) -> None:
+    plan, own = planned(rows, ImageAlone())
+    with pytest.raises(GateError, match="mask follows image"):
+        preflight(TASK.name, plan, own, own, tmp_path / "preflight.json")
+
+
+def test_each_image_draws_for_itself_and_masks_keep_to_classes() -> None:
+    torch.manual_seed(2)
+    images = torch.randint(0, 256, (1, 32, 32, 3), dtype=torch.uint8).repeat(6, 1, 1, 1)
+    masks = torch.randint(0, 3, (1, 32, 32), dtype=torch.uint8).repeat(6, 1, 1)
+    moved, after = MOVES(images, masks)
+    assert moved.dtype == after.dtype == torch.uint8
+    assert len({image.numpy().tobytes() for image in moved}) == 6
+    assert set(after.unique().tolist()) <= {0, 1, 2}  # nearest: nothing between two classes
+
+
+def test_a_class_in_one_part_alone_is_a_fault() -> None:
+    both = np.zeros((2, 8, 8), np.uint8)
+    both[:, 0, 0], both[:, 1, 1] = 1, 2
+    lacks = np.where(both == 2, 0, both)
+    images = np.zeros((2, 8, 8, 3), np.uint8)
+    masks = Masks((*NAMES, "nowhere"), 8, 8, 2)
+    assert judge_classes(masks, Set(images, both), Set(images, both)).holds
+    law = judge_classes(masks, Set(images, both), Set(images, lacks))
+    assert not law.holds
+    assert list(law.rows) == [{"part": "validation", "missing": "long"}]
+    assert "nowhere" in law.found
+    beyond = judge_classes(Masks(NAMES[:2], 8, 8, 2), Set(images, both), Set(images, both))
+    assert not beyond.holds
+
+
+def test_a_cell_is_shared_by_its_classes() -> None:
+    mask = torch.tensor([[[0, 1], [1, 2]]], dtype=torch.uint8)
+    assert shares(mask, 3, 2).flatten().tolist() == [0.25, 0.5, 0.25]
+    assert cells(np.pad(mask.numpy(), ((0, 0), (0, 6), (0, 6))))[0, 0] == 1
+
+
+def test_the_loss_is_torchs_cross_entropy_and_dice() -> None:
+    random = torch.Generator().manual_seed(3)
+    logits = torch.randn(2, 3, 4, 4, generator=random)
+    masks = torch.randint(0, 2, (2, 4, 4), generator=random)
+    terms = SegmentationLoss().terms(logits, shares(masks, 3, 1))
+    expected = torch.nn.functional.cross_entropy(logits, masks)
+    assert torch.allclose(terms["cross_entropy"], expected)
+    certain = 50.0 * shares(masks, 3, 1)  # a class that neither side has costs nothing
+    perfect = SegmentationLoss().terms(certain, shares(masks, 3, 1))
+    assert float(sum(perfect.values())) < 1e-6
+    assert terms["dice"] > 0.1
+    alone = SegmentationLoss(dice=0.0)(logits, shares(masks, 3, 1))
+    assert torch.allclose(alone, expected)
+
+
+def test_the_mean_iou_is_torchmetrics_and_absent_classes_do_not_count() -> None:
+    random = np.random.default_rng(4)
+    said, true = random.integers(0, 3, (2, 5, 40))
+    expected = multiclass_jaccard_index(
+        torch.from_numpy(said), torch.from_numpy(true), num_classes=3, average="macro"
+    )
+    found = map_scores(said.astype(np.float32), true.astype(np.float32))
+    assert found["miou"] == pytest.approx(float(expected))
+    assert found["pixel_accuracy"] == pytest.approx(float((said == true).mean()))
+    apart = map_scores(2.0 * (said > 0), 2.0 * (true > 0))  # class 1 on neither side
+    binary = multiclass_jaccard_index(
+        torch.from_numpy((said > 0) * 1), torch.from_numpy((true > 0) * 1), 2, average="macro"
+    )
+    assert apart["miou"] == pytest.approx(float(binary))
+
+
+def test_an_unsaid_cell_is_wrong_and_an_unknown_one_is_left_out() -> None:
+    true = np.array([[0.0, 1.0, np.nan]])
+    assert map_scores(np.array([[0.0, 1.0, 1.0]]), true)["miou"] == 1
+    assert map_scores(np.array([[0.0, np.nan, 0.0]]), true)["pixel_accuracy"] == 0.5
+
+
+def test_the_bars_are_not_scored(rows: Rows) -> None:
+    labels = TASK.labels(rows)
+    bars = outside(rows, labels.shape[1])
+    width, height = rows.columns["width"][0], rows.columns["height"][0]
+    assert bars.mean() == pytest.approx(1 - width / height, abs=0.1)
+    assert np.array_equal(np.isnan(labels), bars)
+    everywhere = np.ones_like(labels)
+    assert np.array_equal(np.isnan(TASK.restore(everywhere, rows)), bars)
+
+
+def test_maps_of_any_stride_are_scored_in_the_same_cells(rows: Rows) -> None:
+    masks, labels = masks_of(rows), TASK.labels(rows)
+    size = masks.shape[1]
+    assert np.array_equal(spread(masks.reshape(len(masks), -1), size), masks)
+    fine = TASK.restore(masks.reshape(len(masks), -1).astype(np.float32), rows)
+    assert np.array_equal(fine, labels, equal_nan=True)
+    assert [cell(side) for side in (32, 96, 256, 320, 640)] == [2, 2, 2, 4, 8]
+    assert all(side // cell(side) <= FINEST for side in (32, 256, 260, 512, 1024))
