@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image, UnidentifiedImageError
 from safetensors.numpy import load_file
 
 from assay.commands.recipe import read_recipe
@@ -275,3 +278,12 @@ def test_a_training_writes_its_outputs_alone_and_calls_nobody(tmp_path: Path) ->
         "work/run/journal.jsonl", "work/run/model/history.csv", "work/run/model/run.json",
         "work/run/model/weights.safetensors", "work/run/reports/preflight.json",
     ]  # fmt: skip
+
+
+def test_nothing_of_it_stays_in_the_process() -> None:
+    """It puts an `Image.open` in place that wants to install pi-heif for what is no image."""
+    before = Image.open, torch.save
+    yolo.library()
+    assert (Image.open, torch.save) == before
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(io.BytesIO(b"no image"))

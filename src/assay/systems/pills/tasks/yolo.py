@@ -48,6 +48,10 @@ def library() -> SimpleNamespace:
 
 def _imported() -> SimpleNamespace:
     import cv2
+    import torch
+    from PIL import Image
+
+    own = Image.open, torch.save
     import ultralytics.utils as base
 
     dict.update(base.SETTINGS, SETTINGS)  # in memory; its own `update` would write the file anew
@@ -57,6 +61,9 @@ def _imported() -> SimpleNamespace:
     from ultralytics.nn.tasks import DetectionModel
     from ultralytics.utils.nms import non_max_suppression
 
+    # It puts functions of its own in their place, for the whole process; its `open` sets out to install
+    # pi-heif for every file that is no image, which here is a row's fault and no more.
+    Image.open, torch.save = own
     return SimpleNamespace(
         Trainer=DetectionTrainer, Model=DetectionModel, Dataset=YOLODataset,
         suppress=non_max_suppression, settings=get_cfg, cv2=cv2,
