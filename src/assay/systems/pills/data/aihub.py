@@ -23,6 +23,7 @@ from assay.systems.pills.data.index import EXPECTED, index_of
 from assay.systems.pills.data.parting import part
 from assay.systems.pills.data.photographs import photographs
 from assay.systems.pills.data.sections import Ingest, Phantom, PillsParams
+from assay.systems.pills.data.verdicts import ensure_open
 
 Table = list[dict[str, Any]]
 Reading = Callable[[], tuple[pl.DataFrame, dict[str, Any]]]
@@ -68,7 +69,12 @@ class AiHub:
         return Listing(table, "session", tables)
 
     def chosen(self, table: pl.DataFrame, params: Ingest) -> pl.DataFrame:
-        """Return the photographs of the curriculum's stage, grouped as `session_key` says."""
+        """Return the photographs of the curriculum's stage, grouped as `session_key` says.
+
+        Raises:
+            GateError: a stage before it has not passed; see `verdicts`.
+        """
+        ensure_open(Path(), params.stage)
         chosen = choose(table, params)
         key = pl.coalesce(params.session_key, "session", "sample_id")
         return chosen.with_columns(group=key)
