@@ -288,12 +288,16 @@ class Cutting(Protocol):
 
         `sample_id` is the row's own, `CUT` and the number of the cut within it; every column that
         holds one value a row is kept, `group_id` and `fold` among them: an interval by group stays one.
-
-        Args:
-            rows: of the data, whole or a part of it: a cut depends on its own row alone.
-            params: the task's section.
+        A cut depends on its own row alone, and on the task's section `params`.
         """
         ...
+
+
+@runtime_checkable
+class Labelling(Protocol):
+    """What a task may offer beyond its contract: its section says which labels it is taught."""
+
+    def labelled(self, rows: Rows, params: Any) -> Rows: ...
 
 
 @dataclass(frozen=True)
@@ -322,11 +326,8 @@ class Streaming(Protocol):
     ) -> Streamed:
         """Judge every row, and hand the records of usable ones to `write`, in order of their slots.
 
-        Args:
-            source: a local folder.
-            params: the system's section `ingest`.
-            write: takes a block of records: fields of targets, and how the structure is found, as
-                `manifest.records` reads it.
+        `source` is a local folder, `params` the system's section `ingest`. `write` takes a block of
+        records: fields of targets, and how the structure is found, as `manifest.records` reads it.
 
         Raises:
             SourceError: the arrays are not what they claim to be, or changed while they were read.
@@ -357,8 +358,10 @@ def find_task(name: str) -> Task:
 
 
 def task_rows(task: Task, rows: Rows, params: Any) -> Rows:
-    """Return what the task is trained and scored on: cuts of its data's rows, or these themselves."""
-    return task.cut(rows, params) if isinstance(task, Cutting) else rows
+    """Return what the task is trained and scored on: its data's rows, cut or labelled as it says."""
+    if isinstance(task, Cutting):
+        return task.cut(rows, params)
+    return task.labelled(rows, params) if isinstance(task, Labelling) else rows
 
 
 def row_of(task: Task, sample_id: str) -> str:

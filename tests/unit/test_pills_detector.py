@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from safetensors.numpy import load_file
 
 from assay.commands.recipe import read_recipe
+from assay.contract import task_rows
 from assay.errors import AssayError, GateError
 from assay.manifest.rows import Rows
 from assay.params import read_params, typed
@@ -150,6 +151,27 @@ def test_drugs_keep_their_ids(tmp_path: Path) -> None:
                if not name.endswith(("class_ids", "num_batches_tracked")))  # fmt: skip
     said = TASK.predictor(run.folder / WEIGHTS, how)(photographs().images).reshape(12, 4, 6)
     assert set(said[:, :, 5][np.isfinite(said[:, :, 4])]) <= {4.0, 9.0}
+
+
+def test_forms_are_told_apart_by_their_own_ids(tmp_path: Path) -> None:
+    """Drug 4 is a tablet, drug 9 a capsule; a pill whose label states no form is refused."""
+    rows, how = photographs(), params("form", epochs=1, warmup=0.0)
+    forms = [np.where(ids == 4, 2.0, 5.0) for ids in rows.columns["classes"]]
+    names = [np.where(ids == 4, "tablet", "capsule") for ids in rows.columns["classes"]]
+    told = {"form_ids": np.empty(len(rows), object), "form_names": np.empty(len(rows), object)}
+    told["form_ids"][:], told["form_names"][:] = forms, names
+    stated = Rows(rows.images, {**rows.columns, **told})
+    mine = task_rows(TASK, stated, how)
+    classes = TASK.labels(mine).reshape(-1, 6)[:, 5]
+    assert set(classes[np.isfinite(classes)]) == {2, 5}
+    run = run_in(tmp_path / "run")
+    TASK.fit(mine, mine, how, run)
+    assert load_file(run.folder / WEIGHTS)["class_ids"].tolist() == [2, 5]
+    assert task_rows(TASK, stated, params("drug")) is stated
+    stated.columns["form_ids"][3] = np.full(len(forms[3]), np.nan)
+    mine = task_rows(TASK, stated, how)
+    with pytest.raises(GateError, match=r"classes: \d of 36 have none"):
+        TASK.fit(mine, mine, how, run_in(tmp_path / "refused"))
 
 
 def test_patience_ends_a_training(tmp_path: Path) -> None:

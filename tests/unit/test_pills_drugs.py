@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.pills_set import PILLS, made, read
+from tests.pills_set import PILLS, edit, labels, made, read
 
 from assay.errors import AssayError
 from assay.manifest.source import Source
@@ -100,3 +100,26 @@ def test_drug_metadata_is_the_same_bytes_again(tmp_path: Path) -> None:
     assert told["num_classes"] == 4
     assert told["drug_metadata"]["1"]["K-code"] == code_of(1)
     assert told["edi_to_class_id"]["640000030"] == [2]
+
+
+def test_forms_have_ids_that_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tablets and capsules as `form_code_name` says; a form listed before keeps its id."""
+    monkeypatch.chdir(tmp_path)
+    folder = made(tmp_path / "set")
+    source = Source("set", tmp_path)
+    capsule, tablet = "경질캡슐제, 산제", "나정"
+    listing = PILLS.read(source)
+    told = listing.table.explode("form_names", "form_ids").select("form_names", "form_ids")
+    assert set(told.rows()) == {(capsule, 0), (tablet, 1)}
+    write_classes(tmp_path, ClassTable(forms=(tablet,)))
+    PILLS.remembered(tmp_path, "set", listing)
+    assert read_classes(tmp_path).forms == (tablet, capsule)
+    again = PILLS.read(source).table.explode("form_names", "form_ids")
+    assert set(again.select("form_names", "form_ids").rows()) == {(capsule, 1), (tablet, 0)}
+    with pytest.raises(AssayError, match="ids would change"):
+        write_classes(tmp_path, ClassTable(read_classes(tmp_path).codes, forms=(capsule,)))
+    for path in labels(folder):
+        edit(path, lambda label: label["images"][0].pop("form_code_name"))
+    unstated = read(folder)
+    assert unstated["fault"].is_null().all()
+    assert unstated["form_ids"].explode().is_null().all()

@@ -16,7 +16,14 @@ from assay.errors import SourceError
 from assay.manifest.source import Source
 from assay.sections import Split
 from assay.systems.pills.data import checks
-from assay.systems.pills.data.codes import ClassTable, classes_for, read_classes, write_classes
+from assay.systems.pills.data.codes import (
+    ClassTable,
+    classes_for,
+    forms_of,
+    read_classes,
+    with_forms,
+    write_classes,
+)
 from assay.systems.pills.data.curriculum import choose
 from assay.systems.pills.data.drugs import with_drugs
 from assay.systems.pills.data.index import EXPECTED, index_of
@@ -63,7 +70,7 @@ class AiHub:
             raise SourceError(source.base, "no photograph of the published layout", EXPECTED)
         classes = read_classes(Path())
         table = with_drugs(table, index)
-        table = _classed(table, classes, source.base)
+        table = with_forms(_classed(table, classes, source.base), classes)
         labels = index.labels.select(pl.concat_str("folder", "name", separator="/"))
         tables = sorted(set(labels.to_series()) - set(table["uri"]))
         return Listing(table, "session", tables)
@@ -84,9 +91,11 @@ class AiHub:
         return part(rows, self.target, how)
 
     def remembered(self, root: Path, source: str, listing: Listing) -> Path:
-        """Add the drugs of a listing to the tracked class table below `root`, behind the known ones."""
-        codes = listing.table.filter(pl.col("fault").is_null())["codes"].explode().drop_nulls()
-        return write_classes(root, read_classes(root).extended(codes.unique(), source))
+        """Add drugs and forms of a listing to the tracked class table below `root`, behind the known."""
+        sound = listing.table.filter(pl.col("fault").is_null())
+        codes = sound["codes"].explode().drop_nulls().unique()
+        table = read_classes(root).extended(codes, source, forms_of(sound))
+        return write_classes(root, table)
 
     def filters(self, params: Ingest) -> Sequence[Range]:
         """Use every photograph; the curriculum chooses before they are opened."""

@@ -30,10 +30,12 @@ class ClassTable:
     Attributes:
         codes: the code of each id.
         sources: where they were listed; of these sources every code is known.
+        forms: dosage form of each id of its own, as published (`form_code_name`), apart from the codes.
     """
 
     codes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -65,11 +67,12 @@ class ClassTable:
             raise NotFoundError(f"class {number}", "no such id", f"0 to {len(self) - 1}")
         return self.codes[number]
 
-    def extended(self, codes: Iterable[str], source: str = "") -> ClassTable:
-        """Return the table with new codes, sorted, behind the known ones."""
-        new = sorted(set(codes) - set(self.codes))
+    def extended(
+        self, codes: Iterable[str], source: str = "", forms: Iterable[str] = ()
+    ) -> ClassTable:
+        """Return the table with new codes and forms, sorted, behind the known ones."""
         told = {*self.sources, source} - {""}
-        return ClassTable((*self.codes, *new), tuple(sorted(told)))
+        return ClassTable(_grown(self.codes, codes), tuple(sorted(told)), _grown(self.forms, forms))
 
 
 def read_classes(root: Path) -> ClassTable:
@@ -83,7 +86,9 @@ def read_classes(root: Path) -> ClassTable:
         return ClassTable()
     try:
         told = read_json(path)
-        table = ClassTable(tuple(told["codes"]), tuple(told["sources"]))
+        table = ClassTable(
+            tuple(told["codes"]), tuple(told["sources"]), tuple(told.get("forms", ()))
+        )
     except (ValueError, KeyError, TypeError) as fault:
         found = f"not a class table: {type(fault).__name__} {fault}"
         raise AssayError(str(path), found, "codes, sources", f"git checkout -- {path}") from None
@@ -98,12 +103,15 @@ def write_classes(root: Path, table: ClassTable) -> Path:
     Raises:
         AssayError: it would take an id from a code that has it.
     """
-    before = read_classes(root).codes
-    if table.codes[: len(before)] != before:
+    before = read_classes(root)
+    if table.codes[: len(before)] != before.codes or (
+        table.forms[: len(before.forms)] != before.forms
+    ):
         raise AssayError(
             str(root / PLACE), "ids would change", "codes are only ever added behind the others"
         )
-    write_json(root / PLACE, {"codes": list(table.codes), "sources": list(table.sources)})
+    told = {"codes": table.codes, "sources": table.sources, "forms": table.forms}
+    write_json(root / PLACE, {name: list(each) for name, each in told.items()})
     return root / PLACE
 
 
@@ -113,3 +121,23 @@ def classes_for(table: pl.DataFrame, known: ClassTable, base: str) -> ClassTable
         return known
     sound = table.filter(pl.col("fault").is_null())
     return known.extended(sound["codes"].explode().drop_nulls().unique())
+
+
+def forms_of(table: pl.DataFrame) -> set[str]:
+    """Return the dosage forms that labels state; some state none."""
+    return set(table["form_names"].explode().drop_nulls()) - {""}
+
+
+def with_forms(table: pl.DataFrame, known: ClassTable) -> pl.DataFrame:
+    """Add `form_ids` (of each pill's dosage form, null where its label states none)."""
+    every = known.extended((), forms=forms_of(table)).forms
+    ids = {name: number for number, name in enumerate(every)}
+    return table.with_columns(
+        form_ids=pl.col("form_names").list.eval(
+            pl.element().replace_strict(ids, default=None, return_dtype=pl.Int64)
+        )
+    )
+
+
+def _grown(known: tuple[str, ...], found: Iterable[str]) -> tuple[str, ...]:
+    return (*known, *sorted(set(found) - set(known)))

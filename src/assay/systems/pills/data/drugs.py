@@ -17,15 +17,16 @@ Facts = dict[str, str | None]
 
 
 def with_drugs(table: pl.DataFrame, index: Index) -> pl.DataFrame:
-    """Add `names`, `edi` (as published) of each pill and the photograph's `img_key`, by `drug`."""
+    """Add `names`, `edi`, `form_names` (as published) of each pill and the photograph's `img_key`."""
     drugs = index.drugs.with_row_index("drug").select(
         pl.col("drug").cast(pl.Int32), "img_key",
         names=pl.col("dl_name").fill_null(""), edi=pl.col("di_edi_code").fill_null(""),
+        form_names=pl.col("form_code_name").fill_null(""),
     )  # fmt: skip
     pills = table.select("sample_id", "drug").explode("drug")
     joined = pills.join(drugs, on="drug", how="left", maintain_order="left")
     told = joined.group_by("sample_id", maintain_order=True).agg(
-        pl.col("names", "edi").drop_nulls(), pl.col("img_key").drop_nulls().min()
+        pl.col("names", "edi", "form_names").drop_nulls(), pl.col("img_key").drop_nulls().min()
     )
     return table.drop("drug").join(told, on="sample_id", how="left", maintain_order="left")
 

@@ -63,17 +63,19 @@ def code_of(number: int) -> str:
 def told_of(number: int) -> dict[str, str | int | float]:
     """Return what every label says of a drug: the published keys, those not drawn left empty."""
     drug, code = DRUGS[number], code_of(number)
+    is_capsule = len(drug.colours) > 1
     line = "-" if drug.is_scored else ""
     said: dict[str, str | int | float] = dict.fromkeys(DRUG, "")
     return said | {
         "drug_N": code, "dl_idx": str(FIRST + STEP * number - 1),
         "dl_name": f"모형정 {number + 1}호", "dl_name_en": f"Phantom Tab. No. {number + 1}",
         "img_key": f"http://phantom.invalid/{code}.jpg", "dl_material": MADE_OF,
-        "dl_custom_shape": "경질캡슐제" if len(drug.colours) > 1 else "정제",
+        "dl_custom_shape": "경질캡슐제" if is_capsule else "정제",
         "dl_company": "모형제약", "dl_company_en": "Phantom Pharma", "item_seq": 209900000 + number,
         "di_etc_otc_code": "일반의약품", "di_edi_code": drug.edi, "drug_shape": drug.shape,
         "thick": 4.5, "leng_long": drug.length, "leng_short": drug.breadth,
         "print_front": drug.prints[0], "print_back": drug.prints[1],
         "color_class1": drug.colours[0], "color_class2": "".join(drug.colours[1:2]),
-        "line_front": line, "line_back": "", "form_code_name": "나정",
+        "line_front": line, "line_back": "",
+        "form_code_name": "경질캡슐제, 산제" if is_capsule else "나정",
     }  # fmt: skip

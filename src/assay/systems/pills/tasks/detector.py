@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,14 @@ class Detector:
         if own.train.fold >= data.split.folds:
             return f"train.fold {own.train.fold}, but {self.data}.split.folds is {data.split.folds}"
         return ""
+
+    def labelled(self, rows: Rows, params: DetectorParams) -> Rows:
+        """Return rows whose pills are classed by their form, where forms are told apart."""
+        if params.model.classes != "form":
+            return rows
+        columns = rows.columns
+        forms = {"classes": columns["form_ids"], "codes": columns["form_names"]}
+        return replace(rows, columns={**columns, **forms})
 
     def labels(self, rows: Rows) -> Floats:
         """Return the true boxes, score 1: what a perfect prediction says."""

@@ -39,7 +39,7 @@ def run_training(task: Task, train: Rows, valid: Rows, params: DetectorParams, r
     library()
     settle(params.train.threads)
     run.resume.mkdir(parents=True, exist_ok=True)
-    ids = class_ids(train, valid) if params.model.classes == "drug" else None
+    ids = class_ids(train, valid) if params.model.classes != "pill" else None
     course = Course(task, params, run, valid, shown(train, ids), shown(valid, ids), ids)
     preflight(course, train, valid, run.reports / "preflight.json")
     state = read_state(run.resume)
@@ -59,9 +59,9 @@ def run_training(task: Task, train: Rows, valid: Rows, params: DetectorParams, r
 
 
 def class_ids(train: Rows, valid: Rows) -> Numbers:
-    """Return the ids of the class table that the rows name, sorted."""
-    named = [each[:, 5] for rows in (train, valid) for each in boxes.pills(rows)]
-    return np.unique(np.concatenate(named)).astype(np.int64)
+    """Return the ids that the rows name, sorted; a pill without one is the preflight's to refuse."""
+    named = np.concatenate([each[:, 5] for rows in (train, valid) for each in boxes.pills(rows)])
+    return np.unique(named[np.isfinite(named)]).astype(np.int64)
 
 
 def shown(rows: Rows, ids: Numbers | None) -> Shown:

@@ -16,8 +16,8 @@ class DetectorModel(Section):
     """The network, what it tells apart, and which of its boxes are kept."""
 
     size: Literal["n", "s", "m", "l", "x"] = Field(description="of YOLO11")
-    classes: Literal["pill", "drug"] = Field(
-        description="one class, or the class table's, as many as the rows name"
+    classes: Literal["pill", "form", "drug"] = Field(
+        description="one class, or the class table's dosage forms or drugs, as many as the rows name"
     )
     input: int = Field(ge=64, le=2048, description="side of what the network sees, px")
     most: int = Field(ge=1, le=100, description="boxes of a photograph, at most")
