@@ -80,6 +80,7 @@ class Composition(Protocol):
     name: str
     data: str
     modes: Mapping[str, Sequence[str]]  # mode → tasks that it asks; the first is the default
+    finding: Sequence[str]  # modes that look for things on the photograph, and so heed `use.conf`
     headline: Score
 
     @property
@@ -132,7 +133,8 @@ def find_composition(name: str) -> Composition:
     for each in known.values():
         if name in (each.name, each.data):
             return each
-    raise AssayError(name, "nothing is composed of its tasks", f"one of {', '.join(known)}")
+    offered = ", ".join(each.data for each in known.values())
+    raise AssayError(name, "nothing is composed of its tasks", f"one of {offered}")
 
 
 def tasks_of(composition: Composition) -> list[str]:

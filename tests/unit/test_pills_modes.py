@@ -181,7 +181,8 @@ def test_nothing_found_is_said(
     ("arguments", "expected"),
     [(("--mode", "auto"), "one of single, combo"),
      (("--mode", "combo", "--conf", "0.0001"), "0.001 or more"),
-     (("--mode", "combo", "--conf", "3"), "less than 1")],
+     (("--mode", "combo", "--conf", "3"), "less than 1"),
+     (("--conf", "0.5"), "mode single looks for no boxes")],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(
     arguments: tuple[str, ...], expected: str, photographs: tuple[Rows, Path], checkout: Path,

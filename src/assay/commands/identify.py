@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 HIDDEN = "."
+MANY = 10  # photographs from which on a bar shows how far it is
 
 
 @click.command()
@@ -34,6 +35,9 @@ def command(
     Nothing chooses the mode but you, and no mode falls back on another. A file that cannot be read is
     told, passed over, and counted at the end.
     """
+    from rich.console import Console
+    from rich.progress import track
+
     from assay.errors import AssayError
     from assay.runs.root import find_root
 
@@ -45,7 +49,14 @@ def command(
         )
     with chdir(root):
         composition, chosen, read, seen = _prepared(root, system, mode, conf)
-    found = [(file, *_identified(file, read, *seen)) for file in files]
+    shown = track(
+        files,
+        "photographs",
+        disable=len(files) < MANY,
+        transient=True,
+        console=Console(stderr=True),
+    )
+    found = [(file, *_identified(file, read, *seen)) for file in shown]
     if as_json:
         click.echo(json.dumps(_document(composition.name, chosen, found), ensure_ascii=False))
     else:
@@ -71,6 +82,12 @@ def _prepared(
         raise AssayError(
             f"--mode {chosen}", "no such mode", f"one of {', '.join(composition.modes)}"
         )
+    if conf is not None and chosen not in composition.finding:
+        raise AssayError(
+            f"--conf {conf:g}", f"mode {chosen} looks for no boxes",
+            f"a mode that does: {', '.join(composition.finding)}",
+            f"assay identify {system} … --mode {composition.finding[0]} --conf {conf:g}",
+        )  # fmt: skip
     content = read_params(root / PARAMS_FILE)
     if conf is not None:
         content[composition.name]["use"]["conf"] = conf

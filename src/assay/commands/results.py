@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def command(task: str | None, key: str | None) -> None:
     """Print the work tree's results, or compare.
 
-    What several tasks say together has a line of its own, behind those of the tasks.
+    What several tasks say together has a line of its own.
 
     With --over, for example model.backbone: every known result of TASK (commits, experiments, work
     tree), one row a value. Only those of the same data and otherwise equal parameters are ranked
@@ -29,8 +29,11 @@ def command(task: str | None, key: str | None) -> None:
 
     root = find_root(Path.cwd())
     if key is None:
-        known = contract.tasks()
-        _print_lines(root, {task: contract.find_task(task)} if task else known, composed=not task)
+        from assay.composition import compositions
+
+        composed = cast("dict[str, Task]", compositions())
+        known = {**contract.tasks(), **composed}
+        _print_lines(root, known if task is None else {task: _named(task, known)})
         return
     if task is None:
         raise click.UsageError("--over compares one task's results: assay results <task> --over …")
@@ -42,30 +45,17 @@ def command(task: str | None, key: str | None) -> None:
     show(found, key, compare(root, found, key), make_console())
 
 
-def _print_lines(root: Path, tasks: Mapping[str, Task], *, composed: bool) -> None:
+def _named(task: str, known: Mapping[str, Task]) -> Task:
+    from assay import contract
+
+    return known[task] if task in known else contract.find_task(task)
+
+
+def _print_lines(root: Path, tasks: Mapping[str, Task]) -> None:
     from assay.errors import AssayError
     from assay.runs.summary import summaries
 
-    lines = summaries(root, tasks) + (_composed(root) if composed else [])
+    lines = summaries(root, tasks)
     if not lines:
         raise AssayError("results", "none in this work tree", mend="dvc repro")
     click.echo("\n".join(lines))
-
-
-def _composed(root: Path) -> list[str]:
-    """Return a line for each composition that has a result in the work tree."""
-    from assay.composition import compositions, tasks_of
-    from assay.runs.files import read_json
-    from assay.runs.record import RECORD
-    from assay.runs.summary import summary
-
-    found = []
-    for name, each in sorted(compositions().items()):
-        metrics, record = (
-            root / "reports" / name / "metrics.json",
-            root / "models" / tasks_of(each)[0] / RECORD,
-        )
-        if metrics.exists() and record.exists():
-            facts = read_json(record)["data"]
-            found.append(summary(cast("Task", each), read_json(metrics), facts))
-    return found

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay import contract
+from assay.composition import compositions
 from assay.doctor.finding import Finding, Report
 from assay.doctor.mends import SYNC, in_mlflow, rebuilt
 from assay.doctor.registry import NO_STORE
@@ -33,7 +34,7 @@ def check_runs(root: Path) -> Report:
     named = tasks_in(entries(root))
     registered = {v.result: v.task for task in named for v in versions(root, task)}
     findings, count, foreign = [], 0, 0
-    for task in sorted({*named, *contract.tasks()}):
+    for task in sorted({*named, *contract.tasks(), *compositions()}):
         experiment = client.get_experiment_by_name(task)
         if experiment is None:
             continue

@@ -101,6 +101,6 @@ def summaries(root: Path, tasks: Mapping[str, Task]) -> list[str]:
 def _trained_in(root: Path, record: Mapping[str, Any]) -> str:
     """Return how long this very training took, where its journal is on this machine."""
     events = read_journal(spool_path(root, record["stage"], record["key"]))
-    if not events:
+    if not events or not record["stage"].startswith("train@"):
         return ""
     return f" · trained in {events[-1]['time'] - events[0]['time']:.0f} s"

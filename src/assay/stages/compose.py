@@ -24,6 +24,7 @@ from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.runs.files import write_json
+from assay.runs.record import RECORD
 from assay.runs.summary import summary
 from assay.stages.launch import Stage
 
@@ -36,7 +37,7 @@ WARM_UP = 3  # of them, read once before the clock runs
 
 
 def main(stage: Stage) -> None:
-    """Write metrics, predictions and pictures into `reports/<composition>/`; the clock is journalled."""
+    """Write metrics, predictions, pictures and a record; the clock is journalled."""
     composition = find_composition(stage.item)
     own = stage.params(composition.params)
     models = read_models(tasks_of(composition))
@@ -47,6 +48,7 @@ def main(stage: Stage) -> None:
     reports = Path("reports") / composition.name
     scores = composition.evaluate(models, train, valid, own, reports)
     write_json(reports / "metrics.json", scores)
+    write_json(Path("models") / composition.name / RECORD, record(stage, facts))
     print(summary(cast("Task", composition), scores, facts))
     for mode in composition.modes:
         if remark := composition.remark(mode, models):
@@ -56,6 +58,14 @@ def main(stage: Stage) -> None:
     )
     stage.journal.note("latency", times)
     print("\n".join(told(composition.name, times)))
+
+
+def record(stage: Stage, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what MLflow's run is built from; the weights are those that `inputs` names."""
+    return {
+        "task": stage.item, "stage": stage.name, "key": stage.key, "params": stage.declared,
+        "data": facts, "inputs": dict(stage.inputs),
+    }  # fmt: skip
 
 
 def latencies(

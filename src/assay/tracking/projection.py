@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assay import contract
+from assay.composition import compositions
 from assay.runs.journal import read_journal, spool_path
 from assay.runs.record import HISTORY
 from assay.runs.summary import summary
@@ -63,7 +64,8 @@ def project(result: Result, cache: Cache, root: Path) -> Projection | None:
         end=end,
         params=flat(record["params"].get(result.task, {})),
         points=_curves(artifacts.get(HISTORY), journal, start)
-        + _finals(artifacts.get(METRICS), end),
+        + _finals(artifacts.get(METRICS), end)
+        + _latencies(journal, end),
         datasets={name: digest for name, digest in inputs.items() if name.startswith("data/")},
         tags=_tags(result, record, journal, artifacts.get(METRICS)),
         artifacts=artifacts,
@@ -86,10 +88,11 @@ def sighting_tags(result: Result) -> dict[str, str]:
 
 def _description(task: str, record: Mapping[str, Any], metrics: Path | None) -> str:
     """Say the result in one line; a task that no longer exists keeps its numbers alone."""
-    if metrics is None or task not in contract.tasks():
+    known: dict[str, Any] = contract.tasks() | compositions()
+    if metrics is None or task not in known:
         return ""
     scores = json.loads(metrics.read_text(encoding="utf-8"))
-    return summary(contract.find_task(task), scores, record["data"])
+    return summary(known[task], scores, record["data"])
 
 
 def _tags(
@@ -155,6 +158,15 @@ def _finals(metrics: Path | None, end: int) -> list[Point]:
         return []
     values = flat(json.loads(metrics.read_text(encoding="utf-8")))
     return [Point(_final_name(name), float(value), 0, end) for name, value in values.items()]
+
+
+def _latencies(journal: list[dict[str, Any]], end: int) -> list[Point]:
+    """Read what the clock said of a composition, ms; no output holds it."""
+    told: Mapping[str, Any] = next(
+        (event for event in reversed(journal) if event["event"] == "latency"), {}
+    )
+    modes = {mode: each for mode, each in told.items() if isinstance(each, Mapping)}
+    return [Point(f"latency/{name}", float(value), 0, end) for name, value in flat(modes).items()]
 
 
 def _final_name(name: str) -> str:

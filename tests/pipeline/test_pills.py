@@ -1,0 +1,96 @@
+"""Pills through DVC: two tasks put together, seen in MLflow, used on files; a stage that is not open."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+from tests.conftest import ROOT, Project
+
+DETECTOR, CLASSIFIER, COMBO = "pills-detector", "pills-classifier", "pills-combo"
+SMALL = {
+    "pills.phantom.classes": 4,
+    "pills.phantom.combinations": 2,
+    "pills.phantom.angles": 3,
+    "pills.phantom.width": 64,
+    "pills.ingest.size": 64,
+    "pills.similar.null_pairs": 40,
+    "pills.split.folds": 3,
+    f"{DETECTOR}.model.input": 64,
+    f"{DETECTOR}.train.epochs": 1,
+    f"{DETECTOR}.train.warmup": 0.0,
+    f"{CLASSIFIER}.model.size": 32,
+    f"{CLASSIFIER}.model.input": 32,
+    f"{CLASSIFIER}.train.epochs": 2,
+    f"{CLASSIFIER}.evaluate.resamples": 100,
+    f"{COMBO}.evaluate.resamples": 100,
+}
+
+
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Run the pipeline of `pills` up to its composition."""
+    from tests.conftest import _checkout
+
+    project = _checkout(tmp_path_factory.mktemp("pills") / "project")
+    yaml = YAML()
+    content = yaml.load(ROOT / "dvc.yaml")
+    tables = content["vars"][0]
+    for table, kept in (("systems", ["pills"]), ("tasks", [DETECTOR, CLASSIFIER])):
+        tables[table] = {name: tables[table][name] for name in kept}
+    yaml.dump(content, project.folder / "dvc.yaml")
+    project.set(**SMALL)
+    project.run("dvc", "repro", f"compose@{COMBO}", f"evaluate@{CLASSIFIER}")
+    project.commit("Train")
+    return project
+
+
+def test_the_composition_is_a_run_of_its_own(composed: Project) -> None:
+    import mlflow
+
+    assert composed.assay("sync").startswith("3 run(s) added, 0 known")
+    assert composed.assay("sync").startswith("0 run(s) added, 3 known")
+    uri = f"sqlite:///{composed.folder}/.assay/mlflow/mlflow.db"
+    client = mlflow.MlflowClient(uri, uri)
+    experiment = client.get_experiment_by_name(COMBO)
+    assert experiment is not None
+    [run] = client.search_runs([experiment.experiment_id])
+    scores = composed.json(f"reports/{COMBO}/metrics.json")
+    assert run.data.metrics["final/f1"] == scores["f1"]["value"]
+    assert run.data.metrics["final_interval/f1.low"] == scores["f1"]["low"]
+    assert run.data.metrics["latency/combo.p95"] >= run.data.metrics["latency/combo.median"] > 0
+    assert run.data.params["use.conf"] == "0.3"
+    assert run.data.tags["stage"] == f"compose@{COMBO}"
+    assert "vs mean box, commonest drug" in run.data.tags["mlflow.note.content"]
+    pictures = {file.path for file in client.list_artifacts(run.info.run_id, "pictures")}
+    assert pictures
+    assert f"{COMBO}  " in composed.assay("results", COMBO)
+    assert "0 findings" in composed.assay("doctor")
+
+
+def test_a_composed_checkout_runs_nothing_again(composed: Project) -> None:
+    said = composed.run("dvc", "repro", f"compose@{COMBO}", f"evaluate@{CLASSIFIER}")
+    assert "Running stage" not in said
+    assert composed.run("git", "status", "--porcelain") == ""
+
+
+def test_both_modes_say_what_is_on_a_file(composed: Project) -> None:
+    [photograph, *_] = sorted(composed.folder.glob(".assay/phantom/**/single/**/*.png"))
+    name = str(photograph.relative_to(composed.folder))
+    told = {
+        mode: json.loads(
+            composed.assay("identify", "pills", name, "--mode", mode, "--json").splitlines()[-1]
+        )
+        for mode in ("single", "combo")
+    }
+    assert {each["mode"] for each in told.values()} == {"single", "combo"}
+
+
+def test_a_later_stage_is_not_open(composed: Project, tmp_path: Path) -> None:
+    said = composed.run("dvc", "exp", "run", "--temp", "-S", "pills.ingest.stage=2",
+                        "ingest@pills", fails=True)  # fmt: skip
+    assert "stage 1 has no verdict" in said
+    assert "assay curriculum pills --judge" in said
+    assert "Traceback" not in said
