@@ -21,7 +21,7 @@ from assay.learning.plan import Plan, Set
 from assay.learning.progress import Progress
 from assay.learning.workers import settled
 from assay.runs.files import write_aside
-from assay.runs.record import HISTORY, WEIGHTS
+from assay.runs.record import HISTORY, WEIGHTS, write_history
 from assay.runs.run import Run
 
 STATES = "epoch-*.ckpt"
@@ -63,7 +63,7 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
         ckpt_path=state,
         weights_only=True,
     )
-    history.write(run.folder / HISTORY)
+    write_history(run.folder / HISTORY, history.epochs)
     write_aside(run.folder / WEIGHTS, lambda aside: shutil.copyfile(history.best_weights, aside))
     return history.chosen()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -69,17 +68,6 @@ class History(L.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up a killed training's past."""
         self.epochs, self.best = state_dict["epochs"], state_dict["best"]
-
-    def write(self, path: Path) -> None:
-        """Write the history as CSV; numbers in their shortest exact form."""
-
-        def fill(aside: Path) -> None:
-            with aside.open("w", newline="", encoding="utf-8") as stream:
-                writer = csv.DictWriter(stream, list(self.epochs[0]), lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(self.epochs)
-
-        write_aside(path, fill)
 
     def chosen(self) -> Mapping[str, float]:
         """Return the row of the epoch that the rule chose."""

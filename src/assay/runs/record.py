@@ -1,14 +1,16 @@
-"""The run record: `run.json` beside each model, enough to build its MLflow run anew.
+"""The run record: `run.json` and `history.csv` beside each model, enough to build its MLflow run anew.
 
 It holds no clock, host or experiment name, so that equal runs have equal bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from assay.runs.files import write_json
+from assay.runs.files import write_aside, write_json
 from assay.runs.run import Run
 
 RECORD = "run.json"
@@ -26,3 +28,15 @@ def write_record(run: Run, chosen: Mapping[str, Any], model: Mapping[str, Any]) 
     """
     content = {"task": run.task, **run.facts, "chosen": dict(chosen), "model": dict(model)}
     write_json(run.folder / RECORD, content)
+
+
+def write_history(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
+    """Write a row an epoch as CSV; numbers in their shortest exact form."""
+
+    def fill(aside: Path) -> None:
+        with aside.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, list(epochs[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(epochs)
+
+    write_aside(path, fill)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,17 +97,6 @@ class Course:
             self.run.watch(self.epochs)
         patience = self.params.train.stop_patience
         return patience != "none" and len(self.epochs) - 1 - self.best >= patience
-
-    def write(self, path: Path) -> None:
-        """Write the history as CSV; numbers in their shortest exact form."""
-
-        def fill(aside: Path) -> None:
-            with aside.open("w", newline="", encoding="utf-8") as stream:
-                writer = csv.DictWriter(stream, list(self.epochs[0]), lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(self.epochs)
-
-        write_aside(path, fill)
 
     def chosen(self) -> Mapping[str, float]:
         """Return the row of the best epoch."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from assay.learning.determinism import settle
 from assay.runs.files import write_aside
-from assay.runs.record import HISTORY, WEIGHTS, write_record
+from assay.runs.record import HISTORY, WEIGHTS, write_history, write_record
 from assay.systems.pills.tasks import boxes
 from assay.systems.pills.tasks.detector_checks import preflight
 from assay.systems.pills.tasks.detector_course import BEST, Course
@@ -49,7 +49,7 @@ def run_training(task: Task, train: Rows, valid: Rows, params: DetectorParams, r
         trainer = type("Yolo", (Taught, library().Trainer), {})
         trainer(course, settings(params.model, params.train, run.resume)).train()
         settle(params.train.threads)  # ultralytics leaves torch as it thinks it was
-    course.write(run.folder / HISTORY)
+    write_history(run.folder / HISTORY, course.epochs)
     write_aside(run.folder / WEIGHTS, lambda aside: shutil.copyfile(run.resume / BEST, aside))
     size = int(train.images.shape[1])
     model = {"outputs": boxes.FIELDS * params.model.most, "image_size": size, "channels": 3,
