@@ -108,6 +108,15 @@ def test_fold_0_has_every_drug_with_two_sessions_and_none_with_one() -> None:
     assert set(told["codes"].explode()) == lonely
 
 
+def test_one_drug_alone_is_dealt_out_at_random_and_told(capsys: pytest.CaptureFixture[str]) -> None:
+    alone = sessions([(f"s{number}", ["K-000001"]) for number in range(10)])
+    placed = part(alone, "drug", split_params())
+    assert "warning: one drug alone, K-000001" in capsys.readouterr().out
+    assert set(placed["fold"]) == set(range(5))
+    part(sessions([(f"s{n}", [f"K-{n % 2}"]) for n in range(10)]), "drug", split_params())
+    assert "one drug alone" not in capsys.readouterr().out
+
+
 def test_fold_0_keeps_its_share() -> None:
     rows = many(drugs=200, count=8)
     before = 1 / 5

@@ -43,6 +43,7 @@ def main(stage: Stage) -> None:
         "split_digest": content_digest(splits.to_dict(as_series=False)),
         "test_digest": content_digest(tested.rows()),
         "test": how.test,
+        "skipped": _skipped(manifest),
     }
     write_table(layout.splits, splits, facts)
     whole = rows.with_columns(splits["fold"])
@@ -54,6 +55,12 @@ def main(stage: Stage) -> None:
         write_table(table, part, facts)
         write_aside(pixels, partial(_fill, stage, facts, part))
     _report(whole, is_test)
+
+
+def _skipped(manifest: pl.DataFrame) -> dict[str, int]:
+    """Return how many rows are not used, by status; the manifest names each, and why."""
+    counts = manifest.filter(pl.col("status") != OK)["status"].value_counts().sort("status")
+    return dict(counts.rows())
 
 
 def _grouped(rows: pl.DataFrame, similar: pl.DataFrame, policy: str) -> pl.DataFrame:

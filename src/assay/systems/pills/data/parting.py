@@ -32,6 +32,8 @@ def part(rows: pl.DataFrame, target: str, how: Split) -> pl.DataFrame:
     """
     placed = assign(rows, target, how.test, how.folds, how.strata, how.seed)
     whole = rows.with_columns(placed["split"], placed["fold"])
+    if rows["codes"].explode().n_unique() == 1:
+        print(f"  warning: one drug alone, {rows['codes'][0][0]}: dealt out at random, by session")
     if how.test == "published":
         ensure_overlap(whole)
     kept = whole.filter(pl.col("split") != TEST)
