@@ -17,6 +17,7 @@ from matplotlib.patches import Rectangle
 from assay.learning.pills.cuts import stored_boxes
 from assay.runs.files import write_aside
 from assay.systems.pills.compositions.combo_table import MISSED, RIGHT
+from assay.systems.pills.tasks.detector_picture import title
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
@@ -38,9 +39,7 @@ def draw(counts: Mapping[str, Numbers], table: pl.DataFrame, rows: Rows, folder:
         sample = str(rows.columns["sample_id"][row])
         _photograph(axes, rows, int(row), table.filter(sample_id=sample))
         count = f"{right[row]:g} of {true[row]:g} pills found and named, {found[row]:g} said"
-        axes.set_title(
-            f"{name}: F1 {f1[row]:.2f}, {count}\n{sample.rpartition('/')[2]}", fontsize=8
-        )
+        axes.set_title(f"{name}: F1 {f1[row]:.2f}, {count}\n{title(rows, int(row))}", fontsize=8)
     figure.suptitle(
         f"true, below its box: {TRUE} · said, above its box: {SAID} if right, else {WRONG}"
         " (found score · probability of the name)", fontsize=9,

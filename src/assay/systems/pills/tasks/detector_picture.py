@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 Numbers = npt.NDArray[Any]
 TASK = "pills-detector"
 TRUE, FOUND = "lime", "red"
+LONGEST = 46  # letters of a title: more reach into the next photograph's
 SHOWN = (0, 5)  # thresholds of the curves: overlap 0.5 and 0.75
 
 
@@ -54,7 +55,7 @@ def draw_true(row: Rows, path: Path) -> None:
     axes.imshow(row.images[0])
     true = parted(boxes.to_stored(boxes.padded(boxes.pills(row)), row))[0]
     _boxes(axes, true, TRUE, [str(code) for code in row.columns["codes"][0]])
-    axes.set_title(str(row.columns["sample_id"][0]).rpartition("/")[2], fontsize=9)
+    axes.set_title(title(row, 0), fontsize=9)
     axes.set_axis_off()
     save(figure, path)
 
@@ -81,6 +82,12 @@ def draw_augmented(weights: Path, rows: Rows, folder: Path) -> None:
     save(figure, folder / "augmented.png")
 
 
+def title(rows: Rows, row: int) -> str:
+    """Return a photograph's file name, its middle left out where it names many drugs."""
+    name = str(rows.columns["sample_id"][row]).rpartition("/")[2]
+    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 :]}"
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG file; equal figures have equal bytes."""
     write_aside(path, lambda aside: figure.savefig(aside, dpi=100, metadata={"Software": None}))
@@ -101,8 +108,7 @@ def _overlays(predictions: Numbers, labels: Numbers, rows: Rows, path: Path) -> 
         axes.imshow(rows.images[row])
         _boxes(axes, true[row], TRUE)
         _boxes(axes, found[row], FOUND, [f"{score:.2f}" for score in found[row][:, 4]])
-        title = str(rows.columns["sample_id"][row]).rpartition("/")[2]
-        axes.set_title(f"{name}: F1 {scores[row]:.2f}\n{title}", fontsize=8)
+        axes.set_title(f"{name}: F1 {scores[row]:.2f}\n{title(rows, int(row))}", fontsize=8)
         axes.set_axis_off()
     figure.suptitle(f"true: {TRUE} · found, score {USED} or more: {FOUND}", fontsize=9)
     save(figure, path)
