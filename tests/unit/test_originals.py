@@ -1,4 +1,4 @@
-"""Photographs that nobody copies: equal pixels, lost ones skipped in training alone, a cache in bytes."""
+"""Photographs that nobody copies: equal pixels, lost ones skipped in training alone, workers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from assay.learning.plan import Set
 from assay.learning.workers import settled
 from assay.manifest.images import LETTERBOX
 from assay.manifest.index import index_images
-from assay.manifest.originals import CACHE, NONE
+from assay.manifest.originals import NONE
 from assay.manifest.parts import read_rows
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
@@ -146,21 +146,6 @@ def test_nothing_to_read_at_all_ends_the_training(root: Path) -> None:
     shutil.rmtree(root / "set")
     with pytest.raises(SourceError, match="none of them could be read"):
         fit(linear(batch=4), learns, whole, run_in(root / "run"))
-
-
-@pytest.mark.parametrize(("megabytes", "kept"), [("", 0), ("1", COUNT)])
-def test_the_cache_keeps_what_was_opened_in_bytes(
-    root: Path, monkeypatch: pytest.MonkeyPatch, megabytes: str, kept: int
-) -> None:
-    monkeypatch.setenv(CACHE, megabytes)
-    _, _, rows = read(root, "none")
-    before = np.asarray(rows.images)
-    cache = rows.images._shelf._cache  # type: ignore[attr-defined]
-    assert len(cache) == kept
-    assert cache.currsize == kept * before[0].nbytes
-    if kept:
-        shutil.rmtree(root / "set")
-        assert np.array_equal(np.asarray(rows.images), before)
 
 
 def test_the_number_of_workers_is_tried_and_told(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from cachetools import LRUCache
 
 from assay.errors import SourceError, UnreadableError
+from assay.manifest.cache import chosen_cache
 from assay.manifest.images import STRETCH, Pixels, open_image
-from assay.manifest.source import Source
+from assay.manifest.source import Source, Stamp
+from assay.runs.files import content_digest
 
-CACHE = "ASSAY_CACHE_MB"  # of opened photographs, in the memory of each process; empty: none
 NONE = {"copy": "none"}  # the fact of a manifest whose photographs are not copied
 
 
@@ -39,8 +38,7 @@ class Originals:
         self._source, self._name = source, name
         self._uris, self._digests = uris, digests
         self._how, self._size = (decoder, fit), size
-        held = int(os.environ.get(CACHE) or 0) * 1_000_000
-        self._cache: LRUCache[int, Pixels] = LRUCache(held, lambda pixels: pixels.nbytes)
+        self._cache = chosen_cache()
 
     @property
     def side(self) -> tuple[int, ...]:
@@ -67,14 +65,18 @@ class Originals:
     def open(self, place: int) -> Pixels:
         """Return a photograph (h, w, 3), upright.
 
+        A cache is asked after the file: what is gone, or has another size or time than when it was kept,
+        is opened, and judged by its digest, as without.
+
         Raises:
             SourceError: it is not what ingest read.
         """
-        kept = self._cache.get(place)
-        if kept is not None:
-            return kept
         uri = self._uris[place]
         stamp = self._source.stamp(uri)
+        key = self._key(place, stamp)
+        kept = self._cache.get(key)
+        if kept is not None:
+            return kept
         opened = open_image(self._source, uri, stamp, self._size, *self._how)
         if opened.pixels is None or opened.digest != self._digests[place]:
             raise SourceError(
@@ -83,9 +85,14 @@ class Originals:
                 "the file that ingest read",
                 f"dvc repro -f -s ingest@{self._name}, then the same command",
             )
-        if opened.pixels.nbytes <= self._cache.maxsize:
-            self._cache[place] = opened.pixels
+        if stamp.version:  # else nothing would tell a change
+            self._cache.put(key, opened.pixels)
         return opened.pixels
+
+    def _key(self, place: int, stamp: Stamp) -> bytes:
+        """Say what the file holds, and what is made of it."""
+        told = [self._digests[place], stamp.bytes, stamp.version, self._size, *self._how]
+        return content_digest(told, 32).encode()
 
 
 def squares(
