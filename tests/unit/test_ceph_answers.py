@@ -98,7 +98,7 @@ def test_stages_beside_maps_are_refused() -> None:
 def test_maps_say_how_sure_they_are_in_px_of_the_film() -> None:
     rows, params = films(COUNT, SIZE), parameters()
     network, _ = landmarks_model.build(params.model, "none", ROOT, seed=1)
-    said = landmarks_model.predict(network.eval(), params.model, rows.images, 4, 1)
+    said = landmarks_model.predict(network.eval(), params.model, rows.images, params.train)
     assert said.shape == (COUNT, 87)
     restored = TASK.restore(said, rows)
     assert np.allclose(restored[:, 58:], 2 * said[:, 58:], rtol=1e-5)  # stored at half the size

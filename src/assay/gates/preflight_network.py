@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from assay.contract import Check
 from assay.gates.preflight_labels import INTEGER_LOSSES
 from assay.gates.preflight_overfit import Overfit, judge_overfit, overfit, questions
+from assay.learning.answers import device_at_hand
 from assay.learning.data import Stored
 from assay.learning.determinism import reseed
 from assay.learning.plan import Plan, Set
@@ -46,7 +47,7 @@ def judge_network(plan: Plan, train: Set) -> list[Check]:
     checks = [_modes(plan.network, tensors)]
     if tensors.late or tensors.never:
         checks.append(_still(plan.network, tensors))
-    network = copy.deepcopy(plan.network).to(_device(plan))
+    network = copy.deepcopy(plan.network).to(device_at_hand(plan.loop))
     for name, value in network.named_parameters():
         # A part that is thawed later must be reached then: on the copy that is now.
         value.requires_grad_(value.requires_grad or name in tensors.late)
@@ -63,11 +64,6 @@ def judge_network(plan: Plan, train: Set) -> list[Check]:
     if tensors.never:
         checks.append(_frozen(list(learned.values()), tensors))
     return [*checks, *(judge_overfit(found, what) for what, found in learned.items())]
-
-
-def _device(plan: Plan) -> torch.device:
-    """Without a GPU judge on the CPU; that the plan wants one is for the training to say."""
-    return torch.device(plan.loop.device if torch.cuda.is_available() else "cpu")
 
 
 def _tensors(plan: Plan) -> Tensors:
@@ -122,7 +118,9 @@ def _first(plan: Plan, network: nn.Module, train: Set) -> list[Check]:
     """Do what the first step will do, up to its loss."""
     reseed(plan.loop.seed, 0)
     rows = list(range(min(plan.loop.batch, len(train.images))))
-    images, targets = (part.to(_device(plan)) for part in Stored(train).__getitems__(rows))
+    images, targets = (
+        part.to(device_at_hand(plan.loop)) for part in Stored(train).__getitems__(rows)
+    )
     try:
         inputs, targets = plan.views(images, targets, True)
         outputs = network(inputs)

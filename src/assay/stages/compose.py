@@ -123,7 +123,13 @@ def told(name: str, times: Mapping[str, Any]) -> list[str]:
 
 
 def device(models: Mapping[str, Model]) -> str:
-    """Return the processor and how many threads a network may take; predictions are made by it alone."""
+    """Return the GPU that is asked, or else the processor, and how many of its threads."""
+    import torch
+
+    from assay.learning.answers import device_at_hand
+
+    if any(device_at_hand(model.params.train).type == "cuda" for model in models.values()):
+        return str(torch.cuda.get_device_name())
     cpus = Path("/proc/cpuinfo")
     lines = cpus.read_text(encoding="utf-8").splitlines() if cpus.exists() else []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

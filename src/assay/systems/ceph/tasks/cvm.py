@@ -61,7 +61,7 @@ class Maturation:
         network = cvm_model.load(params.model, weights)
         return partial(
             cvm_model.predict, network, params.model,
-            batch=params.train.batch, threads=params.train.threads,
+            loop=params.train
         )  # fmt: skip
 
     def restore(self, predictions: Floats, rows: Rows) -> Floats:

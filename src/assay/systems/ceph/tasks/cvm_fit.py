@@ -125,7 +125,7 @@ def make_plan(task: Task, network: StageNetwork, params: CvmParams, train: Set) 
     how, size = params.train, train.images.shape[1]
 
     def metrics(outputs: Floats, targets: Targets) -> Metrics:
-        said = cvm_model.chances(params.model, torch.from_numpy(outputs))
+        said = cvm_model.chances(params.model, torch.from_numpy(outputs)).numpy()
         return task.metrics(said, targets.astype(np.float32)[:, None])
 
     return Plan(

@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from assay.learning.answers import answers
 from assay.learning.backbone import NONE, build_backbone, ensure_takes
-from assay.learning.determinism import reseed, settle
+from assay.learning.determinism import reseed
 from assay.learning.landmarks.blocks import SmallEncoder, TimmEncoder
 from assay.learning.landmarks.classes import (
     ClassHead,
@@ -27,6 +28,7 @@ from assay.systems.ceph.tasks.detector import Detector
 from assay.systems.ceph.tasks.names import STAGES
 
 if TYPE_CHECKING:
+    from assay.learning.plan import Loop
     from assay.systems.ceph.tasks.cvm_sections import CvmModel
 
 Crop = FixedCrop | FoundCrop
@@ -108,24 +110,18 @@ def squares(crop: Crop, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32
     return np.concatenate(found)
 
 
-def chances(params: CvmModel, logits: Tensor) -> npt.NDArray[np.float32]:
+def chances(params: CvmModel, logits: Tensor) -> Tensor:
     """Return the probability of each stage (n, 6)."""
-    said = (ordinal_chances if params.head == "ordinal" else nominal_chances)(logits.float())
-    numbers: npt.NDArray[np.float32] = said.numpy()
-    return numbers
+    return (ordinal_chances if params.head == "ordinal" else nominal_chances)(logits.float())
 
 
 def predict(
-    network: StageNetwork, params: CvmModel, images: npt.NDArray[np.uint8], batch: int, threads: int
+    network: StageNetwork, params: CvmModel, images: npt.NDArray[np.uint8], loop: Loop
 ) -> npt.NDArray[np.float32]:
     """Return the probability of each stage (n, 6) of images (n, size, size, 3)."""
-    settle(threads)
-    found = []
-    with torch.inference_mode():
-        for start in range(0, len(images), batch):
-            stored = np.ascontiguousarray(images[start : start + batch])
-            found.append(chances(params, network(normalise(torch.from_numpy(stored)))))
-    return np.concatenate(found)
+    return answers(
+        network, lambda stored: chances(params, network(normalise(stored))), images, loop
+    )
 
 
 def _features(params: CvmModel, weights: str, root: Path) -> tuple[nn.Module, int, str]:

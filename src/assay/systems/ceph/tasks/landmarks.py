@@ -61,7 +61,7 @@ class Landmarks:
         network = landmarks_model.load(params.model, weights)
         return partial(
             landmarks_model.predict, network, params.model,
-            batch=params.train.batch, threads=params.train.threads,
+            loop=params.train
         )  # fmt: skip
 
     def restore(self, predictions: Floats, rows: Rows) -> Floats:

@@ -12,8 +12,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from assay.learning.answers import answers
 from assay.learning.backbone import NONE
-from assay.learning.determinism import reseed, settle
+from assay.learning.determinism import reseed
 from assay.learning.landmarks.classes import ClassHead, nominal_chances
 from assay.learning.landmarks.codecs import Coordinates, Heatmap
 from assay.learning.landmarks.networks import (
@@ -29,6 +30,7 @@ from assay.learning.views import normalise
 from assay.systems.ceph.tasks.names import STAGES, SYMBOLS
 
 if TYPE_CHECKING:
+    from assay.learning.plan import Loop
     from assay.systems.ceph.tasks.sections import Model
 
 Network = HeatmapNetwork | CoordinateNetwork
@@ -109,15 +111,10 @@ def read(codec: Coordinates | Heatmap, said: Tensor) -> Tensor:
 
 
 def predict(
-    network: nn.Module, params: Model, images: npt.NDArray[np.uint8], batch: int, threads: int
+    network: nn.Module, params: Model, images: npt.NDArray[np.uint8], loop: Loop
 ) -> npt.NDArray[np.float32]:
     """Return predictions (n, 58, 64 or 87), stored px, of images (n, size, size, 3)."""
-    settle(threads)
     codec = make_codec(params, images.shape[1])
-    found = []
-    with torch.inference_mode():
-        for start in range(0, len(images), batch):
-            stored = np.ascontiguousarray(images[start : start + batch])
-            said = network(normalise(torch.from_numpy(stored))).float()
-            found.append(read(codec, said).numpy())
-    return np.concatenate(found)
+    return answers(
+        network, lambda stored: read(codec, network(normalise(stored)).float().cpu()), images, loop
+    )

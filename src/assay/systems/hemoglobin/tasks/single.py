@@ -52,9 +52,7 @@ class SingleModality:
         from assay.systems.hemoglobin.tasks import single_model
 
         network = single_model.load(params.model, weights)
-        return partial(
-            single_model.predict, network, batch=params.train.batch, threads=params.train.threads
-        )
+        return partial(single_model.predict, network, loop=params.train)
 
     def restore(self, predictions: npt.NDArray[np.float32], rows: Rows) -> npt.NDArray[np.float32]:
         """Return them as they are: the network says g/dL."""

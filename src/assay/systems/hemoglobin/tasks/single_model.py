@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from safetensors.torch import load_file
 
+from assay.learning.answers import answers
 from assay.learning.backbone import NONE, build_backbone
-from assay.learning.determinism import reseed, settle
+from assay.learning.determinism import reseed
 from assay.learning.regression import RegressionHead, Regressor
 from assay.learning.views import normalise
 
 if TYPE_CHECKING:
+    from assay.learning.plan import Loop
     from assay.systems.hemoglobin.tasks.sections import Model
 
 
@@ -38,13 +39,7 @@ def load(params: Model, weights: Path) -> Regressor:
 
 
 def predict(
-    network: Regressor, images: npt.NDArray[np.uint8], batch: int, threads: int
+    network: Regressor, images: npt.NDArray[np.uint8], loop: Loop
 ) -> npt.NDArray[np.float32]:
-    """Return Hb in g/dL (n, 1); thread count is part of the result, as in training."""
-    settle(threads)
-    outputs = []
-    with torch.inference_mode():
-        for start in range(0, len(images), batch):
-            stored = np.ascontiguousarray(images[start : start + batch])
-            outputs.append(network(normalise(torch.from_numpy(stored))).float().numpy())
-    return np.concatenate(outputs)
+    """Return Hb in g/dL (n, 1)."""
+    return answers(network, lambda stored: network(normalise(stored)), images, loop)

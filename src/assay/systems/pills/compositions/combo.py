@@ -35,7 +35,7 @@ class Combo:
     name = "pills-combo"
     data = "pills"
     modes: Mapping[str, Sequence[str]] = {SINGLE: (CLASSIFIER,), COMBO: (DETECTOR, CLASSIFIER)}
-    finding = (COMBO,)
+    finding: Sequence[str] = (COMBO,)
     headline = Score("f1", digits=3, best=1.0, trivial="mean box, commonest drug")
     params = ComboParams
 

@@ -68,7 +68,7 @@ class Detector:
         network, ids = detector_model.load(params.model, weights)
         return partial(
             detector_model.predict, network, ids, params.model,
-            batch=params.train.batch, threads=params.train.threads,
+            loop=params.train
         )  # fmt: skip
 
     def restore(self, predictions: Floats, rows: Rows) -> Floats:

@@ -11,11 +11,12 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from assay.learning.determinism import settle
+from assay.learning.answers import answers
 from assay.systems.pills.tasks.boxes import padded
 from assay.systems.pills.tasks.yolo import library
 
 if TYPE_CHECKING:
+    from assay.learning.plan import Loop
     from assay.systems.pills.tasks.detector_sections import DetectorModel
 
 Images = npt.NDArray[np.uint8]
@@ -80,15 +81,12 @@ def boxes_of(
 
 
 def predict(
-    network: nn.Module, ids: Numbers | None, params: DetectorModel, images: Images,
-    batch: int, threads: int,
-) -> npt.NDArray[np.float32]:  # fmt: skip
+    network: nn.Module, ids: Numbers | None, params: DetectorModel, images: Images, loop: Loop
+) -> npt.NDArray[np.float32]:
     """Return boxes (n, 6·most) of images (n, size, size, 3), stored px, the surest first."""
-    settle(threads)
-    found = []
-    with torch.inference_mode():
-        for start in range(0, len(images), batch):
-            part = images[start : start + batch]
-            outputs = network(batched(part, params.input))
-            found.append(boxes_of(outputs[0], ids, params, images.shape[1]))
-    return np.concatenate(found)
+
+    def read(stored: Tensor) -> Tensor:
+        outputs = network(batched(stored.cpu().numpy(), params.input).to(stored.device))
+        return torch.from_numpy(boxes_of(outputs[0], ids, params, stored.shape[1]))
+
+    return answers(network, read, images, loop)

@@ -65,7 +65,7 @@ class Segmentation:
         network = segmentation_model.load(params.model, weights)
         return partial(
             segmentation_model.predict, network,
-            batch=params.train.batch, threads=params.train.threads,
+            loop=params.train
         )  # fmt: skip
 
     def restore(self, predictions: Floats, rows: Rows) -> Floats:

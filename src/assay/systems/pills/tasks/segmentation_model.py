@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from assay.learning.answers import answers
 from assay.learning.backbone import NONE
-from assay.learning.determinism import reseed, settle
+from assay.learning.determinism import reseed
 from assay.learning.landmarks.networks import HeatmapNetwork, small_unet, timm_unet
 from assay.learning.transfer import carry_over, holds_network
 from assay.learning.views import normalise
 
 if TYPE_CHECKING:
+    from assay.learning.plan import Loop
     from assay.systems.pills.tasks.segmentation_sections import SegmentationModel
 
 HEAD = "head.weight"  # (classes, features, 1, 1)
@@ -57,13 +58,7 @@ def read(logits: Tensor) -> Tensor:
 
 
 def predict(
-    network: nn.Module, images: npt.NDArray[np.uint8], batch: int, threads: int
+    network: nn.Module, images: npt.NDArray[np.uint8], loop: Loop
 ) -> npt.NDArray[np.float32]:
     """Return class maps (n, cells) of images (n, size, size, 3)."""
-    settle(threads)
-    found = []
-    with torch.inference_mode():
-        for start in range(0, len(images), batch):
-            stored = np.ascontiguousarray(images[start : start + batch])
-            found.append(read(network(normalise(torch.from_numpy(stored)))).numpy())
-    return np.concatenate(found)
+    return answers(network, lambda stored: read(network(normalise(stored))), images, loop)

@@ -64,7 +64,7 @@ class Bayer:
         network = bayer_model.load(params.model, weights, symmetry)
         return partial(
             bayer_model.predict, network, params.model.input,
-            batch=params.train.batch, threads=params.train.threads,
+            loop=params.train
         )  # fmt: skip
 
     def restore(self, predictions: Floats, rows: Rows) -> Floats:

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from assay.learning.determinism import reseed, settle
+from assay.learning.answers import answers
+from assay.learning.determinism import reseed
 from assay.learning.optics.symmetry import SYMMETRIES, Name
 from assay.learning.spectra.averaging import Averaged
 from assay.learning.spectra.design import Design
@@ -21,6 +22,7 @@ from assay.learning.spectra.head import Head
 from assay.learning.spectra.networks import NETWORKS
 
 if TYPE_CHECKING:
+    from assay.learning.plan import Loop
     from assay.systems.spectra.tasks.sections import Model
 
 
@@ -64,14 +66,13 @@ def load(params: Model, weights: Path, symmetry: Name = "none") -> nn.Module:
 
 
 def predict(
-    network: nn.Module, side: int, images: npt.NDArray[np.uint8], batch: int, threads: int
+    network: nn.Module, side: int, images: npt.NDArray[np.uint8], loop: Loop
 ) -> npt.NDArray[np.float32]:
     """Return spectra (n, 4 · bins) of structures (n, h, w, 1), read batch by batch."""
-    settle(threads)
-    views, found = Structures(side), []
-    with torch.inference_mode():
-        for start in range(0, len(images), batch):
-            stored = np.ascontiguousarray(images[start : start + batch])
-            said = network(views(torch.from_numpy(stored), False)).float()
-            found.append(said.flatten(1).numpy())
-    return np.concatenate(found)
+    views = Structures(side)
+
+    def read(stored: Tensor) -> Tensor:
+        said: Tensor = network(views(stored, False))
+        return said.flatten(1)
+
+    return answers(network, read, images, loop)

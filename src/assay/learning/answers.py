@@ -1,0 +1,43 @@
+"""Asking a trained network: batch by batch, on the device that it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from assay.learning.determinism import settle
+from assay.learning.plan import Loop
+
+Floats = npt.NDArray[np.float32]
+
+
+def device_at_hand(loop: Loop) -> torch.device:
+    """Return the declared device, or the CPU on a machine without a GPU: a model serves there too."""
+    return torch.device(loop.device if torch.cuda.is_available() else "cpu")
+
+
+def answers(
+    network: nn.Module, read: Callable[[Tensor], Tensor], images: npt.NDArray[np.uint8], loop: Loop
+) -> Floats:
+    """Return predictions (n, outputs) of images (n, h, w, channels).
+
+    Args:
+        network: in eval mode; it goes to the device.
+        read: uint8 images (b, h, w, channels) → predictions (b, outputs), by this network.
+        images: as they are stored, read batch by batch.
+        loop: how the network was trained; threads are part of the result, as in training.
+    """
+    settle(loop.threads)
+    device = device_at_hand(loop)
+    network.to(device)
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(images), loop.batch):
+            stored = np.ascontiguousarray(images[start : start + loop.batch])
+            said = read(torch.from_numpy(stored).to(device))
+            found.append(said.float().cpu().numpy())
+    return np.concatenate(found)
