@@ -15,6 +15,8 @@ SMALL = {
     "pills.phantom.combinations": 2,
     "pills.phantom.angles": 3,
     "pills.phantom.width": 64,
+    "pills.phantom.broken": 1,
+    "pills.ingest.max_broken_share": 0.1,
     "pills.ingest.size": 64,
     "pills.similar.null_pairs": 40,
     "pills.split.folds": 3,
@@ -68,6 +70,11 @@ def test_the_composition_is_a_run_of_its_own(composed: Project) -> None:
     assert pictures
     assert f"{COMBO}  " in composed.assay("results", COMBO)
     assert "0 findings" in composed.assay("doctor")
+
+
+def test_what_was_left_out_stands_in_every_record(composed: Project) -> None:
+    for name in (DETECTOR, CLASSIFIER, COMBO):
+        assert composed.json(f"models/{name}/run.json")["data"]["skipped"] == {"broken": 1}
 
 
 def test_a_composed_checkout_runs_nothing_again(composed: Project) -> None:

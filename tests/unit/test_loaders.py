@@ -1,18 +1,28 @@
-"""What feeds a training: the same batches with worker processes as without, threads as they are set."""
+"""What feeds a training: the same batches with worker processes as without, the last one, threads."""
 
 from __future__ import annotations
 
+import csv
 import multiprocessing
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tests.plans import IMAGES, LEVELS
+from tests.plans import COUNT, IMAGES, LEVELS
+from tests.unit.test_schedules import awkward, linear, run_in
 
+from assay.contract import find_task
+from assay.errors import AssayError, ParamsError
 from assay.learning.data import plain_loader, train_loader
 from assay.learning.determinism import settle
+from assay.learning.fit import fit
 from assay.learning.plan import Set
+from assay.params import read_params, typed
+from assay.runs.record import HISTORY, WEIGHTS
 
+ROOT = Path(__file__).parents[2]
 ROWS = Set(IMAGES, LEVELS.astype(np.float32)[:, None])
 
 
@@ -27,6 +37,72 @@ def test_workers_bring_the_same_batches_and_stay() -> None:
         seen.append({child.pid for child in multiprocessing.active_children()})
     assert len(seen[0]) == 2
     assert seen[0] == seen[1]  # the second epoch starts none
+
+
+def test_prefetch_is_of_workers_alone_and_changes_no_batch() -> None:
+    alone = train_loader(ROWS, 5, 1, 0, prefetch=6)
+    assert alone.prefetch_factor is None
+    loader = train_loader(ROWS, 5, 1, 2, prefetch=6)
+    assert loader.prefetch_factor == 6
+    pairs = zip(alone, loader, strict=True)
+    assert all(torch.equal(one, two) for a, b in pairs for one, two in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_last_batch_may_be_left_out(workers: int) -> None:
+    whole, cut = (train_loader(ROWS, 5, 1, workers, drop_last=drop) for drop in (False, True))
+    assert [len(targets) for _, targets in whole] == [5, 5, 5, 5, 4]
+    assert [len(targets) for _, targets in cut] == [5, 5, 5, 5]
+    assert len(plain_loader(ROWS, 5)) == 5  # what is scored is whole
+
+
+def test_without_a_batch_it_is_refused() -> None:
+    with pytest.raises(AssayError, match=rf"train\.drop_last: {COUNT} rows, fewer than a batch"):
+        train_loader(ROWS, COUNT + 1, 1, 0, drop_last=True)
+    assert len(train_loader(ROWS, COUNT, 1, 0, drop_last=True)) == 1
+
+
+def test_a_training_without_its_last_batches(tmp_path: Path) -> None:
+    """24 rows in batches of 5, two a step: the second step of four has whole ones, and the rate ends."""
+    found = {}
+    for name, drop in (("whole", False), ("cut", True), ("four", True)):
+        plan = replace(linear(batch=4 if name == "four" else 5, accumulate=2), drop_last=drop)
+        run = run_in(tmp_path / name)
+        fit(plan, ROWS, ROWS, run)
+        with (run.folder / HISTORY).open() as stream:
+            rows = list(csv.DictReader(stream))
+        assert len(rows) == 2
+        found[name] = (run.folder / WEIGHTS).read_bytes()
+    assert found["cut"] != found["whole"]
+    plan = linear(batch=4, accumulate=2)
+    fit(plan, ROWS, ROWS, run_in(tmp_path / "even"))
+    assert (tmp_path / "even" / "model" / "weights.safetensors").read_bytes() == found["four"]
+
+
+def test_a_row_that_would_stand_alone_in_its_batch_is_left_out(tmp_path: Path) -> None:
+    """Batch norm stops at one value a channel: 24 rows by 23, unless the last is left out."""
+    lone = awkward(epochs=2, batch=COUNT - 1)
+    lone.network.train()
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        lone.network(torch.zeros(1, 3, 16, 16))
+    run = run_in(tmp_path)
+    fit(lone, ROWS, ROWS, run)
+    assert len((run.folder / HISTORY).read_text().splitlines()) == 1 + 2
+
+
+@pytest.mark.parametrize("name", ["pills-classifier", "pills-segmentation"])
+def test_the_pills_tasks_ask_for_both(name: str) -> None:
+    content = read_params(ROOT / "params.yaml")[name]
+    kind = find_task(name).params
+    train = typed({"x": content}, "x", kind).train
+    assert (content["train"]["prefetch"], content["train"]["drop_last"]) == (2, False)
+    older = {
+        key: value for key, value in content["train"].items() if key[:5] not in ("prefe", "drop_")
+    }
+    assert typed({"x": content | {"train": older}}, "x", kind).train == train
+    content["train"]["prefetch"] = 0
+    with pytest.raises(ParamsError, match=r"x\.train\.prefetch"):
+        typed({"x": content}, "x", kind)
 
 
 def test_memory_is_pinned_where_a_gpu_is(monkeypatch: pytest.MonkeyPatch) -> None:

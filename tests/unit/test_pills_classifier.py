@@ -269,12 +269,18 @@ def test_an_imprint_is_not_mirrored_unless_that_is_asked_for(
 # --- planted
 
 
-def plan_and_sets(rows: Rows, valid: Rows) -> Any:
-    params = params_of(train__epochs=2, train__warmup=1)
+def plan_and_sets(rows: Rows, valid: Rows, **changed: Any) -> Any:
+    params = params_of(train__epochs=2, train__warmup=1, **changed)
     drugs = classifier_fit.drugs_of(rows, valid)
     network, _ = classifier_model.build(params.model, "none", Path(), 1, drugs.ids, drugs.counts)
     plan = classifier_fit.make_plan(TASK, network, drugs, params)
     return plan, classifier_fit.make_set(rows, drugs), classifier_fit.make_set(valid, drugs)
+
+
+def test_the_plan_has_the_knobs_of_the_loader(photographs: tuple[Rows, Path]) -> None:
+    pills = TASK.cut(photographs[0], params_of())
+    plan, _, _ = plan_and_sets(pills, pills, train__prefetch=5, train__drop_last=True)
+    assert (plan.prefetch, plan.drop_last) == (5, True)
 
 
 def test_class_ids_of_another_table_are_stopped_by_the_preflight(

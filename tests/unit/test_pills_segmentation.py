@@ -55,14 +55,21 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     return rows_of(made(folder / "set", sessions=3), folder)
 
 
-def planned(rows: Rows, together: Any = MOVES) -> tuple[MaskPlan, Set]:
-    params = typed(read_params(ROOT / "params.yaml"), TASK.name, TASK.params)
+def planned(rows: Rows, together: Any = MOVES, **train: Any) -> tuple[MaskPlan, Set]:
+    content = read_params(ROOT / "params.yaml")
+    content[TASK.name]["train"] |= train
+    params = typed(content, TASK.name, TASK.params)
     own, size = segmentation_fit.make_set(rows), rows.images.shape[1]
     masks = Masks(NAMES, size, size, 2)
     network, _ = segmentation_model.build(params.model, len(NAMES), "none", ROOT, 1)
     plan = segmentation_fit.make_plan(TASK, network, masks, rows, (own, own), params.train)
     laws = make_laws(masks, together, own, own)
     return replace(plan, together=together, laws=laws), own
+
+
+def test_the_plan_has_the_knobs_of_the_loader(rows: Rows) -> None:
+    plan, _ = planned(rows, prefetch=5, drop_last=True)
+    assert (plan.prefetch, plan.drop_last) == (5, True)
 
 
 def test_a_mask_moves_with_its_image() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
-from assay.errors import UnreadableError
+from assay.errors import AssayError, UnreadableError
 from assay.learning.plan import Set
 
 
@@ -94,12 +94,30 @@ class Balanced(Sampler[int]):
         return iter(random.permutation(np.concatenate(drawn))[: self.count].tolist())
 
 
-def train_loader(rows: Set, batch: int, seed: int, workers: int, balanced: bool = False) -> Loader:
+def train_loader(
+    rows: Set,
+    batch: int,
+    seed: int,
+    workers: int,
+    balanced: bool = False,
+    prefetch: int = 2,
+    drop_last: bool = False,
+) -> Loader:
     """Return a loader shuffled by (seed, epoch); with classes it may be `balanced`.
 
     torch's `DistributedSampler` with one replica is the library's epoch-seeded sampler; Lightning
-    tells it the epoch, also after a resume.
+    tells it the epoch, also after a resume. Workers are forked: a spawned one imports torch and is handed
+    all pixels, of a memory map too, and none touches the GPU. Lightning copies pinned batches to it
+    without waiting.
+
+    Raises:
+        AssayError: `drop_last` would leave nothing.
     """
+    if drop_last and len(rows.images) < batch:
+        raise AssayError(
+            "train.drop_last", f"{len(rows.images)} rows, fewer than a batch: nothing would be learned",
+            f"at least {batch}, or drop_last false", "a smaller train.batch, or train.drop_last=false",
+        )  # fmt: skip
     data = Stored(rows, skip=True)
     order: Sampler[int] = (
         Balanced(rows.targets, seed)
@@ -112,6 +130,8 @@ def train_loader(rows: Set, batch: int, seed: int, workers: int, balanced: bool 
         sampler=order,
         collate_fn=_whole,
         num_workers=workers,
+        prefetch_factor=prefetch if workers else None,
+        drop_last=drop_last,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
     )

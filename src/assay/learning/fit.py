@@ -12,6 +12,7 @@ from pathlib import Path
 
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch.nn import BatchNorm1d, BatchNorm2d
 
 from assay.learning.data import plain_loader, train_loader
 from assay.learning.determinism import settle
@@ -36,10 +37,15 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
     settle(plan.loop.threads)
     _quiet()
     history = History(run.resume, run.journal, run.watch)
-    loop = plan.loop
-    make = partial(train_loader, train, loop.batch, loop.seed, balanced=plan.balanced)
+    loop, rows = plan.loop, len(train.images)
+    lone = rows > loop.batch > 1 and rows % loop.batch == 1
+    drops = plan.drop_last or (lone and _normalises(plan))
+    make = partial(
+        train_loader, train, loop.batch, loop.seed, balanced=plan.balanced, prefetch=plan.prefetch,
+        drop_last=drops,
+    )  # fmt: skip
     loader = make(settled(loop.workers, make, run.journal))
-    module = Training(plan, rows=len(train.images))
+    module = Training(plan, rows=rows - rows % loop.batch if drops else rows)
     trainer = L.Trainer(
         accelerator={"cpu": "cpu", "cuda": "gpu"}[plan.loop.device],
         devices=1,
@@ -66,6 +72,11 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
     write_history(run.folder / HISTORY, history.epochs)
     write_aside(run.folder / WEIGHTS, lambda aside: shutil.copyfile(history.best_weights, aside))
     return history.chosen()
+
+
+def _normalises(plan: Plan) -> bool:
+    """Return whether there is batch norm: over one row it has no variance, and stops at a single cell."""
+    return any(isinstance(each, BatchNorm1d | BatchNorm2d) for each in plan.network.modules())
 
 
 def forget_state(run: Run) -> None:

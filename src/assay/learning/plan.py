@@ -159,6 +159,8 @@ class Plan:
         targets: what the targets are.
         geometry: augmentation that moves points with their images; none for other targets.
         balanced: whether every class is shown equally often in an epoch; of classes alone.
+        prefetch: batches that each loader process keeps ready; changes no result.
+        drop_last: whether an epoch's last batch is left out where it is smaller than the others.
         read: the network's outputs → predictions (b, outputs), which alone are kept of a validation;
             none where the outputs are the predictions.
         outputs: numbers of one prediction, where they are others than the kind of targets has.
@@ -177,6 +179,8 @@ class Plan:
     targets: Kind
     geometry: Geometry | None = None
     balanced: bool = False
+    prefetch: int = 2
+    drop_last: bool = False
     read: Callable[[Tensor], Tensor] | None = None
     outputs: int | None = None
     terms: Callable[[Tensor, Tensor], Mapping[str, Tensor]] | None = None

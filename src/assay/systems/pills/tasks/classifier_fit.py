@@ -133,6 +133,8 @@ def make_plan(task: Task, network: DrugNetwork, drugs: Drugs, params: Classifier
             )
         ],
         loop=how,
+        prefetch=how.prefetch,
+        drop_last=how.drop_last,
         targets=Classes(drugs.codes, gaps=True),
         balanced=how.sampler,
         laws=lambda: [imprints(how)],

@@ -50,6 +50,8 @@ class ClassifierTrain(Train):
     smooth: float = Field(ge=0, description="of inv_freq: added to each count")
     beta: float = Field(ge=0, lt=1, description="of effective_num")
     sampler: bool = Field(description="every drug equally often, in the place of weights")
+    prefetch: int = Field(2, ge=1, le=64, description="batches each loader process keeps ready")
+    drop_last: bool = Field(False, description="an epoch's last batch, where it is smaller")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -83,6 +83,8 @@ def make_plan(
         rank=task.rank,
         parts=[Part("network", list(network.parameters()), schedule, how.lr)],
         loop=how,
+        prefetch=how.prefetch,
+        drop_last=how.drop_last,
         targets=masks.kind,
         read=segmentation_model.read,
         terms=loss.terms,

@@ -48,6 +48,8 @@ class SegmentationTrain(Train):
     shift: float = Field(ge=0, le=0.3, description="share of the side")
     brightness: float = Field(ge=0, le=0.5)
     noise: float = Field(ge=0, le=0.2, description="share of white")
+    prefetch: int = Field(2, ge=1, le=64, description="batches each loader process keeps ready")
+    drop_last: bool = Field(False, description="an epoch's last batch, where it is smaller")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
