@@ -5,7 +5,7 @@
 One fold of five by source photograph (copies stay together), with recipes/pills-detector/pushin_320.yaml,
 through the task's own fit. The epoch is chosen on the very fold that is scored, which flatters; the last
 epoch's score stands beside it, and the baseline's. `key=value` changes the section: `train.epochs=20`.
-About 10 CPU minutes a fold, one thread: mAP50 0.891, 0.955, 0.908, 0.918, 0.911 (goal 0.75 in 30 minutes).
+About 10 CPU minutes a fold, one thread: mAP50 0.891, 0.955, 0.908, 0.918, 0.911 (goal 0.75 in 30 min).
 """
 
 from __future__ import annotations

@@ -70,11 +70,15 @@ def networks(content: dict[str, Any], threads: int) -> tuple[Any, Any, int]:
     network, _ = classifier_model.build(
         classifier.model, "none", ROOT, 0, ids, np.ones(DRUGS, dtype=np.int64)
     )
+
+    def as_asked(params: Any) -> Any:
+        return params.train.model_copy(update={"threads": threads})
+
     finds = detector_model.build(detector.model.size, 1).eval()
     return (
-        partial(detector_model.predict, finds, None, detector.model, batch=1, threads=threads),
-        partial(classifier_model.predict, network.eval(), classifier.model, batch=32,
-                threads=threads),
+        partial(detector_model.predict, finds, None, detector.model, loop=as_asked(detector)),
+        partial(classifier_model.predict, network.eval(), classifier.model,
+                loop=as_asked(classifier)),
         classifier.model.size,
     )  # fmt: skip
 

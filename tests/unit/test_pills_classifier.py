@@ -20,7 +20,7 @@ from assay.learning.data import Stored
 from assay.learning.landmarks.geometry import Frame
 from assay.learning.pills.cuts import cut_boxes, stored_boxes
 from assay.learning.pills.scores import drug_scores
-from assay.learning.pills.views import PillViews
+from assay.learning.pills.views import PillViews, lit
 from assay.learning.pills.weights import effective_number, inverse_frequency
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
@@ -107,6 +107,24 @@ def test_what_a_box_reaches_beyond_the_image_is_black() -> None:
     assert not cut[:, :9].any()
     assert (cut[:, 11:] == 100).all()
     assert not cut_boxes(image, [200, 200, 10, 10], 8).any()
+
+
+def long_side(image: Any) -> int:
+    """Return how many px of the longer side are not black."""
+    return int(max(image.any(axis=(1, 2)).sum(), image.any(axis=(0, 2)).sum()))
+
+
+@pytest.mark.parametrize(("zoom", "sides"), [(1.0, [80, 80]), (0.5, [20, 40]), (0.0, [5, 20])])
+def test_a_cut_tells_how_large_a_pill_is_unless_it_is_zoomed(zoom: float, sides: list[int]) -> None:
+    image = np.full((300, 400, 3), 200, np.uint8)  # a cut reaches 0.25 of 400 px
+    boxes = [[100.0, 100.0, 6.25, 5.0], [200.0, 100.0, 20.0, 25.0]]
+    cuts = cut_boxes(image, boxes, 80, zoom=zoom)
+    assert [long_side(cut) for cut in cuts] == pytest.approx(sides, abs=1)
+    # The same photograph, stored at half its size, and one larger than the reach: it fills its cut.
+    [half] = cut_boxes(image[::2, ::2], np.array(boxes[1:]) / 2, 80, zoom=zoom)
+    assert long_side(half) == pytest.approx(sides[1], abs=1)
+    [large] = cut_boxes(image, [100, 50, 200, 160], 80, zoom=zoom)
+    assert long_side(large) == 80
 
 
 def test_a_box_without_an_area_is_refused() -> None:
@@ -235,13 +253,40 @@ def test_scores_by_hand() -> None:
 def test_the_network_names_ids_of_the_table_and_no_drug_never_trained() -> None:
     ids, counts = np.array([2, 5, 7]), np.array([4, 0, 9])
     network, _ = classifier_model.build(params_of().model, "none", Path(), 1, ids, counts)
-    said = network.chances(torch.tensor([[0.0, 9.0, 1.0]]))
+    said = network.chances(torch.tensor([[0.0, 9.0, 1.0]])).numpy()
     assert said.shape == (1, 8)
     assert np.isnan(said[0, [0, 1, 3, 4, 5, 6]]).all()
     assert said[0, [2, 7]].sum() == pytest.approx(1)
 
 
+def test_several_turns_are_the_mean_of_what_each_says_alone() -> None:
+    ids, counts = np.array([2, 5, 7]), np.array([4, 1, 9])
+    cuts = np.random.default_rng(3).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+
+    def said(turns: int, images: Any) -> Any:
+        params = params_of(model__turns=turns)
+        network, _ = classifier_model.build(params.model, "none", Path(), 1, ids, counts)
+        return classifier_model.predict(network.eval(), params.model, images, params.train)
+
+    each = [said(1, np.rot90(cuts, quarter, (1, 2))) for quarter in range(4)]
+    assert np.abs(each[0] - each[1])[:, ids].max() > 1e-3
+    assert np.allclose(said(4, cuts), np.mean(each, axis=0), atol=1e-6, equal_nan=True)
+    assert np.allclose(said(2, cuts), (each[0] + each[2]) / 2, atol=1e-6, equal_nan=True)
+    assert np.allclose(said(4, cuts), said(4, np.rot90(cuts, 1, (1, 2))), atol=1e-6, equal_nan=True)
+
+
 # --- views
+
+
+def test_another_lamp_gives_a_grey_image_a_cast_of_its_own() -> None:
+    grey = torch.full((40, 32, 32, 3), 120, dtype=torch.uint8)
+    assert lit(grey, 0.0) is grey
+    seen = lit(grey, 0.25).float()
+    assert torch.equal(seen.amin(dim=(1, 2)), seen.amax(dim=(1, 2)))  # one light an image
+    light = seen[:, 0, 0] / 120
+    assert 0.74 < light.min() < 0.8
+    assert 1.2 < light.max() < 1.26
+    assert (light.amax(dim=1) - light.amin(dim=1)).median() > 0.1
 
 
 def test_an_imprint_is_not_mirrored_unless_that_is_asked_for(

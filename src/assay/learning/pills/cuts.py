@@ -18,11 +18,15 @@ from torch import Tensor
 
 from assay.errors import UnreadableError
 
+REACH = 0.25  # share of its photograph's side that a cut shows without zoom; a larger pill still fills it
+
 Images = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[Any]
 
 
-def cut_boxes(image: Images, boxes: npt.ArrayLike, size: int, padding: float = 0.0) -> Images:
+def cut_boxes(
+    image: Images, boxes: npt.ArrayLike, size: int, padding: float = 0.0, zoom: float = 1.0
+) -> Images:
     """Return what the boxes show, (k, size, size, 3) uint8; bilinear with antialiasing.
 
     Args:
@@ -30,6 +34,8 @@ def cut_boxes(image: Images, boxes: npt.ArrayLike, size: int, padding: float = 0
         boxes: (k, 4) x, y, w, h in px of the image; they may reach beyond it, where it is black.
         size: side of a cut, px.
         padding: what is shown around a box on each side, as a share of its own side.
+        zoom: 1 shows every box as large as its cut, 0 all at one scale of their photograph; see
+            `scale_of`.
 
     Raises:
         ValueError: a box has no area, or is no number.
@@ -39,13 +45,19 @@ def cut_boxes(image: Images, boxes: npt.ArrayLike, size: int, padding: float = 0
         raise ValueError(f"boxes x, y, w, h with an area; found {asked.tolist()}")
     cuts = np.zeros((len(asked), size, size, 3), np.uint8)
     for cut, box in zip(cuts, asked, strict=True):
-        cut[:] = _cut(image, box, size, padding)
+        cut[:] = _cut(image, box, size, padding, zoom)
     return cuts
 
 
-def scale_of(box: Numbers, size: int, padding: float) -> float:
-    """Return px of the cut per px of the image."""
-    return float(size / (max(box[2], box[3]) * (1 + 2 * padding)))
+def scale_of(box: Numbers, size: int, padding: float, zoom: float, side: int) -> float:
+    """Return px of the cut per px of the image, whose longer side has `side` px.
+
+    A padded box of a share s < `REACH` of that side is (s / REACH)^(1 − zoom) of its cut: at 1 a cut
+    does not tell how large a pill is, at 0 a small one is left few px.
+    """
+    shown = max(box[2], box[3]) * (1 + 2 * padding)
+    share = min(1.0, shown / (REACH * side))
+    return float(size / shown * share ** (1 - zoom))
 
 
 def stored_boxes(boxes: Numbers, width: Numbers, height: Numbers, size: int) -> Numbers:
@@ -64,9 +76,9 @@ def stored_boxes(boxes: Numbers, width: Numbers, height: Numbers, size: int) -> 
     return stored
 
 
-def _cut(image: Images, box: Numbers, size: int, padding: float) -> Images:
-    scale = scale_of(box, size, padding)
+def _cut(image: Images, box: Numbers, size: int, padding: float, zoom: float) -> Images:
     height, width = image.shape[:2]
+    scale = scale_of(box, size, padding, zoom, max(height, width))
     down, rows, tall = _looks(box[1], box[3], height, scale, size, padding)
     across, columns, wide = _looks(box[0], box[2], width, scale, size, padding)
     window = torch.from_numpy(np.ascontiguousarray(image[rows, columns])).float()
@@ -108,6 +120,7 @@ class CutShelf:
         boxes: (n, 4) in px of the stored photograph.
         size: side of the cuts.
         padding: as `cut_boxes` has it, (n,).
+        zoom: the same, of all.
     """
 
     photographs: Images
@@ -115,6 +128,7 @@ class CutShelf:
     boxes: Numbers
     size: int
     padding: Numbers
+    zoom: float = 1.0
 
     @property
     def side(self) -> tuple[int, ...]:
@@ -131,7 +145,7 @@ class CutShelf:
                 faults[row] = fault
                 continue
             padding = float(self.padding[place])
-            cuts.append(cut_boxes(photograph, self.boxes[place], self.size, padding))
+            cuts.append(cut_boxes(photograph, self.boxes[place], self.size, padding, self.zoom))
         if faults:
             raise UnreadableError(list(faults), next(iter(faults.values())))
         return np.concatenate(cuts)

@@ -28,6 +28,8 @@ class Looks:
         hflip: probability that it is mirrored.
         rotation: degrees to either side.
         jitter: of brightness, contrast, saturation, hue.
+        cast: of the light of each of red, green and blue, share to either side: no change of hue gives
+            a grey ground the cast of another lamp.
         operations: of RandAugment (Cubuk et al., 2019), or 0; none of them mirrors.
         magnitude: of these, 0–30.
         automatic: AutoAugment's policy for ImageNet (Cubuk et al., CVPR 2019) in their place.
@@ -38,6 +40,7 @@ class Looks:
     hflip: float
     rotation: float
     jitter: tuple[float, float, float, float]
+    cast: float
     operations: int
     magnitude: int
     automatic: bool
@@ -75,9 +78,17 @@ class PillViews:
         """Return normalised images; augmented, or their middle, where a prediction looks."""
         if not training:
             return normalise(centre(images, self.side))
-        planes = images.permute(0, 3, 1, 2)
+        planes = lit(images, self.looks.cast).permute(0, 3, 1, 2)
         drawn = torch.stack([self.augment(image) for image in planes])
         return normalise(drawn.permute(0, 2, 3, 1).contiguous())
+
+
+def lit(images: Tensor, cast: float) -> Tensor:
+    """Return images (b, h, w, 3), the light of each colour of each multiplied by 1 ± `cast`."""
+    if not cast:
+        return images
+    light = 1 + cast * (2 * torch.rand(len(images), 1, 1, 3, device=images.device) - 1)
+    return (images * light).round().clamp(0, 255).to(torch.uint8)
 
 
 def centre(images: Tensor, side: int) -> Tensor:

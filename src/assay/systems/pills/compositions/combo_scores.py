@@ -84,12 +84,12 @@ def evaluate(
 def answers(models: Mapping[str, Model], rows: Rows, own: ComboParams) -> Answers:
     """Ask both modes about photographs, and the classifier about the true boxes."""
     detect, classify = (reading.predictor(task, models) for task in (DETECTOR, CLASSIFIER))
-    side, padding = reading.cut_side(models), own.use.padding
+    side, padding, zoom = reading.cut_side(models), own.use.padding, reading.cut_zoom(models)
     found = reading.find(detect, rows, own.use)
     return Answers(
         found,
-        reading.name(classify, rows, found, side, padding),
-        reading.name(classify, rows, reading.true_boxes(rows), side, padding),
+        reading.name(classify, rows, found, side, padding, zoom),
+        reading.name(classify, rows, reading.true_boxes(rows), side, padding, zoom),
         reading.name_whole(classify, rows, side),
     )
 

@@ -96,14 +96,16 @@ def true_boxes(rows: Rows) -> Boxes:
     return Boxes(row, np.concatenate([*own, np.empty((0, 4))]), np.ones(len(row)))
 
 
-def name(classify: Predictor, rows: Rows, boxes: Boxes, side: int, padding: float) -> Drugs:
-    """Return what each box shows, padded and cut out of the stored photograph."""
+def name(
+    classify: Predictor, rows: Rows, boxes: Boxes, side: int, padding: float, zoom: float = 1.0
+) -> Drugs:
+    """Return what each box shows, padded and cut out of the stored photograph; see `cut_boxes`."""
     if not len(boxes.row):
         return Drugs(np.empty(0, np.int64), np.empty(0))
     width, height = (rows.columns[each].astype(np.float64) for each in ("width", "height"))
     place = stored_boxes(boxes.place, width[boxes.row], height[boxes.row], rows.images.shape[1])
     around = np.full(len(place), padding)
-    shelf = CutShelf(rows.images, boxes.row, place, side, around)
+    shelf = CutShelf(rows.images, boxes.row, place, side, around, zoom)
     cuts = LazyImages(shelf, np.arange(len(place)))
     return drugs(classify(cast("Any", cuts)))
 
@@ -127,6 +129,11 @@ def cut_side(models: Mapping[str, Model]) -> int:
     return int(models[CLASSIFIER].params.model.size)
 
 
+def cut_zoom(models: Mapping[str, Model]) -> float:
+    """Return how far the classifier's cuts are zoomed; see `scale_of`."""
+    return float(models[CLASSIFIER].params.model.zoom)
+
+
 def codes(models: Mapping[str, Model]) -> dict[int, str]:
     """Return the K-codes by class id that the classifier was trained with."""
     told = models[CLASSIFIER].record["classes"]["class_to_idx"]
@@ -144,7 +151,8 @@ def reader(mode: str, models: Mapping[str, Model], use: ComboUse, root: Path) ->
     from assay.systems.pills.compositions.names import drug_names
 
     classify = predictor(CLASSIFIER, models)
-    side, code, words = cut_side(models), codes(models), drug_names(root)
+    side, zoom = cut_side(models), cut_zoom(models)
+    code, words = codes(models), drug_names(root)
     detect = predictor(DETECTOR, models) if mode == COMBO else None
 
     def read(opened: Opened) -> list[Named]:
@@ -158,7 +166,7 @@ def reader(mode: str, models: Mapping[str, Model], use: ComboUse, root: Path) ->
                 for number, chance in zip(told.number.tolist(), told.chance, strict=True)
             ]
         boxes = find(detect, rows, use)
-        told = name(classify, rows, boxes, side, use.padding)
+        told = name(classify, rows, boxes, side, use.padding, zoom)
         x, y, wide, high = boxes.place.T.tolist()
         return [
             Named(code[number], words.get(number, ""), float(chance), box, float(score))

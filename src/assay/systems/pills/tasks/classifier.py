@@ -63,7 +63,7 @@ class Classifier:
         network = classifier_model.load(params.model, weights)
         return partial(
             classifier_model.predict, network, params.model,
-            batch=params.train.batch, threads=params.train.threads,
+            loop=params.train
         )  # fmt: skip
 
     def restore(self, predictions: Floats, rows: Rows) -> Floats:

@@ -56,7 +56,7 @@ def _shelf(
         alone = counts[photograph] == 1
         own[alone] = stored_boxes(whole, width, height, side)[photograph[alone]]
         padding[alone] = 0
-    return CutShelf(rows.images, photograph, own, params.size, padding)
+    return CutShelf(rows.images, photograph, own, params.size, padding, params.zoom)
 
 
 def _named(photographs: Numbers, number: Numbers) -> Numbers:

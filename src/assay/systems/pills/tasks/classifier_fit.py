@@ -115,7 +115,7 @@ def make_plan(task: Task, network: DrugNetwork, drugs: Drugs, params: Classifier
     how = params.train
 
     def metrics(outputs: Floats, targets: Targets) -> Metrics:
-        said = network.chances(torch.from_numpy(outputs).to(network.ids.device))
+        said = network.chances(torch.from_numpy(outputs).to(network.ids.device)).cpu().numpy()
         return task.metrics(said, drugs.ids[targets].astype(np.float32)[:, None])
 
     return Plan(
@@ -160,7 +160,8 @@ def looks_of(how: ClassifierTrain) -> Looks:
     brightness, contrast, saturation, hue = how.jitter
     return Looks(
         (how.scale[0], how.scale[1]), (how.ratio[0], how.ratio[1]), how.hflip, how.rotation,
-        (brightness, contrast, saturation, hue), how.randaugment, how.magnitude, how.autoaugment,
+        (brightness, contrast, saturation, hue), how.cast,
+        how.randaugment, how.magnitude, how.autoaugment,
     )  # fmt: skip
 
 

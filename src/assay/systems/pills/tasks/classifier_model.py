@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -11,12 +12,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from assay.learning.answers import answers
 from assay.learning.backbone import NONE, build_backbone, ensure_takes
-from assay.learning.determinism import reseed, settle
+from assay.learning.determinism import reseed
 from assay.learning.pills.views import centre
 from assay.learning.views import normalise
 
 if TYPE_CHECKING:
+    from assay.learning.plan import Loop
     from assay.systems.pills.tasks.classifier_sections import ClassifierModel
 
 Ids = npt.NDArray[np.int64]
@@ -33,11 +36,15 @@ class DrugNetwork(nn.Module):
     Attributes:
         ids: (drugs,) class ids, ascending.
         counts: (drugs,) training rows; a drug without any keeps its logit, and is never named.
+        turns: how many ways round an image is looked at, but in training.
     """
 
-    def __init__(self, backbone: nn.Module, ids: Ids, counts: Ids, dropout: float) -> None:
+    def __init__(
+        self, backbone: nn.Module, ids: Ids, counts: Ids, dropout: float, turns: int
+    ) -> None:
         super().__init__()
         self.backbone = backbone
+        self.turns = turns
         width = cast("int", backbone.head_hidden_size)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, len(ids)))
         self.ids: Tensor
@@ -46,18 +53,21 @@ class DrugNetwork(nn.Module):
         self.register_buffer("counts", torch.from_numpy(counts))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits."""
-        logits: Tensor = self.head(self.backbone(images))
-        return logits
+        """Return logits; of several turns, the logarithm of their mean chances."""
+        if self.training or self.turns == 1:
+            logits: Tensor = self.head(self.backbone(images))
+            return logits
+        quarters = range(0, 4, 4 // self.turns)
+        seen = [self.head(self.backbone(images.rot90(each, (2, 3)))) for each in quarters]
+        return torch.stack(seen).float().log_softmax(dim=2).logsumexp(dim=0) - math.log(len(seen))
 
-    def chances(self, logits: Tensor) -> Floats:
+    def chances(self, logits: Tensor) -> Tensor:
         """Return probabilities (b, C) over the class table; nan for drugs never trained."""
         trained = self.counts > 0
         said = logits.float().masked_fill(~trained, -torch.inf).softmax(dim=1)
         table = said.new_full((len(said), int(self.ids.max()) + 1), torch.nan)
         table[:, self.ids[trained]] = said[:, trained]
-        found: Floats = table.cpu().numpy()
-        return found
+        return table
 
 
 def build(
@@ -67,7 +77,7 @@ def build(
     reseed(seed)
     backbone, digest = build_backbone(params.backbone, weights, root)
     ensure_takes(backbone, params.input)
-    return DrugNetwork(backbone, ids, counts, params.dropout).train(), digest
+    return DrugNetwork(backbone, ids, counts, params.dropout, params.turns).train(), digest
 
 
 def load(params: ClassifierModel, weights: Path) -> DrugNetwork:
@@ -79,14 +89,10 @@ def load(params: ClassifierModel, weights: Path) -> DrugNetwork:
     return network.eval()
 
 
-def predict(
-    network: DrugNetwork, params: ClassifierModel, images: Images, batch: int, threads: int
-) -> Floats:
+def predict(network: DrugNetwork, params: ClassifierModel, images: Images, loop: Loop) -> Floats:
     """Return probabilities (n, C) over the class table of cuts (n, size, size, 3); see `cut_boxes`."""
-    settle(threads)
-    found = []
-    with torch.inference_mode():
-        for start in range(0, len(images), batch):
-            cuts = torch.from_numpy(np.ascontiguousarray(images[start : start + batch]))
-            found.append(network.chances(network(normalise(centre(cuts, params.input)))))
-    return np.concatenate(found)
+
+    def read(cuts: Tensor) -> Tensor:
+        return network.chances(network(normalise(centre(cuts, params.input))))
+
+    return answers(network, read, images, loop)
