@@ -20,10 +20,12 @@ class ClassifierModel(Section):
         description="what a photograph with a single pill is cut to"
     )
     padding: float = Field(ge=0, le=1, description="around a box, share of its sides, each side")
-    zoom: float = Field(ge=0, le=1, description="1: a box fills its cut; 0: the photograph's scale")
+    zoom: float = Field(
+        1.0, ge=0, le=1, description="1: a box fills its cut; 0: the photograph's scale"
+    )
     size: int = Field(ge=16, le=1024, description="side of a cut, px")
     input: int = Field(ge=16, le=1024, description="side of what the network sees of it, px")
-    turns: Literal[1, 2, 4] = Field(description="of a cut, whose chances are averaged")
+    turns: Literal[1, 2, 4] = Field(1, description="of a cut, whose chances are averaged")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -45,7 +47,7 @@ class ClassifierTrain(Train):
     jitter: list[float] = Field(
         min_length=4, max_length=4, description="brightness, contrast, saturation, hue"
     )
-    cast: float = Field(ge=0, lt=1, description="of each colour's light, share to either side")
+    cast: float = Field(0.0, ge=0, lt=1, description="of each colour's light, share to either side")
     randaugment: int = Field(ge=0, le=8, description="operations an image; 0: none")
     magnitude: int = Field(ge=0, le=30, description="of RandAugment")
     autoaugment: bool = Field(description="the policy for ImageNet, in RandAugment's place")
