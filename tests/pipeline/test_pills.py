@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from ruamel.yaml import YAML
 from tests.conftest import ROOT, Project
@@ -93,6 +94,13 @@ def test_both_modes_say_what_is_on_a_file(composed: Project) -> None:
         for mode in ("single", "combo")
     }
     assert {each["mode"] for each in told.values()} == {"single", "combo"}
+
+
+def test_a_pill_that_a_photograph_lacks_is_not_called_sealed(composed: Project) -> None:
+    [sample, *_] = pl.read_parquet(composed.folder / "data/pills/trainval.parquet")["sample_id"]
+    said = composed.assay("show", "pills", f"{sample}#99", fails=True)
+    assert "no such sample" in said
+    assert "sealed" not in said
 
 
 def test_a_later_stage_is_not_open(composed: Project, tmp_path: Path) -> None:

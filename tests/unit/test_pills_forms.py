@@ -70,6 +70,8 @@ def test_parquet_and_drug_metadata(ask: Asking, tmp_path: Path) -> None:
     ask("pills", "--format", "parquet", "pills.parquet")
     pills = pl.read_parquet(tmp_path / "pills.parquet")
     assert {"code", "class", "x", "cx"} <= set(pills.columns)
+    with pytest.raises(AssayError, match="stands there already"):
+        ask("pills", "--format", "parquet", "pills.parquet")
     ask("pills", "--format", "drugs")
     place = tmp_path / ".assay/export/pills/drugs/drug_metadata.json"
     told = json.loads(place.read_text())
@@ -111,7 +113,11 @@ def classified(folder: Path) -> Path:
 
 def test_folders_become_detection_labels(ask: Asking, tmp_path: Path) -> None:
     source = classified(tmp_path / "classified")
-    ask("pills", "--format", "folders", "--source", str(source), "labels")
+    whole = (source / "long" / "a.png").read_bytes()
+    (source / "long" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    said = ask("pills", "--format", "folders", "--source", str(source), "labels")
+    assert said.count("left out") == 1
+    assert "long/cut.png" in said
     place = tmp_path / "labels"
     labels = {path.name: path.read_text() for path in (place / "labels").iterdir()}
     assert labels == {

@@ -181,7 +181,6 @@ def test_nothing_found_is_said(
     ("arguments", "expected"),
     [(("--mode", "auto"), "one of single, combo"),
      (("--mode", "combo", "--conf", "0.0001"), "0.001 or more"),
-     (("--mode", "combo", "--conf", "3"), "less than 1"),
      (("--conf", "0.5"), "mode single looks for no boxes")],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(
@@ -192,6 +191,14 @@ def test_what_cannot_be_is_refused(
     done = asked(checkout, str(root / rows.columns["uri"][0]), *arguments, monkeypatch=monkeypatch)
     assert isinstance(done.exception, AssayError)
     assert expected in done.exception.render()
+
+
+def test_a_score_beyond_one_is_a_matter_of_the_command(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = asked(checkout, "a.png", "--mode", "combo", "--conf", "3", monkeypatch=monkeypatch)
+    assert done.exit_code == 2
+    assert "not in the range 0<=x<1" in done.output
 
 
 def test_names_are_those_of_the_labels(photographs: tuple[Rows, Path], tmp_path: Path) -> None:

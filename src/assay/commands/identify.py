@@ -25,7 +25,8 @@ MANY = 10  # photographs from which on a bar shows how far it is
 @click.argument("system")
 @click.argument("photographs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--mode", help="what is done with a photograph; the system's first mode by default")
-@click.option("--conf", type=float, help="score of a box from which it counts as found")
+@click.option("--conf", type=click.FloatRange(0, 1, max_open=True),
+              help="score of a box from which it counts as found")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="print one JSON document")
 def command(
     system: str, photographs: tuple[Path, ...], mode: str | None, conf: float | None, as_json: bool

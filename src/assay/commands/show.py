@@ -52,6 +52,7 @@ def find_row(data: str, sample_id: str) -> tuple[Rows, bool]:
     from assay.errors import AssayError
     from assay.manifest.layout import Layout
     from assay.manifest.parts import read_trainval
+    from assay.manifest.split import TEST
     from assay.manifest.table import read_table
 
     rows, _ = read_trainval(data)
@@ -62,7 +63,8 @@ def find_row(data: str, sample_id: str) -> tuple[Rows, bool]:
     if cut is not None:
         return cut, True
     splits, _ = read_table(Layout(data).splits, f"split@{data}")
-    if {sample_id, sample_id.rpartition(contract.CUT)[0]} & set(splits["sample_id"]):
+    sealed = set(splits.filter(split=TEST)["sample_id"])
+    if {sample_id, sample_id.rpartition(contract.CUT)[0]} & sealed:
         raise AssayError(
             f"{sample_id} of {data}", "is of the sealed test set: nobody looks at it",
             "a sample of training or validation",
@@ -118,5 +120,5 @@ def _said(value: Any) -> str:
         shape = " × ".join(map(str, found.shape))
         return f"{shape} numbers, {np.nanmin(found):.4g} to {np.nanmax(found):.4g}"
     if found.ndim:
-        return ", ".join(map(str, found.tolist())) or "none"
+        return "; ".join(map(str, found.tolist())) or "none"
     return "none" if value is None else str(value)

@@ -43,7 +43,7 @@ class Report:
     def render(self) -> str:
         """Return one line where all is well, and the findings below it where not."""
         state = f"{len(self.findings)} found" if self.findings else "ok"
-        lines = [f"{state:8}{self.check}: {self.looked}"]
+        lines = [f"{state:7} {self.check}: {self.looked}"]
         lines += [finding.render() for finding in self.findings]
         lines += [f"  hint  {hint}" for hint in self.hints]
         return "\n".join(lines)

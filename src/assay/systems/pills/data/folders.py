@@ -12,6 +12,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from assay.errors import SourceError
+from assay.manifest.images import open_image
+from assay.manifest.source import Source
 from assay.runs.files import read_json, write_json
 from assay.systems.pills.data.names import EXTENSIONS, HIDDEN
 
@@ -47,6 +49,8 @@ def folder_names(source: Path) -> list[str]:
 def folders_to_detection(source: Path, place: Path) -> Path:
     """Write images (links), a label a photograph and `data.yaml` below `place`, and return that.
 
+    A photograph that cannot be read is left out, and told.
+
     Raises:
         SourceError: the source is no classification set, or `place` holds something already.
     """
@@ -63,6 +67,10 @@ def folders_to_detection(source: Path, place: Path) -> Path:
         for path in listed:
             if path.suffix.lower() not in EXTENSIONS or path.name.startswith(HIDDEN):
                 continue
+            reason = _fault(path)
+            if reason:
+                print(f"  left out: {path}: {reason}")
+                continue
             # The class before the name: two folders may hold photographs of one file name.
             stem = f"{number:04d}_{path.stem}"
             (place / "images" / f"{stem}{path.suffix}").symlink_to(path.resolve())
@@ -74,3 +82,9 @@ def folders_to_detection(source: Path, place: Path) -> Path:
     with (place / "data.yaml").open("w", encoding="utf-8") as stream:
         YAML().dump(told, stream)
     return place / "data.yaml"
+
+
+def _fault(path: Path) -> str:
+    """Return why a photograph cannot be read, or an empty text."""
+    source, uri = Source(str(path.parent), path.parent), str(path.resolve())
+    return open_image(source, uri, source.stamp(uri), None).reason or ""

@@ -36,12 +36,12 @@ def write_form(form: str, root: Path, place: Path, source: str, rows: Reading) -
     """
     if (form == "folders") != bool(source):
         told = "needs --source <folder a class>" if form == "folders" else "takes no --source"
-        raise AssayError(f"--format {form}", told, mend="assay export --help")
+        raise AssayError(f"--format {form}", told, mend=_again(form))
     if form == "folders":
         return folders_to_detection(Path(source), place)
     table, facts = rows()
     if form == "parquet":
-        path = _named(place, "pills.parquet")
+        path = _named(root, place, "pills.parquet")
         write_parquet(table, path)
         return path
     if form == "yolo":
@@ -49,14 +49,26 @@ def write_form(form: str, root: Path, place: Path, source: str, rows: Reading) -
     index, classes = _classes(root, facts)
     if form == "yolo-drugs":
         return export_yolo(table, root, classes.codes, range(len(classes)), VALIDATES, place)
-    path = _named(place, "drug_metadata.json")
+    path = _named(root, place, "drug_metadata.json")
     drugs_of(index, classes).write(path)
     return path
 
 
-def _named(place: Path, name: str) -> Path:
-    """Return the file: `place` itself where it looks like one, else `name` in that folder."""
-    return place if place.suffix else place / name
+def _again(form: str) -> str:
+    more = "--source ../photographs ../labels" if form == "folders" else "pills-export"
+    return f"assay export pills --format {form} {more}"
+
+
+def _named(root: Path, place: Path, name: str) -> Path:
+    """Return the file: `place` itself where it looks like one, else `name` in that folder.
+
+    Raises:
+        AssayError: somebody's file stands there; below `.assay` exports are made anew.
+    """
+    path = place if place.suffix else place / name
+    if path.exists() and not path.resolve().is_relative_to(root.resolve() / ".assay"):
+        raise AssayError(str(path), "stands there already", "a new file", f"rm {path}, or another")
+    return path
 
 
 def _classes(root: Path, facts: Mapping[str, Any]) -> tuple[Index, ClassTable]:
