@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -104,6 +105,23 @@ def test_where_nothing_is_registered_nothing_is_made(finished: Project) -> None:
     assert "no MLflow store here: assay sync builds it" in said
     assert "0 findings" in said
     assert not (finished.folder / ".assay/mlflow").exists()
+
+
+def test_a_lock_of_another_machine_is_mended_by_committing_ones_own(finished: Project) -> None:
+    """Its processor gave other bytes: what HEAD locks was never here, what was made here is."""
+    lock = finished.folder / "dvc.lock"
+    mine = lock.read_text()
+    [own] = re.findall(r"path: models/\S+weights.safetensors\n\s+hash: md5\n\s+md5: (\w+)", mine)[
+        :1
+    ]
+    lock.write_text(mine.replace(own, own[::-1]))
+    finished.commit("Lock elsewhere")
+    lock.write_text(mine)
+    said = finished.assay("doctor", fails=True)
+    assert f"{own[::-1]} is gone" in said
+    assert mends(said) == ["git commit -m 'Lock what this machine made' dvc.lock"]
+    mend(finished, said)
+    assert " 0 findings" in finished.assay("doctor")
 
 
 def test_what_hands_and_kills_do_is_found_and_mended(promoted: Project) -> None:

@@ -15,6 +15,7 @@ from assay.runs.git import git
 from assay.tracking.entries import lock_entries
 
 EMPTY = "d41d8cd98f00b204e9800998ecf8427e"  # md5 of nothing: such an object may have no bytes
+RELOCK = "git commit -m 'Lock what this machine made' dvc.lock"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def check_cache(root: Path, deep: bool) -> Report:
         folder = Path(repo.cache.local.path)
         has_remote = bool(repo.config["remote"])
     bad = {path.parent.name + path.name for path in _damaged(folder, deep)}
-    needed = list(_needed(root))
+    needed, own = list(_needed(root)), _own(root)
     findings: dict[str, Finding] = {}
     for each in needed:
         for where, digest in _with_inside(folder, each):
@@ -49,6 +50,8 @@ def check_cache(root: Path, deep: bool) -> Report:
                 continue
             said = f"{digest} is {'damaged' if digest in bad else 'gone'}"
             mend = _mend(root, each, where, digest, has_remote)
+            if each.revision == "HEAD" and own.get(each.path, each.digest) != each.digest:
+                mend = RELOCK  # this machine made others, as another processor may
             mend = f"rm -f {path} && {mend}" if digest in bad else mend
             findings[digest] = Finding(
                 f"{where} of {each.revision}", said, "in the DVC cache", mend
@@ -57,6 +60,13 @@ def check_cache(root: Path, deep: bool) -> Report:
     count = len({each.digest for each in needed})
     how = "all objects digested" if deep else "not digested: --deep"
     return Report("cache", f"{count} objects of HEAD and registered versions, {how}", found)
+
+
+def _own(root: Path) -> dict[str, str]:
+    """Return path → digest as the work tree's `dvc.lock` has it, committed or not."""
+    lock = root / "dvc.lock"
+    text = lock.read_text(encoding="utf-8") if lock.exists() else ""
+    return {path: digest for entry in lock_entries(text) for path, digest in entry.outs.items()}
 
 
 def _unneeded(folder: Path, bad: set[str]) -> list[Finding]:
