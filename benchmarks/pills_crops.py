@@ -6,6 +6,8 @@ Every pill by its true box, as `recipes/pills-classifier/pushin_crops.yaml` says
 below `pills-classifier`, e.g. train.epochs=5. Folds are dealt out by source photograph: the three copies
 that the set has of most of them stay together. `--by number` takes runs of consecutive photograph numbers
 instead: neighbours were taken within seconds, of the same pills.
+Measured: mean of five folds by photograph 0.875 (goal 0.90), by number 0.884 (goal 0.85), of the last
+epochs 0.860 and 0.857; the epoch is the best on the very fold.
 """
 
 from __future__ import annotations
