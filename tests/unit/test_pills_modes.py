@@ -112,6 +112,18 @@ def test_evaluation_leaves_metrics_lines_and_pictures(
     assert set(pl.read_csv(tmp_path / "predictions.csv")["outcome"]) == {"missed"}
 
 
+def test_more_pills_than_may_be_said_stop_an_evaluation(
+    photographs: tuple[Rows, Path], checkout: Path, tmp_path: Path
+) -> None:
+    """Those beyond would count as missed, and nobody would know why."""
+    rows, models = photographs[0], models_of(checkout)
+    most = max(len(pills) for pills in rows.columns["classes"])
+    with pytest.raises(AssayError, match=f"a photograph of {most} pills"):
+        COMBO.evaluate(models, rows, rows, own(most=most - 1), tmp_path)
+    assert not list(tmp_path.iterdir())
+    COMBO.evaluate(models, rows, rows, own(most=most), tmp_path)
+
+
 def test_latency_needs_the_files(photographs: tuple[Rows, Path], checkout: Path) -> None:
     rows, root = photographs
     models = models_of(checkout)

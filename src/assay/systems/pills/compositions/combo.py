@@ -70,7 +70,18 @@ class Combo:
     def evaluate(
         self, models: Mapping[str, Model], train: Rows, valid: Rows, own: ComboParams, folder: Path
     ) -> dict[str, Any]:
-        """Score both modes on the validation rows; see `combo_scores`."""
+        """Score both modes on the validation rows; see `combo_scores`.
+
+        Raises:
+            AssayError: a photograph shows more pills than may be said of it.
+        """
+        shown = max((len(pills) for pills in valid.columns["classes"]), default=0)
+        if shown > own.use.most:
+            raise AssayError(
+                f"{self.name}.use.most {own.use.most}", f"validation has a photograph of {shown} pills",
+                f"{shown} or more", f"dvc exp run -S {self.name}.use.most={shown}"
+                f" (and {DETECTOR}.model.most, where that is less)",
+            )  # fmt: skip
         from assay.systems.pills.compositions.combo_scores import evaluate
 
         return evaluate(self.headline, models, train, valid, own, folder)
