@@ -49,9 +49,8 @@ def check_cache(root: Path, deep: bool) -> Report:
             if digest in findings or (digest not in bad and path.exists()):
                 continue
             said = f"{digest} is {'damaged' if digest in bad else 'gone'}"
-            mend = _mend(root, each, where, digest, has_remote)
-            if each.revision == "HEAD" and own.get(each.path, each.digest) != each.digest:
-                mend = RELOCK  # this machine made others, as another processor may
+            is_other = each.revision == "HEAD" and own.get(each.path, each.digest) != each.digest
+            mend = _mend(root, each, where, digest, has_remote, is_other)
             mend = f"rm -f {path} && {mend}" if digest in bad else mend
             findings[digest] = Finding(
                 f"{where} of {each.revision}", said, "in the DVC cache", mend
@@ -120,10 +119,17 @@ def _damaged(folder: Path, deep: bool) -> Iterator[Path]:
             yield path
 
 
-def _mend(root: Path, needed: Needed, where: str, digest: str, has_remote: bool) -> str:
-    """Return what brings an object back: the remote, the work tree's own file, or making it anew."""
+def _mend(
+    root: Path, needed: Needed, where: str, digest: str, has_remote: bool, is_other: bool
+) -> str:
+    """Return what brings an object back: the remote, the work tree's own file, or making it anew.
+
+    `is_other`: this machine made another of it, as another processor may; then its own lock counts.
+    """
     if has_remote:
         return "dvc fetch --all-commits"
+    if is_other:
+        return RELOCK
     here = root / where
     if not needed.stage:
         return f"assay import, again; or copy .dvc/cache from where {needed.path} is"
