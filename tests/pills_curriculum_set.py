@@ -14,20 +14,21 @@ from ruamel.yaml import YAML
 from assay.__main__ import cli
 from assay.learning.scoring import score
 from assay.manifest.table import write_table
-from assay.runs.files import file_digest, write_json
+from assay.runs.files import file_digest, read_json, write_json
 from assay.runs.journal import Journal, spool_path
 from assay.sections import Evaluate
 from assay.systems.pills.curriculum.judging import BOTH, STEPS
-from assay.systems.pills.curriculum.lock import Lock
 from assay.systems.pills.data.curriculum import STAGES
 from assay.systems.pills.tasks.classifier import Classifier
 
+TOGETHER = "models/pills-combo/run.json"
 WEIGHTS = "models/pills-classifier/weights.safetensors"
 METRICS = "reports/pills-classifier/metrics.json"
 OUTS = {
     "ingest": ["data/pills/manifest.parquet"], "split": ["data/pills/trainval.parquet"],
     "train@pills-classifier": [WEIGHTS], "evaluate@pills-classifier": [METRICS],
     "train@pills-detector": ["models/pills-detector/weights.safetensors"],
+    "compose@pills-combo": [TOGETHER],
 }  # fmt: skip
 
 
@@ -66,6 +67,7 @@ class Checkout:
             path = self.root / "models" / f"pills-{name}" / "weights.safetensors"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"weights of {name}, stage {stage}, {top1}")
+        write_json(self.root / TOGETHER, {"stage": BOTH[-1], "key": f"{stage} {top1}"})
         self.lock(stage)
 
     def lock(self, stage: Any) -> None:
@@ -85,7 +87,7 @@ class Checkout:
 
     def timed(self, **p95: float) -> None:
         """Journal latencies as the composition does."""
-        key = Lock(self.root).key(BOTH[-1])
+        key = read_json(self.root / TOGETHER)["key"]
         times = {mode: {"median": 9.0, "p95": ms, "photographs": 40} for mode, ms in p95.items()}
         journal = Journal(spool_path(self.root, BOTH[-1], key))
         journal.note("start")

@@ -14,9 +14,7 @@ from tests.pills_set import PILLS, ingest_params, made, read
 
 from assay.__main__ import cli
 from assay.errors import AssayError, GateError
-from assay.params import read_params
 from assay.runs.files import file_digest, read_json, write_json
-from assay.stages.launch import _load
 from assay.systems.pills.curriculum.judging import BOTH, STEPS
 from assay.systems.pills.curriculum.lock import Lock
 from assay.systems.pills.data.verdicts import PLACE, ensure_open, read_verdicts
@@ -193,18 +191,3 @@ def test_the_projects_own_lock_is_one_chain_and_its_verdicts_are_tracked() -> No
     assert {path for outs in OUTS.values() for path in outs} <= set(chain)
     ignored = subprocess.run(["git", "check-ignore", "-q", str(PLACE)], cwd=ROOT, check=False)
     assert ignored.returncode == 1
-
-
-def test_a_run_has_the_key_that_its_stage_journals_under(checkout: Checkout) -> None:
-    """By DVC itself: what it writes into its lock gives the key that a stage gets from it."""
-    content = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["compose"]["do"]
-    stage = {"foreach": {"pills-combo": {}}, "do": {"cmd": "true", "params": content["params"],
-             "deps": ["code", "file.txt"], "outs": ["out.txt"]}}  # fmt: skip
-    YAML().dump({"stages": {"compose": stage}}, checkout.root / "dvc.yaml")
-    YAML().dump(read_params(ROOT / "params.yaml"), checkout.root / "params.yaml")
-    (checkout.root / "code").mkdir()
-    for name in ("code/a.py", "file.txt", "out.txt"):
-        (checkout.root / name).write_text(name)
-    for arguments in (["init", "-q", "-f"], ["commit", "-q", "-f"]):
-        subprocess.run(["dvc", *arguments], cwd=checkout.root, check=True)
-    assert Lock(checkout.root).key(BOTH[-1]) == _load(BOTH[-1], checkout.root).key

@@ -17,7 +17,7 @@ from assay.manifest.table import read_table
 from assay.params import undotted
 from assay.runs.files import read_json
 from assay.runs.journal import read_journal, spool_path
-from assay.runs.record import WEIGHTS
+from assay.runs.record import RECORD, WEIGHTS
 from assay.runs.summary import COUNTED, remarks
 from assay.systems.pills.compositions.combo import Combo
 from assay.systems.pills.compositions.combo_sections import CLASSIFIER, DETECTOR
@@ -31,6 +31,7 @@ DATA = "pills"
 STEPS = [f"{step}@{DATA}" for step in ("ingest", "validate", "similar", "split", "leakage")]
 NAMING = [f"train@{CLASSIFIER}", f"evaluate@{CLASSIFIER}"]
 BOTH = [*NAMING, f"train@{DETECTOR}", f"compose@{Combo.name}"]
+TOGETHER = f"models/{Combo.name}/{RECORD}"
 METRICS = f"reports/{CLASSIFIER}/metrics.json"
 
 
@@ -45,6 +46,7 @@ def judged(root: Path) -> tuple[Entry, list[Check]]:
     tasks = [CLASSIFIER] if goal.latency_ms is None else [CLASSIFIER, DETECTOR]
     chain = STEPS + (NAMING if goal.latency_ms is None else BOTH)
     files = [str(Layout(DATA).manifest), str(Layout(DATA).trainval), METRICS]
+    files += [TOGETHER] if goal.latency_ms is not None else []
     made = lock.made(chain, files + [_weights(task) for task in tasks])
     commit = lock.commit()
     facts, checks = fullness(root, lock, goal)
@@ -52,7 +54,7 @@ def judged(root: Path) -> tuple[Entry, list[Check]]:
     checks.append(accuracy(scores, facts, goal))
     times: Mapping[str, Any] = {}
     if goal.latency_ms is not None:
-        times = latencies(root, lock)
+        times = latencies(root)
         checks.append(latency(times, goal.latency_ms))
     entry = Entry(
         stage=stage, passed=all(check.passed for check in checks),
@@ -130,11 +132,11 @@ def accuracy(scores: Mapping[str, Any], facts: Mapping[str, Any], goal: Goal) ->
     )
 
 
-def latencies(root: Path, lock: Lock) -> Mapping[str, Any]:
+def latencies(root: Path) -> Mapping[str, Any]:
     """Return what the newest run of the composition with these very inputs noted; empty where none."""
-    stage = BOTH[-1]
+    record = read_json(root / TOGETHER)
     notes = [
-        event for event in read_journal(spool_path(root, stage, lock.key(stage)))
+        event for event in read_journal(spool_path(root, record["stage"], record["key"]))
         if event["event"] == "latency"
     ]  # fmt: skip
     return notes[-1] if notes else {}

@@ -16,7 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from assay.errors import AssayError
 from assay.params import PARAMS_FILE
-from assay.runs.files import content_digest, file_digest
+from assay.runs.files import file_digest
 from assay.runs.git import git
 
 LOCK = "dvc.lock"
@@ -101,10 +101,6 @@ class Lock:
                 name, f"stale: not what {LOCK} holds", "the file as its stage left it",
                 f"dvc checkout {name}, or {mend}",
             )  # fmt: skip
-
-    def key(self, stage: str) -> str:
-        """Return the key of the stage's run, by which its journal is called; see `launch`."""
-        return content_digest({"declared": self.declared(stage), "inputs": self.deps(stage)})
 
 
 def _digests(listed: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
