@@ -18,6 +18,7 @@ from pydantic import Field
 from assay import contract
 from assay.contract import Score
 from assay.errors import AssayError
+from assay.lookup import listed, own
 from assay.params import Section, declared_part
 from assay.runs.files import read_json
 from assay.runs.record import RECORD, WEIGHTS
@@ -124,16 +125,16 @@ class Composition(Protocol):
 
 def compositions() -> dict[str, Composition]:
     """Return every composition by name."""
-    return contract.listed("compositions", "COMPOSITIONS")
+    return listed("compositions", "COMPOSITIONS")
 
 
 def find_composition(name: str) -> Composition:
-    """Return a composition by its own name, or by that of its data."""
-    known = compositions()
-    for each in known.values():
+    """Return a composition by its own name, or by its data's; imports no other system."""
+    for each in own(name, "compositions", "COMPOSITIONS").values():
         if name in (each.name, each.data):
-            return each
-    offered = ", ".join(each.data for each in known.values())
+            found: Composition = each
+            return found
+    offered = ", ".join(each.data for each in compositions().values())
     raise AssayError(name, "nothing is composed of its tasks", f"one of {offered}")
 
 

@@ -12,15 +12,12 @@ system), `hemoglobin-conjunctiva` is a task. `ingest@<data>`, `train@<task>`, `d
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from assay.errors import AssayError
+from assay.lookup import find, listed
 from assay.params import Section
 from assay.sections import DataParams, TaskParams
 
@@ -347,13 +344,13 @@ def tasks() -> dict[str, Task]:
 
 def find_system(name: str) -> System:
     """Return the system of that name; importing no other system's folder."""
-    found: System = _find(name, name.partition(".")[0], "data", "SYSTEMS")
+    found: System = find(name, "data", "SYSTEMS")
     return found
 
 
 def find_task(name: str) -> Task:
     """Return the task of that name; importing no other system's folder."""
-    found: Task = _find(name, name.partition("-")[0], "tasks", "TASKS")
+    found: Task = find(name, "tasks", "TASKS")
     return found
 
 
@@ -374,27 +371,3 @@ def sections() -> dict[str, type[Section]]:
     found: dict[str, type[Section]] = {name: each.params for name, each in systems().items()}
     composed = listed("compositions", "COMPOSITIONS")  # see `assay.composition`
     return found | {name: each.params for name, each in (tasks() | composed).items()}
-
-
-def _find(name: str, folder: str, room: str, table: str) -> Any:
-    if folder in _folders(room):
-        found = getattr(importlib.import_module(f"assay.systems.{folder}.{room}"), table)
-        if name in found:
-            return found[name]
-    known = ", ".join(sorted(listed(room, table)))
-    raise AssayError(name, f"no such {table.lower()[:-1]}", f"one of {known}")
-
-
-def listed(room: str, table: str) -> dict[str, Any]:
-    """Return what the systems' rooms of that name hold in `table`, all of it, by name."""
-    found: dict[str, Any] = {}
-    for folder in _folders(room):
-        found |= getattr(importlib.import_module(f"assay.systems.{folder}.{room}"), table)
-    return found
-
-
-def _folders(room: str) -> list[str]:
-    """List the systems with such a room; by name, so that the platform depends on none of them."""
-    path = importlib.import_module("assay.systems").__path__
-    names = sorted(module.name for module in pkgutil.iter_modules(path))
-    return [name for name in names if importlib.util.find_spec(f"assay.systems.{name}.{room}")]

@@ -1,4 +1,4 @@
-"""Typed parameters: `params.yaml` is checked whole, a stage is handed only what it declared.
+"""Typed parameters: each section of `params.yaml` has a model; a stage is handed only what it declared.
 
 A section is a frozen pydantic model whose fields carry their range and meaning.
 DVC refuses an unknown `-S` key itself; what it cannot know (types, ranges, combinations, a typo made
@@ -31,9 +31,9 @@ class Section(BaseModel):
 
 
 def read_params(path: Path = Path(PARAMS_FILE)) -> dict[str, Any]:
-    """Read the file as DVC does (YAML 1.2: a hand-written `1e-4` is a number)."""
+    """Read the file with DVC's own loader (YAML 1.2: a hand-written `1e-4` is a number, `off` a text)."""
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise AssayError(str(path), "no such file", mend=f"git checkout -- {path}") from None
     except YAMLError as fault:
@@ -48,7 +48,16 @@ def read_params(path: Path = Path(PARAMS_FILE)) -> dict[str, Any]:
 
 def check_params(content: Mapping[str, Any], sections: Mapping[str, type[Section]]) -> None:
     """Check every section (dotted name → model) and raise one `ParamsError` with all faults."""
-    faults = _unknown_sections(content, sections)
+    faults = _unknown_sections(content, sections) + faults_of(content, sections)
+    if faults:
+        raise ParamsError(faults)
+
+
+def faults_of(
+    content: Mapping[str, Any], sections: Mapping[str, type[Section]]
+) -> list[AssayError]:
+    """Return what is wrong with these sections, whatever else the file holds."""
+    faults = []
     for name, model in sections.items():
         section = _descend(content, name.split("."))
         if section is None:
@@ -56,8 +65,7 @@ def check_params(content: Mapping[str, Any], sections: Mapping[str, type[Section
             faults.append(_missing(name, known))
             continue
         faults += section_faults(name, section, model)
-    if faults:
-        raise ParamsError(faults)
+    return faults
 
 
 def typed(declared: Mapping[str, Any], path: str, model: type[S]) -> S:

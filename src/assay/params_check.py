@@ -11,6 +11,7 @@ from typing import Any
 from assay import contract
 from assay.errors import AssayError, ParamsError
 from assay.params import PARAMS_FILE, STUDIES, check_params, read_params, section_faults, typed
+from assay.section_check import disagreements
 from assay.sections import Study
 
 CORNERS = 256  # of a study's space, that are checked in combination: about 20 ms
@@ -33,14 +34,7 @@ def check_content(content: Mapping[str, Any]) -> None:
         ParamsError: with every fault, not the first.
     """
     check_params(content, contract.sections())
-    faults = []
-    for task in contract.tasks().values():
-        data = contract.find_system(task.data)
-        reason = task.agrees(
-            typed(content, task.name, task.params), typed(content, data.name, data.params)
-        )
-        if reason:
-            faults.append(AssayError(f"{PARAMS_FILE} · {task.name}", reason, "values that agree"))
+    faults = [fault for task in contract.tasks().values() for fault in disagreements(content, task)]
     if faults:
         raise ParamsError(faults)
     faults = [fault for task, studies in _studies(content) for fault in _of(content, task, studies)]

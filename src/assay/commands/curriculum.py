@@ -57,10 +57,10 @@ def command(data: str, judge: bool, stage: int | None, reason: str) -> None:
 
 
 def _of(data: str) -> Curriculum:
-    from assay import contract
     from assay.errors import AssayError
+    from assay.lookup import listed
 
-    known: dict[str, Curriculum] = contract.listed("curriculum", "CURRICULA")
+    known: dict[str, Curriculum] = listed("curriculum", "CURRICULA")
     if data not in known:
         raise AssayError(data, "has no curriculum", f"one of {', '.join(sorted(known)) or 'none'}")
     return known[data]

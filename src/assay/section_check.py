@@ -1,0 +1,50 @@
+"""What a stage checks of `params.yaml` before it works: its own section, and that of its data.
+
+The others' are not its concern: another system's broken code or parameter stops that system's stages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from assay import contract
+from assay.errors import AssayError, ParamsError
+from assay.lookup import own
+from assay.params import PARAMS_FILE, Section, faults_of, typed
+
+
+def check_own(content: Mapping[str, Any], name: str) -> None:
+    """Check what `params.yaml` holds for a data set, a task or a composition, and no other system.
+
+    Raises:
+        ParamsError: with every fault, not the first.
+        AssayError: there is no such thing, or its system's code cannot be imported.
+    """
+    task: contract.Task | None = own(name, "tasks", "TASKS").get(name) if "-" in name else None
+    faults = faults_of(content, _models(name, task))
+    if task and not faults:
+        faults = disagreements(content, task)
+    if faults:
+        raise ParamsError(faults)
+
+
+def disagreements(content: Mapping[str, Any], task: contract.Task) -> list[AssayError]:
+    """Return why a task's section does not go with its data's: one fault, or none."""
+    data = contract.find_system(task.data)
+    reason = task.agrees(
+        typed(content, task.name, task.params), typed(content, data.name, data.params)
+    )
+    where = f"{PARAMS_FILE} · {task.name}"
+    return [AssayError(where, reason, "values that agree")] if reason else []
+
+
+def _models(name: str, task: contract.Task | None) -> dict[str, type[Section]]:
+    """Return the models of the sections that count for `name`."""
+    if task:
+        return {name: task.params, task.data: contract.find_system(task.data).params}
+    if "-" not in name:
+        return {name: contract.find_system(name).params}
+    composed = own(name, "compositions", "COMPOSITIONS")
+    found = composed[name] if name in composed else contract.find_task(name)
+    return {name: found.params}
