@@ -15,7 +15,7 @@ from tests.ingest import indexed
 
 from assay.contract import find_system
 from assay.errors import SourceError
-from assay.manifest.source import Source, Stamp, UnreadableError
+from assay.manifest.source import ReadError, Source, Stamp
 from assay.systems.hemoglobin.data.sections import Phantom
 
 SYSTEM = find_system("hemoglobin.conjunctiva")
@@ -83,7 +83,7 @@ def test_a_web_server_is_a_source_and_what_was_fetched_stays(
     server.shutdown()
     server.server_close()
     assert source.read(uri, stamp) == (folder / "folder1/0001_1.png").read_bytes()
-    with pytest.raises(UnreadableError, match="cannot be read"):
+    with pytest.raises(ReadError, match="cannot be read"):
         Source(base, folder).read(uri, stamp)  # another machine, as it were
     with pytest.raises(SourceError, match="cannot be read"):
         SYSTEM.read(Source(base, folder))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from assay.errors import MachineError
-from assay.manifest.source import Source, Stamp, UnreadableError
+from assay.manifest.source import ReadError, Source, Stamp
 
 # What is turned into RGB without loss of meaning; 16-bit, float and CMYK pictures are not.
 READABLE_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")
@@ -61,7 +61,7 @@ def open_image(
         return Opened(reason="zero bytes")
     try:
         content = source.read(uri, stamp)
-    except UnreadableError as reason:
+    except ReadError as reason:
         return Opened(reason=str(reason))
     if stamp.bytes > 0 and (len(content) != stamp.bytes or _moved_on(source, uri, stamp)):
         return Opened(reason="changed while it was read")

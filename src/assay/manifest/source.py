@@ -22,7 +22,7 @@ VERSIONS = ("ETag", "CRC", "LastModified", "Last-Modified", "mtime", "date_time"
 CONNECT_S, ANSWER_S = 10, 60
 
 
-class UnreadableError(Exception):
+class ReadError(Exception):
     """A file that cannot be read; its text is the reason that the manifest keeps."""
 
 
@@ -84,7 +84,7 @@ class Source:
         """Return a file's content; with its stamp, a file fetched before is not fetched again.
 
         Raises:
-            UnreadableError: with the reason, in words.
+            ReadError: with the reason, in words.
         """
         kept = self._kept(uri, stamp)
         if kept is not None and kept.exists():
@@ -103,7 +103,7 @@ class Source:
         uri = self.uri(name)
         try:
             return self.read(uri)
-        except UnreadableError as reason:
+        except ReadError as reason:
             if str(reason) == ABSENT:
                 return None
             raise SourceError(uri, str(reason), "a file that can be read") from None
@@ -119,7 +119,7 @@ class Source:
             return None
         try:
             start, found = self._ask(place, lambda files, path: (path, files.find(path)))
-        except UnreadableError as reason:
+        except ReadError as reason:
             raise SourceError(self.base, str(reason), "a folder or an archive") from None
         start = start.strip("/")
         return sorted(name.strip("/").removeprefix(start).lstrip("/") for name in found)
@@ -131,7 +131,7 @@ class Source:
                 found = self._local(uri).stat()
                 return Stamp(found.st_size, str(found.st_mtime_ns))
             return _stamp(self._ask(uri, lambda files, path: files.info(path)))
-        except (OSError, UnreadableError):
+        except (OSError, ReadError):
             return Stamp()
 
     def stamps(self, uris: Sequence[str]) -> list[Stamp]:
@@ -166,16 +166,16 @@ class Source:
         try:
             return question(*self._place(uri))
         except (FileNotFoundError, KeyError):  # a KeyError: not in the archive
-            raise UnreadableError(ABSENT) from None
+            raise ReadError(ABSENT) from None
         except ImportError as fault:
             raise SourceError(
                 uri, f"needs a package: {fault}", mend="uv pip install s3fs (or what it names)"
             ) from None
         except IsADirectoryError:
-            raise UnreadableError("a folder, not a file") from None
+            raise ReadError("a folder, not a file") from None
         except Exception as fault:  # noqa: BLE001 - every store raises its own
             said = str(fault).strip().partition("\n")[0] or type(fault).__name__
-            raise UnreadableError(f"cannot be read: {said}") from None
+            raise ReadError(f"cannot be read: {said}") from None
 
     def _place(self, uri: str) -> tuple[Any, str]:
         import fsspec

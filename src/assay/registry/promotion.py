@@ -17,8 +17,6 @@ from assay.registry.versions import PROMOTION, ROLLBACK, Version, standing
 from assay.runs.lock import held
 from assay.tracking.sync import sync
 
-LOCK = ".assay/locks/promote.lock"  # of all tasks: they may share a test set and its budget
-
 
 @dataclass(frozen=True)
 class Promoted:

@@ -21,7 +21,7 @@ import polars as pl
 from assay.contract import Check, Listing, Range, Rule
 from assay.errors import SourceError
 from assay.manifest.index import BROKEN, OK
-from assay.manifest.source import Source, UnreadableError
+from assay.manifest.source import ReadError, Source
 from assay.sections import Ingest
 from assay.systems.pills.data import mask_checks
 from assay.systems.pills.data.mask import fault_of, letterboxed, read_mask, to_png
@@ -152,7 +152,7 @@ def _judged(source: Source, name: str, classes: int) -> tuple[bytes, float | Non
     """Return a mask's bytes, which share of it is covered, and what is wrong with it."""
     try:
         content = source.read(source.uri(name))
-    except UnreadableError as reason:
+    except ReadError as reason:
         return b"", None, f"mask: {reason}"
     found = read_mask(content)
     if isinstance(found, str):
