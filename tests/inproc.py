@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import logging
 import os
-import runpy
 import shlex
+import subprocess
 import sys
 import tempfile
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 from unittest import mock
 
@@ -30,7 +32,7 @@ STAGE = ["exec", "env", "PYTHONPATH=src", "python", "-m", "assay.stages"]
 _SAID = open(1, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115
 
 
-def dvc(folder: Path, arguments: list[str], env: Mapping[str, str]) -> tuple[int, str]:
+def dvc(folder: Path, arguments: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
     """Run a DVC command in a folder; return its status and what it printed."""
     import dvc.stage.run as starter
     from dvc.cli import main
@@ -40,17 +42,17 @@ def dvc(folder: Path, arguments: list[str], env: Mapping[str, str]) -> tuple[int
             if isinstance(handler, logging.StreamHandler):
                 handler.setStream(_SAID)
         with mock.patch.object(starter, "_run", _started_by_dvc(starter._run)):
-            return int(main(arguments))
+            return int(main(list(arguments)))
 
     return _said(folder, env, go)
 
 
-def verb(folder: Path, arguments: list[str], env: Mapping[str, str]) -> tuple[int, str]:
+def verb(folder: Path, arguments: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
     """Run `assay` in a folder; return its status and what it printed."""
     from assay.__main__ import main
 
     def go() -> int:
-        with mock.patch.object(sys, "argv", ["assay", *arguments]):
+        with mock.patch.object(sys, "argv", ["assay", *arguments]), _dvc_in_verbs():
             try:
                 main()
             except SystemExit as end:
@@ -131,6 +133,36 @@ def forget_stores() -> None:
     utils._tracking_store_registry._get_store_with_resolved_uri.cache_clear()
     models()._get_store_with_resolved_uri.cache_clear()
     utils._artifact_repos_cache.clear()
+
+
+@contextlib.contextmanager
+def _dvc_in_verbs() -> Iterator[None]:
+    """Where a verb would start `dvc`, run it here."""
+    from assay.commands import recipe, sweep
+
+    other = SimpleNamespace(**{**vars(subprocess), "Popen": Ended, "run": Ended})
+    with (
+        mock.patch.object(recipe, "subprocess", other),
+        mock.patch.object(sweep, "subprocess", other),
+    ):
+        yield
+
+
+class Ended:
+    """A `dvc` that was run here, to its end, as `Popen` and `run` give it."""
+
+    def __init__(self, command: list[str], *, cwd: Path, stdout: int | None = None, **_: Any) -> None:
+        assert command[0] == "dvc", command
+        self.returncode, said = dvc(cwd, command[1:], dict(os.environ))
+        self.stdout = io.StringIO(said)
+        if stdout is None:
+            print(said, end="")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 # --- what DVC starts
