@@ -29,7 +29,7 @@ from assay.errors import AssayError
 
 STAGE = ["exec", "env", "PYTHONPATH=src", "python", "-m", "assay.stages"]
 # One object for ever, since handlers of log messages keep the stream that they first saw.
-_SAID = open(1, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115
+_SAID = open(1, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def dvc(folder: Path, arguments: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
@@ -151,7 +151,9 @@ def _dvc_in_verbs() -> Iterator[None]:
 class Ended:
     """A `dvc` that was run here, to its end, as `Popen` and `run` give it."""
 
-    def __init__(self, command: list[str], *, cwd: Path, stdout: int | None = None, **_: Any) -> None:
+    def __init__(
+        self, command: list[str], *, cwd: Path, stdout: int | None = None, **_: Any
+    ) -> None:
         assert command[0] == "dvc", command
         self.returncode, said = dvc(cwd, command[1:], dict(os.environ))
         self.stdout = io.StringIO(said)

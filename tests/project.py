@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +72,14 @@ class Project:
         """Run `dvc` in this process, and what it would start as well."""
         code, said = inproc.dvc(self.folder, arguments, environment(**more))
         assert (code != 0) == fails, f"dvc {arguments} → {code}\n{said}"
+        return said
+
+    def typed(self, line: str) -> str:
+        """Do what a line says that a person was told to type; `assay` and `dvc` in this process."""
+        here, said = {"assay": self.assay, "dvc": self.dvc}, ""
+        for command in line.split(" && "):
+            word, *arguments = shlex.split(command)
+            said += here[word](*arguments) if word in here else self.run("sh", "-c", command)
         return said
 
     def start(self, *command: str, log: Path) -> subprocess.Popen[bytes]:

@@ -176,7 +176,9 @@ def lived_in() -> Path:
         for name, change in changes.items():
             project.dvc("exp", "run", "--temp", "-n", name, "-S", change, f"evaluate@{TASK}")
         project.dvc("exp", "apply", "chosen")
-        project.run("git", "reset", "-q", "--soft", "HEAD~1")  # v1's commit is on no branch any more
+        project.run(
+            "git", "reset", "-q", "--soft", "HEAD~1"
+        )  # v1's commit is on no branch any more
         project.commit("Choose")
         project.assay("candidate", TASK)
 

@@ -55,7 +55,9 @@ def moved(before: Path, after: Path, lies: Path | None = None) -> None:
             tables = base.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
             for (table,) in tables:
                 columns = base.execute(f'PRAGMA table_info("{table}")').fetchall()
-                for column in (each[1] for each in columns if "CHAR" in each[2] or "TEXT" in each[2]):
+                for column in (
+                    each[1] for each in columns if "CHAR" in each[2] or "TEXT" in each[2]
+                ):
                     base.execute(
                         f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) '
                         f'WHERE instr("{column}", ?)',
@@ -67,10 +69,12 @@ def _home() -> Path:
     """Return this state's folder, held until the process ends; those that nobody holds go."""
     if not _held:
         home = HOME / _digest()
-        while not (home / "held").exists():  # somebody may remove it before it is held
+        while not _held:
             home.mkdir(parents=True, exist_ok=True)
-            _held[:] = [(home / "held").open("a")]
-            fcntl.flock(_held[0], fcntl.LOCK_SH)
+            held = (home / "held").open("a")
+            fcntl.flock(held, fcntl.LOCK_SH)
+            if os.fstat(held.fileno()).st_nlink:  # nobody removed it before it was held
+                _held.append(held)
         for other in HOME.iterdir():
             if other != home:
                 _remove(other)
@@ -98,4 +102,3 @@ def _digest() -> str:
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         known.update(f"{path.relative_to(ROOT)} {content}\n".encode())
     return known.hexdigest()[:16]
-

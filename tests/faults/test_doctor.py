@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests import inproc
 from tests.conftest import TASK, Project
 
 from assay.doctor.ledger import check_ledger
@@ -19,45 +20,18 @@ from assay.registry.ledger import REF, WITNESS, append, entries
 from assay.tracking.entries import sighted_entries
 from assay.tracking.results import join
 
-GATES = ("better", "subjects")
-
-
-@pytest.fixture(scope="module")
-def _promoted(finished_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Promote once; return where the project lies, and a copy of it as it was then."""
-    base = tmp_path_factory.mktemp("promoted")
-    shutil.copytree(finished_folder, base / "project", symlinks=True)
-    project = Project(base / "project")
-    project.assay("candidate", TASK)
-    overrides = [part for gate in GATES for part in ("--override", gate, "--reason", "a test")]
-    project.assay("promote", TASK, *overrides)
-    shutil.copytree(base / "project", base / "then", symlinks=True)
-    return base / "project", base / "then"
-
-
-@pytest.fixture
-def promoted(_promoted: tuple[Path, Path]) -> Project:
-    """Return the project as it was then, in its own place: MLflow's files are known by their path."""
-    folder, then = _promoted
-    shutil.rmtree(folder)
-    shutil.copytree(then, folder, symlinks=True)
-    return Project(folder)
-
 
 def by_hand(project: Project, *calls: str) -> str:
-    """Do to the store what a person might; return what the last call gave.
+    """Do to the store what a person might; return what the last call gave."""
+    import mlflow
 
-    In a process of its own: MLflow keeps a database open that the next test puts another in place of.
-    """
     uri = f"sqlite:///{project.folder}/.assay/mlflow/mlflow.db"
+    inproc.forget_stores()
+    names = {"c": mlflow.MlflowClient(uri, uri)}
     *steps, last = calls
-    lines = [
-        "import mlflow",
-        f"c = mlflow.MlflowClient({uri!r}, {uri!r})",
-        *steps,
-        f"print({last})",
-    ]
-    return project.run("python", "-W", "ignore", "-c", "\n".join(lines)).strip()
+    for step in steps:
+        exec(step, names)
+    return str(eval(last, names))
 
 
 def mends(said: str) -> list[str]:
@@ -69,7 +43,7 @@ def mends(said: str) -> list[str]:
 
 def mend(project: Project, said: str) -> None:
     for command in mends(said):
-        project.run("sh", "-c", command, PYTHONPATH="src")
+        project.typed(command)
 
 
 def object_of(project: Project, out: str) -> Path:
@@ -195,7 +169,7 @@ def test_two_clones_that_gave_one_number(promoted: Project) -> None:
     """What another clone registered before the two shared their ledgers keeps no number twice."""
     first = promoted.run("git", "rev-parse", "HEAD").strip()
     promoted.set(**{f"{TASK}.evaluate.resamples": 150})
-    promoted.run("dvc", "repro", f"evaluate@{TASK}")
+    promoted.dvc("repro", f"evaluate@{TASK}")
     commit = promoted.commit("Draw more often")
     [other] = [
         result
@@ -211,7 +185,7 @@ def test_two_clones_that_gave_one_number(promoted: Project) -> None:
     [finding] = check_versions(promoted.folder).findings
     assert finding.subject == f"{TASK}/v1"
     assert "claimed by" in finding.found
-    promoted.run("sh", "-c", finding.mend, PYTHONPATH="src")
+    promoted.typed(finding.mend)
     assert not check_versions(promoted.folder).findings
     asked = f"c.get_model_version_by_alias({TASK!r}, 'candidate').version"
     assert by_hand(promoted, asked) == "2"
@@ -223,14 +197,14 @@ def test_two_clones_that_gave_one_number(promoted: Project) -> None:
         by_hand(promoted, fault)
         [finding] = check_registry(promoted.folder).findings
         assert finding.subject == subject
-        promoted.run("sh", "-c", finding.mend, PYTHONPATH="src")
+        promoted.typed(finding.mend)
         assert not check_registry(promoted.folder).findings
     # A candidate has no tag: without a branch, git would drop its commit in time.
     promoted.run("git", "switch", "-q", "--detach", first)
     promoted.run("git", "branch", "-q", "-f", "main", first)
     [finding] = check_versions(promoted.folder).findings
     assert "no branch or tag holds its commit" in finding.found
-    promoted.run("sh", "-c", finding.mend)
+    promoted.typed(finding.mend)
     assert not check_versions(promoted.folder).findings
 
 
@@ -248,12 +222,7 @@ def test_the_machine(finished: Project, tmp_path: Path) -> None:
     (bare / "dvc").chmod(0o755)
     nobody = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "EMAIL": ""}
     path = f"{bare}:{os.environ['PATH']}"
-    import sys
-
-    said = finished.run(
-        sys.executable, "-m", "assay", "doctor", fails=True, PYTHONPATH="src", PATH=path,
-        HF_HOME=str(tmp_path), **nobody,
-    )  # fmt: skip
+    said = finished.assay("doctor", fails=True, PATH=path, HF_HOME=str(tmp_path), **nobody)
     assert f"FOUND {TASK}.train.threads: 4096" in said
     assert "FOUND git identity: nobody" in said
     assert "timm 1." in said
@@ -316,7 +285,7 @@ def test_the_branch_is_put_back(bare: Project, fault: str) -> None:
         expected = "a commit by hand, 'Tidy up' by Test"
     assert expected in "".join(each.found for each in check_ledger(bare.folder, False).findings)
     [command] = {each.mend for each in check_ledger(bare.folder, False).findings}
-    bare.run("sh", "-c", command, PYTHONPATH=str(Path(__file__).parents[2] / "src"))
+    bare.typed(command)
     report = check_ledger(bare.folder, False)
     assert not report.findings
     assert bare.run("git", "rev-parse", REF) == before
@@ -329,7 +298,7 @@ def test_what_only_the_branch_holds_survives_the_mend(bare: Project) -> None:
     other = other.replace('"time": ', '"time": 9')
     forged(bare, other, f"{REF}~2")
     [finding] = check_ledger(bare.folder, False).findings
-    bare.run("sh", "-c", finding.mend, PYTHONPATH=str(Path(__file__).parents[2] / "src"))
+    bare.typed(finding.mend)
     assert not check_ledger(bare.folder, False).findings
     assert sorted(numbers(bare)) == [1, 2, 3, 4]
 
@@ -340,7 +309,7 @@ def test_an_entry_without_its_facts(bare: Project) -> None:
     [finding] = check_ledger(bare.folder, False).findings
     assert "a candidate by Test" in finding.found
     assert "without version, result, weights, record, commit" in finding.found
-    bare.run("sh", "-c", finding.mend)
+    bare.typed(finding.mend)
     assert bare.run("git", "rev-parse", REF) == before
     assert bare.run("git", "rev-parse", WITNESS) == before
 
@@ -350,8 +319,7 @@ def test_the_remote(bare: Project, tmp_path: Path) -> None:
         [finding] = check_ledger(bare.folder, ask_remote).findings
         assert expected in finding.found
         assert finding.mend == "assay ledger --share origin"
-        source = str(Path(__file__).parents[2] / "src")
-        bare.run("sh", "-c", finding.mend, PYTHONPATH=source)
+        bare.typed(finding.mend)
         assert not check_ledger(bare.folder, ask_remote).findings
 
     hub, twin = tmp_path / "hub", Project(tmp_path / "twin")

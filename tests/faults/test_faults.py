@@ -6,12 +6,15 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import polars as pl
-from tests.conftest import DATA, TASK, Project
+import pytest
+from tests.conftest import DATA, ROOT, TASK, Project
+
+from assay.errors import MachineError
+from assay.stages import guard
 
 EPOCHS = f"{TASK}.train.epochs"
 
@@ -37,6 +40,7 @@ def wait_for(condition: object, what: str, seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.kill
 def test_killed_anywhere_the_same_command_gives_the_same_bytes(
     finished: Project, tmp_path: Path
 ) -> None:
@@ -65,56 +69,26 @@ def test_killed_anywhere_the_same_command_gives_the_same_bytes(
     assert not list((finished.folder / ".assay/resume").glob("*"))
 
 
-def test_two_at_once_give_what_one_gives(finished: Project, tmp_path: Path) -> None:
-    """Two experiments in folders of their own, one of them the other's equal."""
-    logs = [tmp_path / f"{name}.log" for name in ("a", "b")]
-    command = ("dvc", "exp", "run", "--temp", "-S", f"{EPOCHS}=2", "-n")
-    both = [
-        finished.start(*command, name, log=log) for name, log in zip(("a", "b"), logs, strict=True)
-    ]
-    codes = [process.wait(timeout=300) for process in both]
-    assert codes == [0, 0], "\n".join(log.read_text() for log in logs)
-    records = {
-        name: finished.run("git", "show", f"{commit}:dvc.lock")
-        for commit, name in (
-            line.split() for line in finished.run(
-                "git", "for-each-ref", "--format=%(objectname) %(refname:lstrip=4)", "refs/exps"
-            ).splitlines() if len(line.split()) == 2
-        )
-    }  # fmt: skip
-    assert records["a"] == records["b"]
-    assert "run(s) added" in finished.assay("sync")
-
-
-def test_a_misspelt_key_stops_before_anything_runs(finished: Project) -> None:
-    said = finished.run("dvc", "exp", "run", "-S", f"{TASK}.train.epoch=2", fails=True)
-    assert "Key 'epoch' is not in struct" in said
-    assert "Running stage" not in said
-
-
 def test_a_wrong_type_stops_the_first_stage_and_names_the_path(finished: Project) -> None:
-    said = finished.run("dvc", "exp", "run", "-S", f"{EPOCHS}=many", fails=True)
+    said = finished.dvc("exp", "run", "-S", f"{EPOCHS}=many", fails=True)
     assert f"params.yaml · {EPOCHS}: found 'many'" in said
     assert "Traceback" not in said
     assert "gate preflight" not in said
 
 
 def test_an_absent_source_is_told(finished: Project) -> None:
-    said = finished.run("dvc", "exp", "run", "-S", f"{DATA}.source=/no/such/folder", fails=True)
+    said = finished.dvc("exp", "run", "-S", f"{DATA}.source=/no/such/folder", fails=True)
     assert "error: /no/such/folder: no such folder" in said
     assert "Traceback" not in said
 
 
 def test_weights_that_are_not_to_be_had_are_told_at_once(finished: Project) -> None:
-    said = finished.run(
-        "dvc", "exp", "run", "-S", f"{TASK}.model.weights=weights/none.pth", fails=True
-    )
+    said = finished.dvc("exp", "run", "-S", f"{TASK}.model.weights=weights/none.pth", fails=True)
     assert "weights of test_resnet: no such file" in said
     assert "gate preflight" not in said
     finished.run("git", "checkout", "-q", ".")
     # A hub that nobody answers at, whatever network the machine has.
-    said = finished.run(
-        "dvc", "exp", "run", "-S", f"{TASK}.model.weights=pretrained", fails=True,
+    said = finished.dvc("exp", "run", "-S", f"{TASK}.model.weights=pretrained", fails=True,
         HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(finished.folder / ".assay" / "hub"),
     )  # fmt: skip
     assert "pretrained weights are not on this machine and the hub cannot be reached" in said
@@ -143,7 +117,7 @@ def test_bad_rows_are_counted_listed_and_lose_nothing(finished: Project, tmp_pat
     (folder / "folder2/0003_1.png").write_bytes(b"")
     image = folder / "folder2/0004_1.png"
     image.write_bytes(image.read_bytes()[:700])
-    said = finished.run("dvc", "exp", "run", "-S", f"{DATA}.source={folder}", fails=True)
+    said = finished.dvc("exp", "run", "-S", f"{DATA}.source={folder}", fails=True)
     assert "40 rows, 36 readable" in said
     assert "conj_folder2.csv line 2: hb_value is not a number: 'twelve'" in said
     assert "STOP  broken: 4 of" in said
@@ -161,41 +135,39 @@ def test_a_missing_column_is_told(finished: Project, tmp_path: Path) -> None:
     folder = a_set(tmp_path / "set", 3)
     table = folder / "conj_folder2.csv"
     table.write_text(table.read_text().replace("hb_value", "hb"))
-    said = finished.run("dvc", "exp", "run", "-S", f"{DATA}.source={folder}", fails=True)
+    said = finished.dvc("exp", "run", "-S", f"{DATA}.source={folder}", fails=True)
     assert "no column hb_value (has image_path, hb, patient_id)" in said
     assert "Traceback" not in said
 
 
 def test_a_planted_conflict_stops_and_the_printed_way_out_works(finished: Project) -> None:
     finished.set(**{f"{DATA}.phantom.conflicts": 2})
-    said = finished.run("dvc", "repro", fails=True)
+    said = finished.dvc("repro", fails=True)
     assert "4 groups of identical images (8 rows), 4 with different hb" in said
     assert f"-S {DATA}.policy.conflict=drop" in said
     finished.set(**{f"{DATA}.policy.conflict": "drop"})
-    said = finished.run("dvc", "repro", f"leakage@{DATA}")
+    said = finished.dvc("repro", f"leakage@{DATA}")
     assert "8  conflict: dropped" in said
     assert "policy drop: 8 rows" in said
 
 
-def test_a_stage_runs_only_within_dvc_and_with_its_own_code(finished: Project) -> None:
-    said = finished.run("python", "-m", "assay.stages", "train", fails=True, PYTHONPATH="src")
-    assert "a stage runs within dvc" in said
-    place = {"DVC_STAGE": f"train@{TASK}", "DVC_ROOT": str(finished.folder)}
-    elsewhere = str(Path(__file__).parents[2] / "src")
-    said = finished.run(
-        "python", "-m", "assay.stages", "train", fails=True, PYTHONPATH=elsewhere, **place
-    )
-    assert "assay is imported from" in said
-    # The interpreter below this environment: none of the locked libraries is there.
-    bare = str(Path(sys.base_prefix) / "bin" / "python3")
-    said = finished.run(bare, "-m", "assay.stages", "train", fails=True, PYTHONPATH="src", **place)
-    assert "torch none (locked: 2." in said
-    assert "Traceback" not in said
-
-
-def test_another_environment_is_told(finished: Project) -> None:
+def test_the_guard_names_what_is_wrong_and_the_way_out(
+    finished: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "die_with_parent", lambda: None)  # this process is no stage
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    with pytest.raises(MachineError, match="a stage runs within dvc"):
+        guard.guard("train")
+    monkeypatch.setenv("DVC_STAGE", f"train@{TASK}")
+    monkeypatch.chdir(ROOT)
+    guard.guard("train")
+    monkeypatch.chdir(finished.folder)
+    with pytest.raises(MachineError, match="assay is imported from"):
+        guard.guard("train")
+    monkeypatch.setattr(guard.errors, "__file__", str(finished.folder / "src/assay/errors.py"))
+    guard.guard("train")
     lock = finished.folder / "requirements.lock"
     lock.write_text(lock.read_text().replace("timm==", "timm==0."))
-    said = finished.run("dvc", "repro", fails=True)
-    assert "timm" in said
-    assert "make environment" in said
+    with pytest.raises(MachineError, match=r"timm 1\S* \(locked: 0\.1") as refused:
+        guard.guard("train")
+    assert "make environment" in refused.value.render()

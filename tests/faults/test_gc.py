@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import stories
 from tests.conftest import DATA, TASK, Project
+from tests.templates import copied
 
 from assay.registry.gc_kept import Kept
 from assay.registry.versions import find_version
@@ -26,37 +28,9 @@ NEEDED = (
 )
 
 
-@pytest.fixture(scope="module")
-def _lived_in(finished_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Make a project with a past.
-
-    v1 is promoted and no branch holds its commit. v2 is an experiment that was applied, committed and
-    registered. The experiment `other` is nobody's, and so is what was run once and never committed.
-    """
-    base = tmp_path_factory.mktemp("lived")
-    shutil.copytree(finished_folder, base / "project", symlinks=True)
-    project = Project(base / "project")
-    project.assay("candidate", TASK)
-    gates = [part for gate in ("better", "subjects") for part in ("--override", gate)]
-    project.assay("promote", TASK, *gates, "--reason", "a test", "--reason", "a test")
-    changes = {"other": f"{TASK}.evaluate.resamples=150", "chosen": f"{TASK}.train.epochs=2"}
-    for name, change in changes.items():
-        project.run("dvc", "exp", "run", "--temp", "-n", name, "-S", change, f"evaluate@{TASK}")
-    project.run("dvc", "exp", "apply", "chosen")
-    project.run("git", "reset", "-q", "--soft", "HEAD~1")  # v1's commit is on no branch any more
-    project.commit("Choose")
-    project.assay("candidate", TASK)
-    shutil.copytree(base / "project", base / "then", symlinks=True)
-    return base / "project", base / "then"
-
-
 @pytest.fixture
-def lived_in(_lived_in: tuple[Path, Path]) -> Project:
-    """Return the project as it was then, in its own place: MLflow's files are known by their path."""
-    folder, then = _lived_in
-    shutil.rmtree(folder)
-    shutil.copytree(then, folder, symlinks=True)
-    return Project(folder)
+def lived_in(tmp_path: Path) -> Project:
+    return copied(stories.lived_in(), tmp_path / "project")
 
 
 def client_of(project: Project) -> Any:
@@ -160,7 +134,7 @@ def test_it_frees_what_nothing_names_and_spares_the_rest(lived_in: Project, tmp_
     assert lived_in.run("git", "rev-parse", f"{TASK}/v1^{{commit}}").strip()
     assert "nothing to free" in lived_in.assay("gc", "--keep-days", "0")
     assert "0 findings" in lived_in.assay("doctor")
-    assert "didn't change, skipping" in lived_in.run("dvc", "repro", f"evaluate@{TASK}")
+    assert "didn't change, skipping" in lived_in.dvc("repro", f"evaluate@{TASK}")
 
     # A clone with that cache serves the champion.
     lived_in.run("git", "clone", "-q", str(folder), str(tmp_path / "clone"))
@@ -216,7 +190,7 @@ def test_nobody_who_works_is_disturbed(lived_in: Project) -> None:
 
 def test_a_cache_that_others_share_is_left_alone(lived_in: Project, tmp_path: Path) -> None:
     shutil.move(lived_in.folder / ".dvc/cache", tmp_path / "cache")
-    lived_in.run("dvc", "cache", "dir", "--local", str(tmp_path / "cache"))
+    lived_in.dvc("cache", "dir", "--local", str(tmp_path / "cache"))
     before = {path for path in (tmp_path / "cache").rglob("*") if path.is_file()}
     said = lived_in.assay("gc", "--apply", "--keep-days", "0")
     assert f"shared ({tmp_path}/cache" in said

@@ -121,7 +121,7 @@ def test_an_import_is_listed_under_dvc_and_never_promoted(
     finished.run("git", "add", "models/imported")
     finished.commit("Import")
     pointer.with_suffix("").unlink()
-    finished.run("dvc", "checkout", str(pointer))
+    finished.dvc("checkout", str(pointer))
     assert load_file(pointer.with_suffix("")).keys() == network().state_dict().keys()
 
     finished.assay("candidate", TASK, "--note", "three epochs are too few")

@@ -234,6 +234,7 @@ def test_a_branch_in_the_way_is_told_at_once(root: Path, monkeypatch: pytest.Mon
     assert notes(root) == ["two"]
 
 
+@pytest.mark.kill
 def test_killed_writers_leave_a_whole_ledger(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(os.environ.get("ASSAY_KILL_SEED", "1"))
     writers = [start(root, number, 10_000) for number in range(3)]

@@ -9,15 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import DATA, TASK, Project
-from tests.pipeline.test_promotion import (  # noqa: F401
-    SEALED,
-    copy_of,
-    door,
-    kinds,
-    looks,
-    story,
-    taken_away,
-)
+from tests.stories import SEALED, kinds, looks, taken_away
 
 from assay.errors import AssayError
 from assay.manifest.layout import Layout
@@ -29,9 +21,12 @@ from assay.registry.seal import SCORES, look
 from assay.registry.versions import standing, versions
 
 
-def test_a_look_killed_after_its_entry_is_a_used_look(door: Project, tmp_path: Path) -> None:  # noqa: F811
+@pytest.mark.kill
+def test_a_look_killed_after_its_entry_is_a_used_look(door: Project, tmp_path: Path) -> None:
     """The door is killed between the ledger's entry and the scores; the next try is another look."""
-    process = door.start("python", "-m", "assay", "promote", TASK, log=tmp_path / "log")
+    process = door.start(
+        "env", "PYTHONPATH=src", "python", "-m", "assay", "promote", TASK, log=tmp_path / "log"
+    )
     ends = time.monotonic() + 300
     tip = (door.folder / ".git" / REF).read_bytes()
     while (door.folder / ".git" / REF).read_bytes() == tip:
@@ -57,7 +52,7 @@ def test_a_look_killed_after_its_entry_is_a_used_look(door: Project, tmp_path: P
     assert len(looks(door)) == 3
 
 
-def test_beyond_the_budget_it_refuses_whoever_asks(door: Project) -> None:  # noqa: F811
+def test_beyond_the_budget_it_refuses_whoever_asks(door: Project) -> None:
     door.set(**{f"{DATA}.seal.looks": 1})
     first, _, third = versions(door.folder, TASK)
     before = entries(door.folder)
@@ -71,7 +66,7 @@ def test_beyond_the_budget_it_refuses_whoever_asks(door: Project) -> None:  # no
     assert [stored.scores] == [e.facts["scores"] for e in before if e.kind == SCORES]
 
 
-def test_a_test_set_that_is_not_here_uses_no_look(door: Project) -> None:  # noqa: F811
+def test_a_test_set_that_is_not_here_uses_no_look(door: Project) -> None:
     before = kinds(door)
     third = versions(door.folder, TASK)[2]
     for path in SEALED:
@@ -82,7 +77,7 @@ def test_a_test_set_that_is_not_here_uses_no_look(door: Project) -> None:  # noq
     assert kinds(door) == before
 
 
-def test_a_ledger_that_was_cut_back_opens_nothing(door: Project) -> None:  # noqa: F811
+def test_a_ledger_that_was_cut_back_opens_nothing(door: Project) -> None:
     """Rolling the branch back behind the look would renew the budget."""
     door.run("git", "update-ref", REF, f"{REF}~4")
     with pytest.raises(AssayError, match="the branch lost entries"):
@@ -90,12 +85,12 @@ def test_a_ledger_that_was_cut_back_opens_nothing(door: Project) -> None:  # noq
     assert len(looks(door)) == 1
 
 
-def test_other_folds_are_the_same_test_set_and_another_seed_is_not(door: Project) -> None:  # noqa: F811
+def test_other_folds_are_the_same_test_set_and_another_seed_is_not(door: Project) -> None:
     looked_at = looks(door)[0].facts["test_digest"]
     found = {}
     for key, value in (("folds", 4), ("seed", 7)):
         door.set(**{f"{DATA}.split.{key}": value})
-        door.run("dvc", "repro", "-s", f"split@{DATA}")
+        door.dvc("repro", "-s", f"split@{DATA}")
         _, facts = read_table(door.folder / Layout(DATA).trainval, f"split@{DATA}")
         found[key] = facts["test_digest"]
     assert found["folds"] == looked_at

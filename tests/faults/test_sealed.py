@@ -2,57 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from tests.conftest import DATA, TASK, Project
-from tests.pipeline.test_promotion import SEALED, door, kinds, looks, story, taken_away  # noqa: F401
+from tests.stories import SEALED, kinds, looks, taken_away
 
 from assay.manifest.layout import Layout
 from assay.manifest.table import read_table, write_table
 
 OUT_OF_REACH = (*SEALED, f"data/{DATA}/manifest.parquet", f"data/{DATA}/splits.parquet")
-# One process for all verbs: each would import the same libraries.
-VERBS = """
-import contextlib, io, json, sys
-from assay.__main__ import cli
-from assay.errors import AssayError
-said = {}
-for words in json.loads(sys.argv[1]):
-    out, end = io.StringIO(), "went"
-    with contextlib.redirect_stdout(out):
-        try:
-            cli(words, standalone_mode=False)
-        except AssayError as fault:
-            end, _ = "refused", out.write(fault.render())
-    said[" ".join(words)] = (end, out.getvalue())
-print("SAID" + json.dumps(said))
-"""
 
 
-def verbs(project: Project, *commands: str) -> dict[str, tuple[str, str]]:
-    words = json.dumps([command.split() for command in commands])
-    said = project.run("python", "-c", VERBS, words, PYTHONPATH="src")
-    found: dict[str, tuple[str, str]] = json.loads(said.rpartition("SAID")[2])
-    return found
-
-
-def test_all_but_the_promotion_goes_on_without_the_test_set(door: Project) -> None:  # noqa: F811
+def test_all_but_the_promotion_goes_on_without_the_test_set(door: Project) -> None:
     before = kinds(door)
     with taken_away(door, *OUT_OF_REACH) as away:
-        said = verbs(
-            door, "sync", "params", "results", f"results {TASK} --over train.epochs",
-            "compare first better", "catalog", "ledger", f"snapshot {DATA} phantom",
-        )  # fmt: skip
-        assert {end for end, _ in said.values()} == {"went"}, said
-        assert "test set, look 1 of 5, its stored result" in said["catalog"][1]
+        for verb in (
+            "sync", "params", "results", f"results {TASK} --over train.epochs",
+            "compare first better", "ledger", f"snapshot {DATA} phantom",
+        ):  # fmt: skip
+            door.assay(*verb.split())
+        assert "test set, look 1 of 5, its stored result" in door.assay("catalog")
         # It compares the stages with their outputs, and does not pass over absent ones.
-        end, text = verbs(door, f"candidate {TASK}")[f"candidate {TASK}"]
-        assert end == "refused"
-        assert f"split@{DATA}" in text
+        assert f"split@{DATA}" in door.assay("candidate", TASK, fails=True)
         refused = door.assay("promote", TASK, fails=True)
         assert "STOP" not in refused  # every gate has passed, none of them has looked
         assert f"data/{DATA}/test.parquet" in refused
@@ -60,14 +34,14 @@ def test_all_but_the_promotion_goes_on_without_the_test_set(door: Project) -> No
         assert "mend: dvc pull --all-commits" in refused
         assert kinds(door) == before  # and the look that could not be is none
         door.set(**{f"{TASK}.train.epochs": 2})
-        door.run("dvc", "repro", "-s", f"train@{TASK}", f"evaluate@{TASK}")
+        door.dvc("repro", "-s", f"train@{TASK}", f"evaluate@{TASK}")
         assert not [place for place in away if place.exists()]
     assert door.json(f"reports/{TASK}/metrics.json")["groups"] == 47
     assert len(looks(door)) == 1
 
 
 @pytest.fixture
-def poisoned(door: Project) -> Project:  # noqa: F811
+def poisoned(door: Project) -> Project:
     """Make every test label NaN and every test pixel white, in DVC's own words as well."""
     path = door.folder / Layout(DATA).sealed
     table, facts = read_table(path, f"split@{DATA}")
@@ -77,18 +51,17 @@ def poisoned(door: Project) -> Project:  # noqa: F811
     images = np.load(pixels)
     pixels.unlink()
     np.save(pixels, np.full_like(images, 255))
-    door.run("dvc", "commit", "-f", f"split@{DATA}")
+    door.dvc("commit", "-f", f"split@{DATA}")
     door.commit("Poison")
     return door
 
 
 def test_poisoned_test_rows_change_no_number(poisoned: Project) -> None:
     before = poisoned.bytes_of(f"models/{TASK}", f"reports/{TASK}")
-    said = poisoned.run("dvc", "repro", f"evaluate@{TASK}")
+    said = poisoned.dvc("repro", f"evaluate@{TASK}")
     assert "Running stage" not in said  # neither training nor evaluation depends on them
-    poisoned.run("dvc", "repro", "-f", "-s", f"evaluate@{TASK}")
+    poisoned.dvc("repro", "-f", "-s", f"evaluate@{TASK}")
     assert poisoned.bytes_of(f"models/{TASK}", f"reports/{TASK}") == before
-    said_again = verbs(poisoned, f"candidate {TASK}", "results")
-    assert "v3 was registered already" in said_again[f"candidate {TASK}"][1]
-    assert "nan" not in said_again["results"][1].lower()
+    assert "v3 was registered already" in poisoned.assay("candidate", TASK)
+    assert "nan" not in poisoned.assay("results").lower()
     assert Path(poisoned.folder / SEALED[0]).exists()

@@ -97,6 +97,7 @@ def held_by(worker: psutil.Process, path: str) -> psutil.Process | None:
     return worker if any(file.path == path for file in worker.open_files()) else None
 
 
+@pytest.mark.kill
 def test_a_killed_worker_then_a_killed_driver_lose_nothing(source: Path, root: Path) -> None:
     """A driver replaces its worker; workers die with their driver; the same command ends the study."""
     plan = toy_plan(root, fixed={"train.epochs": EPOCHS}, trials=5)
@@ -179,6 +180,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         subprocess.run([*control, "-m", "fast", "stop"], cwd=place, check=True, capture_output=True)
 
 
+@pytest.mark.kill
 def test_workers_share_a_postgresql(
     source: Path, root: Path, postgresql: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,42 +3,23 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import stories
 from tests.conftest import DATA, TASK, Project
+from tests.stories import CHANGED
+from tests.templates import copied
 
 from assay.registry.ledger import append
 from assay.tracking.entries import sighted_entries
 from assay.tracking.results import Result, join
 
-SEED = f"{TASK}.train.seed"
-CHANGED = "src/assay/learning/progress.py"
-
-
-@pytest.fixture(scope="module")
-def _compared(finished_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train two other seeds, and one experiment of other parameters, split and code."""
-    folder = tmp_path_factory.mktemp("compared") / "project"
-    shutil.copytree(finished_folder, folder, symlinks=True)
-    project = Project(folder)
-    for name, seed in (("seven", 7), ("eight", 8)):
-        project.run("dvc", "exp", "run", "--temp", "-n", name, "-S", f"{SEED}={seed}")
-    source = folder / CHANGED
-    source.write_text(source.read_text().replace("[EPOCH]", "[OWN]"))
-    other = ("-S", f"{TASK}.train.epochs=2", "-S", f"{DATA}.split.folds=3")
-    project.run("dvc", "exp", "run", "--temp", "-n", "other", *other)
-    project.run("git", "checkout", "-q", ".")
-    project.assay("sync")
-    return folder
-
 
 @pytest.fixture
-def compared(_compared: Path, tmp_path: Path) -> Project:
-    shutil.copytree(_compared, tmp_path / "project", symlinks=True)
-    return Project(tmp_path / "project")
+def compared(tmp_path: Path) -> Project:
+    return copied(stories.compared(), tmp_path / "project")
 
 
 def result(project: Project, experiment: str) -> Result:

@@ -33,7 +33,7 @@ def write_set(folder: Path) -> None:
 def test_copies_stop_the_run_until_policy_joins_them(fresh: Project, tmp_path: Path) -> None:
     write_set(tmp_path / "set")
     fresh.set(**{f"{DATA}.source": str(tmp_path / "set"), f"{DATA}.similar.nearest": 5})
-    said = fresh.run("dvc", "repro", f"leakage@{DATA}", fails=True)
+    said = fresh.dvc("repro", f"leakage@{DATA}", fails=True)
     assert f"{COPIES} pairs among {PEOPLE + COPIES} images" in said
     assert "STOP  similar images" in said
     verdict = fresh.json(f"reports/{DATA}/leakage.json")
@@ -41,7 +41,7 @@ def test_copies_stop_the_run_until_policy_joins_them(fresh: Project, tmp_path: P
     assert (fresh.folder / f"reports/{DATA}/leakage.html").stat().st_size > 10_000
 
     fresh.set(**{f"{DATA}.policy.similar": "group"})
-    said = fresh.run("dvc", "repro", f"leakage@{DATA}")
+    said = fresh.dvc("repro", f"leakage@{DATA}")
     assert f"{PEOPLE + COPIES} groups, {PEOPLE} after joining near-identical images" in said
     splits = pl.read_parquet(fresh.folder / f"data/{DATA}/splits.parquet")
     place = {row["sample_id"]: (row["split"], row["fold"]) for row in splits.to_dicts()}

@@ -7,47 +7,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from ruamel.yaml import YAML
-from tests.conftest import ROOT, Project
-
-DETECTOR, CLASSIFIER, COMBO = "pills-detector", "pills-classifier", "pills-combo"
-SMALL = {
-    "pills.phantom.classes": 4,
-    "pills.phantom.combinations": 2,
-    "pills.phantom.angles": 3,
-    "pills.phantom.width": 64,
-    "pills.phantom.broken": 1,
-    "pills.ingest.max_broken_share": 0.1,
-    "pills.ingest.size": 64,
-    "pills.similar.null_pairs": 40,
-    "pills.split.folds": 3,
-    f"{DETECTOR}.model.input": 64,
-    f"{DETECTOR}.train.epochs": 1,
-    f"{DETECTOR}.train.warmup": 0.0,
-    f"{CLASSIFIER}.model.size": 32,
-    f"{CLASSIFIER}.model.input": 32,
-    f"{CLASSIFIER}.train.epochs": 2,
-    f"{CLASSIFIER}.evaluate.resamples": 100,
-    f"{COMBO}.evaluate.resamples": 100,
-}
+from tests import stories
+from tests.conftest import Project
+from tests.stories import CLASSIFIER, COMBO, DETECTOR
+from tests.templates import copied
 
 
-@pytest.fixture(scope="module")
-def composed(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Run the pipeline of `pills` up to its composition."""
-    from tests.conftest import _checkout
-
-    project = _checkout(tmp_path_factory.mktemp("pills") / "project")
-    yaml = YAML()
-    content = yaml.load(ROOT / "dvc.yaml")
-    tables = content["vars"][0]
-    for table, kept in (("systems", ["pills"]), ("tasks", [DETECTOR, CLASSIFIER])):
-        tables[table] = {name: tables[table][name] for name in kept}
-    yaml.dump(content, project.folder / "dvc.yaml")
-    project.set(**SMALL)
-    project.run("dvc", "repro", f"compose@{COMBO}", f"evaluate@{CLASSIFIER}")
-    project.commit("Train")
-    return project
+@pytest.fixture
+def composed(tmp_path: Path) -> Project:
+    return copied(stories.composed(), tmp_path / "project")
 
 
 def test_the_composition_is_a_run_of_its_own(composed: Project) -> None:
@@ -79,7 +47,7 @@ def test_what_was_left_out_stands_in_every_record(composed: Project) -> None:
 
 
 def test_a_composed_checkout_runs_nothing_again(composed: Project) -> None:
-    said = composed.run("dvc", "repro", f"compose@{COMBO}", f"evaluate@{CLASSIFIER}")
+    said = composed.dvc("repro", f"compose@{COMBO}", f"evaluate@{CLASSIFIER}")
     assert "Running stage" not in said
     assert composed.run("git", "status", "--porcelain") == ""
 
@@ -103,8 +71,8 @@ def test_a_pill_that_a_photograph_lacks_is_not_called_sealed(composed: Project) 
     assert "sealed" not in said
 
 
-def test_a_later_stage_is_not_open(composed: Project, tmp_path: Path) -> None:
-    said = composed.run("dvc", "exp", "run", "--temp", "-S", "pills.ingest.stage=2",
+def test_a_later_stage_is_not_open(composed: Project) -> None:
+    said = composed.dvc("exp", "run", "--temp", "-S", "pills.ingest.stage=2",
                         "ingest@pills", fails=True)  # fmt: skip
     assert "stage 1 has no verdict" in said
     assert "assay curriculum pills --judge" in said

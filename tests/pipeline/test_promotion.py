@@ -2,118 +2,38 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
-from tests.conftest import DATA, TASK, Project
+from tests import stories
+from tests.conftest import TASK, Project
+from tests.stories import SEALED, kinds, looks, taken_away
+from tests.templates import copied
 
 from assay.errors import AssayError
 from assay.registry.case import Case, open_case
-from assay.registry.ledger import Entry, append, entries
+from assay.registry.ledger import append, entries
 from assay.registry.pinned import Pinned
 from assay.registry.promotion import promote
 from assay.registry.promotion_gates import content, served
-from assay.registry.seal import LOOK
 from assay.registry.versions import CANDIDATE, PROMOTION, standing, versions
 
-# People enough that a real gain lies beyond chance: 47 validate. Once 45 s on two cores.
-PEOPLE = {f"{DATA}.phantom.folder1": 0, f"{DATA}.phantom.folder2": 200, f"{DATA}.split.folds": 3}
-FIRST = {f"{TASK}.train.epochs": 3, f"{TASK}.train.warmup": 1}
-# Another cut of the rest, with the same test rows: compared on what both validate on.
-WORSE = {f"{TASK}.train.epochs": 1, f"{TASK}.train.warmup": 0, f"{DATA}.split.folds": 2}
-BETTER = {f"{TASK}.train.epochs": 16, f"{TASK}.train.warmup": 1, f"{DATA}.split.folds": 3}
-SEALED = (f"data/{DATA}/test.parquet", f"data/{DATA}/test.npy")
 VALIDATED = f"reports/{TASK}/predictions.csv"
 
 
-def kinds(project: Project) -> list[str]:
-    return [entry.kind for entry in entries(project.folder)]
-
-
-def looks(project: Project) -> list[Entry]:
-    return [entry for entry in entries(project.folder) if entry.kind == LOOK]
-
-
-@contextmanager
-def taken_away(project: Project, *paths: str) -> Iterator[list[Path]]:
-    """Take files out of the work tree, and what is in them out of the DVC cache; put them back."""
-    outs = Pinned(project.folder, "HEAD").outs
-    cache = project.folder / ".dvc/cache/files/md5"
-    objects = [cache / outs[path][:2] / outs[path][2:] for path in paths]
-    places = [*(project.folder / path for path in paths), *objects]
-    for place in places:
-        place.rename(f"{place}.away")
-    yield places
-    for place in places:
-        Path(f"{place}.away").rename(place)
-
-
-def train(project: Project, name: str, settings: Mapping[str, Any]) -> None:
-    project.set(**settings)
-    project.run("dvc", "repro")
-    project.commit(name)
-    project.run("git", "tag", name)
-
-
-def _tell(project: Project, shared: Path) -> None:
-    """Live through the whole story once; keep what was said, and copies of the project on the way."""
-    said = {}
-    train(project, "first", {**PEOPLE, **FIRST})
-    said["first candidate"] = project.assay("candidate", TASK)
-    said["first"] = project.assay("promote", TASK)
-    train(project, "worse", WORSE)
-    said["worse candidate"] = project.assay("candidate", TASK)
-    before = kinds(project)
-    with taken_away(project, *SEALED):  # a refusal that looked at them would stumble
-        said["worse"] = project.assay("promote", TASK, fails=True)
-    said["changed"] = str(kinds(project) != before)
-    train(project, "better", BETTER)
-    said["better candidate"] = project.assay("candidate", TASK)
-    shutil.copytree(project.folder, shared / "at-the-door", symlinks=True)
-    said["better"] = project.assay("promote", TASK)
-    said["rollback"] = project.assay("rollback", TASK, "--reason", "drifts on the new camera")
-    said["ledger"] = project.assay("ledger")
-    (shared / "said.json").write_text(json.dumps(said), encoding="utf-8")
-
-
-@pytest.fixture(scope="session")
-def story(finished_folder: Path) -> Path:
+@pytest.fixture
+def story() -> Path:
     """Return a folder with `said.json`, and the projects `at-the-door` (v3 comes next) and `told`."""
-    shared = finished_folder.parent / "story"
-    with (finished_folder.parent / "story.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (shared / "said.json").exists():
-            shutil.rmtree(shared, ignore_errors=True)
-            shutil.copytree(finished_folder, shared / "told", symlinks=True)
-            _tell(Project(shared / "told"), shared)
-    return shared
+    return stories.promotions()
 
 
 @pytest.fixture
 def said(story: Path) -> dict[str, str]:
     found: dict[str, str] = json.loads((story / "said.json").read_text(encoding="utf-8"))
     return found
-
-
-def copy_of(story: Path, name: str, folder: Path) -> Project:
-    """Copy one of the story's projects; its MLflow store holds absolute paths, and is built anew."""
-    shutil.copytree(story / name, folder, symlinks=True)
-    shutil.rmtree(folder / ".assay" / "mlflow")
-    return Project(folder)
-
-
-@pytest.fixture
-def door(story: Path, tmp_path: Path) -> Project:
-    """Return a copy of the project in which v1 is champion and v3, which is better, at the door."""
-    return copy_of(story, "at-the-door", tmp_path / "project")
 
 
 # --- the story
@@ -200,12 +120,12 @@ def test_the_champion_in_mlflow_is_the_ledgers(story: Path) -> None:
 
 def test_applied_experiments_and_checkouts_roll_nothing_back(door: Project) -> None:
     """What stands in the work tree goes back with it; the ledger does not."""
-    door.run("dvc", "exp", "save", "-n", "before")
+    door.dvc("exp", "save", "-n", "before")
     before = entries(door.folder)
     new = append(door.folder, "note", "since then", {})
     door.set(**{f"{TASK}.promote.subjects": 21})
-    door.run("dvc", "exp", "save", "-n", "after")
-    door.run("dvc", "exp", "apply", "before")
+    door.dvc("exp", "save", "-n", "after")
+    door.dvc("exp", "apply", "before")
     assert "subjects: 20" in (door.folder / "params.yaml").read_text()
     door.run("git", "stash", "-q", "-u")
     door.run("git", "checkout", "-q", "first")
@@ -241,7 +161,7 @@ def test_an_override_without_a_reason_is_no_command(story: Path) -> None:
 
 def test_a_promotion_again_uses_the_look_that_was(story: Path, tmp_path: Path) -> None:
     """After a rollback v3 comes back, through the gates, without another look; and overrides are told."""
-    project = copy_of(story, "told", tmp_path / "project")
+    project = copied(story / "told", tmp_path / "project")
     assert "was registered already; alias candidate → v3" in project.assay("candidate", TASK)
     project.set(**{f"{TASK}.promote.subjects": 1000})
     before = looks(project)

@@ -3,59 +3,27 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
+from tests import stories
 from tests.conftest import DATA, TASK, Project
+from tests.stories import STUDY
+from tests.templates import copied
 
 from assay.search.record import TRIAL, WHOLE
-from assay.tracking.sync import RESULT, STUDY
-
-NAME = "quick"
-
-
-def declare(project: Project, **more: object) -> None:
-    yaml = YAML()
-    path = project.folder / "params.yaml"
-    content = yaml.load(path)
-    content["search"][TASK] = {NAME: {
-        "objectives": {"mae": "minimize"},
-        "space": {"train.head_lr": [0.001, 0.003], "model.hidden": [[64], [16]]},
-        "fixed": {"train.epochs": 2}, "sampler": "random", "pruner": "none", "trials": 2, "seed": 3,
-        **more,
-    }}  # fmt: skip
-    yaml.dump(content, path)
-
-
-@pytest.fixture(scope="module")
-def first(finished_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Search once, with nobody at the tracker's address, and apply what was found."""
-    folder = tmp_path_factory.mktemp("searched") / "project"
-    shutil.copytree(finished_folder, folder, symlinks=True)
-    project = Project(folder)
-    declare(project)
-    project.commit("Declare a study")
-    away = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-    return folder, project.run(
-        "python",
-        "-m",
-        "assay",
-        "search",
-        TASK,
-        "--workers",
-        "2",
-        "--apply",
-        PYTHONPATH="src",
-        **away,
-    )
+from assay.tracking.sync import RESULT
+from assay.tracking.sync import STUDY as OF_STUDY
 
 
 @pytest.fixture
-def searched(first: tuple[Path, str], tmp_path: Path) -> Project:
-    shutil.copytree(first[0], tmp_path / "project", symlinks=True)
-    return Project(tmp_path / "project")
+def searched(tmp_path: Path) -> Project:
+    return copied(stories.searched() / "project", tmp_path / "project")
+
+
+@pytest.fixture
+def said() -> str:
+    return (stories.searched() / "said.txt").read_text()
 
 
 def runs(project: Project) -> dict[str, list[str]]:
@@ -67,7 +35,7 @@ def runs(project: Project) -> dict[str, list[str]]:
     listed: dict[str, list[str]] = {}
     for run in client.search_runs([found.experiment_id]):
         tags = run.data.tags
-        if STUDY in tags:
+        if OF_STUDY in tags:
             points = sum(
                 len(client.get_metric_history(run.info.run_id, name)) for name in run.data.metrics
             )
@@ -92,8 +60,7 @@ def half_built(project: Project) -> None:
     client.delete_tag(run.info.run_id, WHOLE)
 
 
-def test_a_study_ends_as_a_recipe(first: tuple[Path, str], searched: Project) -> None:
-    said = first[1]
+def test_a_study_ends_as_a_recipe(said: str, searched: Project) -> None:
     assert re.search(
         r"^\[1/2\] trial \d: mae [\d.]+ · best mae .* · \d+ s a trial, \d+ s left$",
         said,
@@ -104,16 +71,16 @@ def test_a_study_ends_as_a_recipe(first: tuple[Path, str], searched: Project) ->
     )
     assert "is away" in said  # and the study ended all the same
     assert "later: assay sync" in said
-    recipe = (searched.folder / "recipes" / TASK / f"{NAME}.yaml").read_text()
+    recipe = (searched.folder / "recipes" / TASK / f"{STUDY}.yaml").read_text()
     assert f"{TASK}.evaluate.best_of: 2\n" in recipe
-    table = (searched.folder / "recipes" / TASK / f"{NAME}.csv").read_text().splitlines()
+    table = (searched.folder / "recipes" / TASK / f"{STUDY}.csv").read_text().splitlines()
     assert len(table) == 3
     assert f"?? recipes/{TASK}/" in searched.run("git", "status", "--porcelain")
     line = said.partition("it runs:\n")[2].partition("\n")[0]
-    assert line.startswith(f"dvc exp run -n {NAME} -S ")
+    assert line.startswith(f"dvc exp run -n {STUDY} -S ")
     searched.run("git", "checkout", "params.yaml")
-    assert searched.assay("recipe", f"{TASK}/{NAME}", "--print").strip() == line
-    page = (searched.folder / f"reports/{TASK}/search-{NAME}.html").read_text()
+    assert searched.assay("recipe", f"{TASK}/{STUDY}", "--print").strip() == line
+    page = (searched.folder / f"reports/{TASK}/search-{STUDY}.html").read_text()
     assert "http" not in page  # whole in one file
     assert page.count("data:image/png") >= 2
 
@@ -138,10 +105,8 @@ def test_sync_adds_every_trial_once(searched: Project) -> None:
     assert "of somebody's own" not in searched.assay("doctor")
 
 
-def test_the_number_of_trials_travels_with_the_result(
-    first: tuple[Path, str], searched: Project
-) -> None:
-    assert "Running stage 'train@" in first[1].partition("to be committed; it runs:")[2]
+def test_the_number_of_trials_travels_with_the_result(said: str, searched: Project) -> None:
+    assert "Running stage 'train@" in said.partition("to be committed; it runs:")[2]
     assert searched.json(f"reports/{TASK}/metrics.json")["best_of"] == 2
     assert "the best of 2 is optimistic" in searched.assay("results", TASK)
     assert "best_of: 2" in searched.run("git", "diff", "params.yaml")

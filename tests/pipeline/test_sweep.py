@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -13,9 +12,13 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from tests import stories
 from tests.conftest import DATA, TASK, Project
+from tests.templates import copied
 
 from assay.commands.sweep import _name
+from assay.stages import train
+from assay.stages.launch import Stage
 
 DROPOUT, EPOCHS = "model.dropout", f"{TASK}.train.epochs"
 
@@ -40,29 +43,13 @@ def metrics_of(project: Project, experiment: str) -> Any:
     return project.json(f".dvc/cache/files/md5/{digest[:2]}/{digest[2:]}")
 
 
-@pytest.fixture(scope="module")
-def first_sweep(
-    finished_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, str]:
-    """Sweep two values, one of which no training survives."""
-    folder = tmp_path_factory.mktemp("swept") / "project"
-    shutil.copytree(finished_folder, folder, symlinks=True)
-    said = Project(folder).assay(
-        "sweep", TASK, "model.backbone", "nosuchnet", "test_vit", fails=True
-    )
-    return folder, said
-
-
 @pytest.fixture
-def swept(first_sweep: tuple[Path, str], tmp_path: Path) -> Project:
-    shutil.copytree(first_sweep[0], tmp_path / "project", symlinks=True)
-    return Project(tmp_path / "project")
+def swept(tmp_path: Path) -> Project:
+    return copied(stories.swept() / "project", tmp_path / "project")
 
 
-def test_a_value_that_fails_is_told_and_the_other_is_there(
-    first_sweep: tuple[Path, str], swept: Project
-) -> None:
-    said = first_sweep[1]
+def test_a_value_that_fails_is_told_and_the_other_is_there(swept: Project) -> None:
+    said = (stories.swept() / "said.txt").read_text()
     assert "[1/2] model.backbone=nosuchnet  failed" in said
     assert re.search(r"\[2/2\] model\.backbone=test_vit  done in \d+ s", said)
     assert "1 of 2 values failed" in said
@@ -126,18 +113,25 @@ def test_a_misspelt_key_is_refused_before_anything_runs(finished: Project) -> No
     assert not (finished.folder / ".assay/sweep").exists()
 
 
-def test_a_failing_rerun_leaves_the_experiment_of_that_name(swept: Project) -> None:
+def test_a_failing_rerun_leaves_the_experiment_of_that_name(
+    swept: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = f"refs/exps/*/*/{TASK}-backbone-test_vit"
     before = swept.run("git", "for-each-ref", name)
     stage = swept.folder / "src/assay/stages/train.py"
-    stage.write_text(
-        stage.read_text().replace("def main", "raise RuntimeError('broken')\ndef main")
-    )
+    stage.write_text(stage.read_text() + "# changed\n")
+
+    def broken(stage: Stage) -> None:
+        raise RuntimeError(stage.name)
+
+    monkeypatch.setattr(train, "main", broken)
     said = swept.assay("sweep", TASK, "model.backbone", "test_vit", fails=True)
+    assert f"RuntimeError: train@{TASK}" in said
     assert "1 of 1 values failed" in said
     assert swept.run("git", "for-each-ref", name) == before
 
 
+@pytest.mark.kill
 def test_a_killed_sweep_goes_on(swept: Project, tmp_path: Path) -> None:
     """Killed in a training: dvc and its stage die too, the same command resumes, and compares."""
     sweep = ("sweep", TASK, "model.backbone", "test_vit", "-S", f"{EPOCHS}=60")
@@ -154,7 +148,7 @@ def test_a_killed_sweep_goes_on(swept: Project, tmp_path: Path) -> None:
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    said = swept.assay(*sweep)
+    said = swept.run(*command)
     assert said.count("done in") == 1
     assert "going on from" in trained()
     assert not list((swept.folder / ".assay/resume").glob("*"))

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests import stories
 from tests.conftest import DATA, TASK, Project
+from tests.templates import copied
 
 EPOCHS = f"{TASK}.train.epochs"
 
@@ -28,28 +30,27 @@ class Store:
 
 
 @pytest.fixture
-def store(finished: Project) -> Store:
-    assert finished.assay("sync").startswith("1 run(s) added, 0 known")
-    return Store(finished)
+def store(synced: Project) -> Store:
+    return Store(synced)
 
 
-def test_a_run_shows_everything(finished: Project, store: Store) -> None:
+def test_a_run_shows_everything(synced: Project, store: Store) -> None:
     [run] = store.runs()
     assert run.info.status == "FINISHED"
     assert run.data.params["train.epochs"] == "3"
     curve = store.client.get_metric_history(run.info.run_id, "curve/valid_loss")
     assert [point.step for point in curve] == [0, 1, 2]
-    scores = finished.json(f"reports/{TASK}/metrics.json")
+    scores = synced.json(f"reports/{TASK}/metrics.json")
     assert run.data.metrics["final/mae"] == scores["mae"]["value"]
     assert run.data.metrics["final_interval/skill.low"] == scores["skill"]["low"]
     inputs = {each.dataset.name: each.dataset.digest for each in run.inputs.dataset_inputs}
-    lock = (finished.folder / "dvc.lock").read_text()
+    lock = (synced.folder / "dvc.lock").read_text()
     assert set(inputs) == {f"data/{DATA}/trainval.parquet", f"data/{DATA}/trainval.npy"}
     assert all(digest in lock for digest in inputs.values())
     pictures = {file.path for file in store.client.list_artifacts(run.info.run_id, "pictures")}
     assert pictures == {"pictures/scatter.png", "pictures/bland_altman.png"}
     tags = run.data.tags
-    head = finished.run("git", "rev-parse", "HEAD").strip()
+    head = synced.run("git", "rev-parse", "HEAD").strip()
     assert tags["mlflow.source.git.commit"] == head
     assert tags["stage"] == f"train@{TASK}"
     assert tags["environment"] in lock
@@ -59,44 +60,24 @@ def test_a_run_shows_everything(finished: Project, store: Store) -> None:
     assert "patients · phantom" in tags["mlflow.note.content"]
 
 
-def test_sync_is_idempotent(finished: Project, store: Store) -> None:
-    assert finished.assay("sync").startswith("0 run(s) added, 1 known")
+def test_sync_is_idempotent(synced: Project, store: Store) -> None:
+    assert synced.assay("sync").startswith("0 run(s) added, 1 known")
     assert len(store.runs()) == 1
 
 
-def test_a_sync_cut_off_half_way_is_made_whole(finished: Project, store: Store) -> None:
+def test_a_sync_cut_off_half_way_is_made_whole(synced: Project, store: Store) -> None:
     [run] = store.runs()
     store.client.set_tag(run.info.run_id, "assay.draft", run.data.tags["assay.result"])
     store.client.delete_tag(run.info.run_id, "assay.result")  # as a kill would leave it
-    assert finished.assay("sync").startswith("1 run(s) added, 0 known")
+    assert synced.assay("sync").startswith("1 run(s) added, 0 known")
     [again] = store.runs()
     assert again.info.run_id != run.info.run_id
     assert again.data.metrics == run.data.metrics
 
 
-@pytest.fixture(scope="module")
-def _experimented(finished_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run one experiment in place, and one in a folder of its own with changed code."""
-    folder = tmp_path_factory.mktemp("experimented") / "project"
-    shutil.copytree(finished_folder, folder, symlinks=True)
-    project = Project(folder)
-    project.run("dvc", "exp", "run", "-n", "short", "-S", f"{EPOCHS}=2")
-    project.run("git", "checkout", "-q", ".")
-    changed = folder / "src/assay/learning/progress.py"
-    changed.write_text(changed.read_text().replace("[EPOCH]", "[OWN]"))
-    said = project.run("dvc", "exp", "run", "--temp", "-n", "long", "-S", f"{EPOCHS}=4")
-    assert "[OWN] 4/4" in said  # that folder's source, not the installed one
-    assert "[EPOCH]" not in said
-    project.run("git", "checkout", "-q", ".")
-    assert project.assay("sync").startswith("3 run(s) added, 0 known")
-    return folder
-
-
 @pytest.fixture
-def experimented(_experimented: Path, tmp_path: Path) -> Project:
-    folder = tmp_path / "project"
-    shutil.copytree(_experimented, folder, symlinks=True)
-    return Project(folder)
+def experimented(tmp_path: Path) -> Project:
+    return copied(stories.experimented(), tmp_path / "project")
 
 
 def test_experiments_in_place_and_in_temp_land_in_one_store(experimented: Project) -> None:
@@ -111,22 +92,22 @@ def test_experiments_in_place_and_in_temp_land_in_one_store(experimented: Projec
 
 
 def test_dvc_shows_compares_and_applies_experiments(experimented: Project) -> None:
-    shown = experimented.run("dvc", "exp", "show", "--csv", "--no-pager")
+    shown = experimented.dvc("exp", "show", "--csv", "--no-pager")
     assert "short" in shown
     assert "long" in shown
-    assert "train.epochs" in experimented.run("dvc", "exp", "diff", "short", "long", "--md")
-    experimented.run("dvc", "exp", "apply", "long")
+    assert "train.epochs" in experimented.dvc("exp", "diff", "short", "long", "--md")
+    experimented.dvc("exp", "apply", "long")
     history = (experimented.folder / f"models/{TASK}/history.csv").read_text()
     assert len(history.splitlines()) == 5
-    assert "mae.value" in experimented.run("dvc", "metrics", "diff", "--md")
-    experimented.run("dvc", "plots", "diff", "HEAD", "-o", "dvc_plots")
+    assert "mae.value" in experimented.dvc("metrics", "diff", "--md")
+    experimented.dvc("plots", "diff", "HEAD", "-o", "dvc_plots")
     assert TASK in (experimented.folder / "dvc_plots/index.html").read_text()
 
 
 def test_a_cached_experiment_still_shows_its_run(experimented: Project) -> None:
     """DVC skips every command of a repeated experiment; the run is there all the same."""
     shutil.rmtree(experimented.folder / ".assay")
-    said = experimented.run("dvc", "exp", "run", "--temp", "-n", "again", "-S", f"{EPOCHS}=2")
+    said = experimented.dvc("exp", "run", "--temp", "-n", "again", "-S", f"{EPOCHS}=2")
     assert "Running stage" not in said
     assert experimented.assay("sync").startswith("3 run(s) added")
     runs = Store(experimented).runs()
@@ -155,20 +136,20 @@ def test_a_clone_without_the_cache_says_what_is_missing(finished: Project, tmp_p
     assert "0 run(s) added, 0 known, 1 known to git but not in the DVC cache" in said
 
 
-def test_a_candidate_is_code_and_safetensors(finished: Project, store: Store) -> None:
-    said = finished.assay("candidate", TASK)
+def test_a_candidate_is_code_and_safetensors(synced: Project, store: Store) -> None:
+    said = synced.assay("candidate", TASK)
     assert f"{TASK} v1 registered; alias candidate → v1" in said
-    assert "v1 was registered already" in finished.assay("candidate", TASK)
+    assert "v1 was registered already" in synced.assay("candidate", TASK)
     version = store.client.get_model_version_by_alias(TASK, "candidate")
-    assert version.tags["commit"] == finished.run("git", "rev-parse", "HEAD").strip()
+    assert version.tags["commit"] == synced.run("git", "rev-parse", "HEAD").strip()
     [run] = store.runs()
     assert version.run_id == run.info.run_id
-    stored = list((finished.folder / ".assay/mlflow/artifacts").rglob("*"))
+    stored = list((synced.folder / ".assay/mlflow/artifacts").rglob("*"))
     assert any(path.name == "weights.safetensors" for path in stored)
     assert not [path for path in stored if path.suffix in (".pkl", ".pt", ".pth")]
     code = (
         "import mlflow, numpy as np, polars as pl, json, warnings\n"
-        f"mlflow.set_tracking_uri('sqlite:///{finished.folder}/.assay/mlflow/mlflow.db')\n"
+        f"mlflow.set_tracking_uri('sqlite:///{synced.folder}/.assay/mlflow/mlflow.db')\n"
         f"model = mlflow.pyfunc.load_model('models:/{TASK}@candidate')\n"
         f"rows = pl.read_parquet('data/{DATA}/trainval.parquet')\n"
         f"images = np.load('data/{DATA}/trainval.npy')[(rows['fold'] == 0).to_numpy()]\n"
@@ -177,10 +158,10 @@ def test_a_candidate_is_code_and_safetensors(finished: Project, store: Store) ->
         "except mlflow.MlflowException: print('refused')\n"
     )
     place = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
-    printed = finished.run("python", "-c", code, **place).splitlines()
+    printed = synced.run("python", "-c", code, **place).splitlines()
     import polars as pl
 
-    expected = pl.read_csv(finished.folder / f"reports/{TASK}/predictions.csv")["prediction"]
+    expected = pl.read_csv(synced.folder / f"reports/{TASK}/predictions.csv")["prediction"]
     values = next(line for line in printed if line.startswith("["))
     assert np.allclose(eval(values), expected.to_numpy(), atol=1e-5)
     assert "refused" in printed
@@ -193,15 +174,3 @@ def test_an_uncommitted_or_stale_model_is_no_candidate(finished: Project) -> Non
     said = finished.assay("candidate", TASK, fails=True)
     assert f"train@{TASK}" in said
     assert f"mend: dvc repro evaluate@{TASK}" in said
-
-
-def test_mlflow_run_runs_the_same_stages(finished: Project) -> None:
-    finished.set(**{f"{TASK}.evaluate.resamples": 110})
-    finished.commit("Change a knob")
-    uri = f"sqlite:///{finished.folder}/mlflow.db"
-    said = finished.run(
-        "mlflow", "run", ".", "--env-manager", "local", "-P", f"target=evaluate@{TASK}",
-        MLFLOW_TRACKING_URI=uri,
-    )  # fmt: skip
-    assert f"Running stage 'evaluate@{TASK}'" in said
-    assert f"Stage 'train@{TASK}' didn't change" in said
