@@ -88,7 +88,7 @@ def shifted(images: Any, shift: tuple[float, float]) -> Any:
     back = there.clone()
     there[:, :, 2] = torch.tensor(shift) * SIZE
     back[:, :, 2] = -there[:, :, 2]
-    return Warp(SIZE).images(torch.from_numpy(np.array(images)), Moves(there, back)).numpy()
+    return Warp(SIZE).images(torch.from_numpy(images[:].copy()), Moves(there, back)).numpy()
 
 
 def test_the_rule_follows_the_film_through_the_geometry(films: Rows) -> None:

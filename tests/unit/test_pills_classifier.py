@@ -188,7 +188,7 @@ def test_a_photograph_of_one_pill_may_be_shown_whole(photographs: tuple[Rows, Pa
     apart = np.abs(pills.images[first].astype(int) - whole)
     assert apart[:, 5:-5].max() <= 1  # stored at the cut's size; the bars' edges are no whole px
     assert whole[:, 5:-5].any()
-    assert np.array_equal(np.asarray(pills.images)[~alone], np.asarray(tight.images)[~alone])
+    assert np.array_equal(pills.images[~alone], tight.images[~alone])
 
 
 # --- weights

@@ -86,7 +86,7 @@ def test_each_copy_gives_the_structures_and_targets_of_the_source(
     truth = np.concatenate(both)[used, 0, :, :, None] // unit
     assert facts["values"] == [0, unit]
     assert rows.images.shape == (38, SIDE, SIDE, 1)
-    assert np.array_equal(np.asarray(rows.images), truth)
+    assert np.array_equal(rows.images[:], truth)
     assert np.array_equal(rows.images[20], truth[20])
     assert np.array_equal(rows.images[[30, 2]], truth[[30, 2]])
     odd = rows.where(np.arange(38) % 2 == 1)

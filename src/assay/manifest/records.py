@@ -37,6 +37,20 @@ class Shelf(Protocol):
         ...
 
 
+class Array:
+    """Pictures that are the rows of an array (n, h, w, channels), often a memory map."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self.pictures = np.asarray(
+            pictures
+        )  # a view: numpy indexes its own class faster than a map
+        self.side: tuple[int, ...] = pictures.shape[1:]
+
+    def take(self, places: Places) -> Pictures:
+        """Return a copy of the pictures (n, h, w, channels) at these places."""
+        return self.pictures[places]
+
+
 class Whole:
     """Pictures that stand in their records; any value but 0 is 1."""
 
@@ -83,7 +97,7 @@ class LazyImages:
     """Looks like an array (n, h, w, channels) of uint8; what is indexed is read, and nothing else.
 
     Args:
-        shelf: where the pictures lie.
+        shelf: where the pictures lie; kept as an attribute.
         places: (n,) the place of each row on the shelf.
     """
 
@@ -91,7 +105,12 @@ class LazyImages:
     ndim = 4
 
     def __init__(self, shelf: Shelf, places: Places) -> None:
-        self._shelf, self._places = shelf, places
+        self.shelf, self._places = shelf, places
+
+    @classmethod
+    def over(cls, pictures: Pictures) -> LazyImages:
+        """Return all rows of an array, which is not copied."""
+        return cls(Array(pictures), np.arange(len(pictures)))
 
     def __len__(self) -> int:
         return len(self._places)
@@ -99,7 +118,7 @@ class LazyImages:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Return (n, h, w, channels)."""
-        height, width, channels = (*self._shelf.side, 1)[:3]
+        height, width, channels = (*self.shelf.side, 1)[:3]
         return (len(self), height, width, channels)
 
     def __getitem__(self, key: Any) -> Pictures:
@@ -108,18 +127,16 @@ class LazyImages:
             first, *others = key
             return np.asarray(self[first][(slice(None), *others)])
         places = np.asarray(self._places[key])
-        found = self._shelf.take(np.atleast_1d(places)).reshape(-1, *self.shape[1:])
+        found = self.shelf.take(np.atleast_1d(places)).reshape(-1, *self.shape[1:])
         return found if places.ndim else np.asarray(found[0])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        """Return all rows, in memory."""
-        if copy is False:
-            raise ValueError("lazy images are read anew: no view of them")
-        return np.asarray(self[:], dtype=dtype)
+        """Refuse: what numpy asks for unasked would be every picture of the part, in memory."""
+        raise TypeError(f"{len(self)} images that are read row by row: index the rows, or say [:]")
 
     def where(self, chosen: npt.NDArray[Any]) -> LazyImages:
         """Return the chosen rows (mask or numbers), as lazily."""
-        return LazyImages(self._shelf, self._places[chosen])
+        return LazyImages(self.shelf, self._places[chosen])
 
 
 def labels_of(records: Records) -> dict[str, npt.NDArray[np.generic]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,8 @@ class Rows:
     """Samples with their stored images.
 
     Attributes:
-        images: (n, size, size, 3) uint8, often a memory map; of a streamed set, and of cuts,
-            `LazyImages`, which look like an array (n, h, w, channels) and are read row by row.
+        images: (n, size, size, 3) uint8, often a memory map; of chosen rows, a streamed set, and
+            cuts `LazyImages`, which look like an array (n, h, w, channels), read row by row.
         columns: name → array of n; `sample_id`, `group_id`, and the labels.
     """
 
@@ -28,9 +28,9 @@ class Rows:
     def __len__(self) -> int:
         return len(self.images)
 
-    def where(self, mask: npt.NDArray[np.bool_]) -> Rows:
-        """Return the rows under `mask`; images are copied once, in row order, lazy ones not."""
-        columns = {name: column[mask] for name, column in self.columns.items()}
-        if isinstance(self.images, LazyImages):
-            return Rows(cast("npt.NDArray[np.uint8]", self.images.where(mask)), columns)
-        return Rows(np.ascontiguousarray(self.images[mask]), columns)
+    def where(self, chosen: npt.NDArray[Any]) -> Rows:
+        """Return the chosen rows (mask or numbers); of the images an index is kept, and no copy."""
+        columns = {name: column[chosen] for name, column in self.columns.items()}
+        images: Any = self.images
+        lazy = images if isinstance(images, LazyImages) else LazyImages.over(images)
+        return Rows(cast("npt.NDArray[np.uint8]", lazy.where(chosen)), columns)

@@ -56,7 +56,7 @@ def make_crop(train: Rows, valid: Rows, params: CvmParams) -> cvm_model.Crop:
         return fixed
     squares = roi.stored_squares(train, rule)
     there = roi.known(squares)
-    detector = train_detector(train.images[there], squares[there], params.train.seed)
+    detector = train_detector(train.where(there).images, squares[there], params.train.seed)
     found = FoundCrop(detector, side)
     _tell_overlap(found, fixed, valid, rule)
     return found

@@ -106,7 +106,7 @@ def make_set(rows: Rows, drugs: Drugs) -> Set:
     if np.prod(images.shape) <= HELD:
         # Where an original is read, and cannot be, the loader leaves it out when it comes to it.
         with contextlib.suppress(UnreadableError):
-            images = np.asarray(images)
+            images = images[:]
     return Set(images, drugs.places(rows), rows.columns["code"], rows.columns["sample_id"])
 
 
