@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from assay.contract import Check
 from assay.errors import AssayError
@@ -13,13 +14,15 @@ from assay.manifest.snapshot import UNSTATED
 from assay.registry.case import Case
 from assay.registry.ledger import entries, is_cut, is_shallow
 from assay.registry.origin import changed_source
-from assay.registry.predictions import predict_with
+from assay.registry.predictions import predict_with, sample_of
 from assay.registry.seal import budget_of, known_look
 from assay.runs.files import read_json
 from assay.runs.git import git
 from assay.tracking.paired import Paired
 
 Gate = Callable[[Case], Check]
+Floats = npt.NDArray[np.float32]
+SERVED = "the registered model predicts what was scored, to a thousandth"
 
 
 def ledger(case: Case) -> Check:
@@ -48,21 +51,28 @@ def content(case: Case) -> Check:
 
 
 def served(case: Case) -> Check:
-    """Ask the registered model for the validation rows; it must say what the evaluation scored."""
-    expected = "the registered model predicts what was scored, to a thousandth"
+    """Ask the registered model for validation rows; it must say what the evaluation scored."""
     try:
-        scored, rows = case.scored, case.validation
+        whole = case.validation
+        some = sample_of(len(whole))
+        rows = whole.where(some)
         said = case.task.restore(predict_with(case.root, case.candidate, rows.images), rows)
     except AssayError as fault:
-        return _refused("served", expected, fault)
+        return _refused("served", SERVED, fault)
+    return judge_served(case.task.name, said, case.scored.predictions[some], len(whole))
+
+
+def judge_served(task: str, said: Floats, scored: Floats, count: int) -> Check:
+    """Hold what the model said (n, outputs) of a sample of `count` rows against what was scored."""
     # What neither says anything of is alike; what one alone does leaves the largest no number.
-    neither = np.isnan(said) & np.isnan(scored.predictions)
-    apart = np.where(neither, 0, np.abs(said - scored.predictions))
-    limit = 1e-3 * max(1.0, float(np.nanmax(np.abs(scored.predictions))))
+    neither = np.isnan(said) & np.isnan(scored)
+    apart = np.where(neither, 0, np.abs(said - scored))
+    limit = 1e-3 * max(1.0, float(np.nanmax(np.abs(scored))))
     worst = float(apart.max())
-    found = f"{len(rows)} validation rows, at most {worst:.2g} apart"
-    mend = f"assay sync; where it stays, assay candidate {case.task.name}"
-    return Check("served", worst <= limit, expected, found, len(rows), (), mend)
+    drawn = f" of {count:,}" if len(said) < count else ""
+    found = f"{len(said)}{drawn} validation rows, at most {worst:.2g} apart"
+    mend = f"assay sync; where it stays, assay candidate {task}"
+    return Check("served", worst <= limit, SERVED, found, len(said), (), mend)
 
 
 def verdicts(case: Case) -> Check:
