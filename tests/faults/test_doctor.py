@@ -116,7 +116,7 @@ def test_what_hands_and_kills_do_is_found_and_mended(promoted: Project) -> None:
     promoted.run("git", "tag", "-f", f"{TASK}/v1", "HEAD~1")
     weights = object_of(promoted, f"models/{TASK}/weights.safetensors")
     weights.unlink()  # stands in the work tree: dvc commit
-    pictures = object_of(promoted, f"reports/{TASK}/predictions.csv")
+    pictures = object_of(promoted, f"reports/{TASK}/predictions.parquet")
     pictures.chmod(0o644)
     pictures.write_bytes(b"")
     index = folder / ".git/index.lock"
@@ -137,7 +137,7 @@ def test_what_hands_and_kills_do_is_found_and_mended(promoted: Project) -> None:
         f"models/{TASK}/weights.safetensors of HEAD: {weights.parent.name}{weights.name} is gone"
         in said
     )
-    assert f"reports/{TASK}/predictions.csv of HEAD" in said
+    assert f"reports/{TASK}/predictions.parquet of HEAD" in said
     assert "is damaged" in said
     assert "FOUND git's index.lock" in said
     assert "FOUND DVC's rwlock" in said

@@ -22,7 +22,7 @@ from assay.tracking.entries import lock_entries
 NEEDED = (
     f"models/{TASK}/weights.safetensors",
     f"models/{TASK}/run.json",
-    f"reports/{TASK}/predictions.csv",
+    f"reports/{TASK}/predictions.parquet",
     f"data/{DATA}/test.parquet",
     f"data/{DATA}/test.npy",
 )

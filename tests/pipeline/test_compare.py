@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from tests import stories
 from tests.conftest import DATA, TASK, Project
@@ -93,11 +94,12 @@ def test_what_cannot_be_compared_is_refused(compared: Project, tmp_path: Path) -
     said = compared.assay("compare", "sevn", "eight", fails=True)
     assert "error: sevn: no result has this name" in said
     assert "expected: for example seven" in said
-    digest = result(compared, "other").outs[f"reports/{TASK}/predictions.csv"]
+    digest = result(compared, "other").outs[f"reports/{TASK}/predictions.parquet"]
     predictions = compared.folder / f".dvc/cache/files/md5/{digest[:2]}/{digest[2:]}"
-    text = predictions.read_text()
+    table = pl.read_parquet(predictions)
     predictions.unlink()
-    predictions.write_text(text.replace("\nf", "\nother-f"))  # no sample of one is in the other
+    # No sample of one is in the other.
+    table.with_columns(pl.lit("other-") + pl.col("sample_id")).write_parquet(predictions)
     said = compared.assay("compare", "other", "HEAD", fails=True)
     assert re.search(r"params  train\.epochs +2 +3", said)  # what changed is told all the same
     assert "0 group(s) in common: 0 common rows of " in said

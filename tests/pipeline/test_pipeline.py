@@ -46,7 +46,9 @@ def test_no_sealed_row_is_predicted(finished: Project) -> None:
     import polars as pl
 
     sealed = set(pl.read_parquet(finished.folder / f"data/{DATA}/test.parquet")["sample_id"])
-    scored = set(pl.read_csv(finished.folder / f"reports/{TASK}/predictions.csv")["sample_id"])
+    scored = set(
+        pl.read_parquet(finished.folder / f"reports/{TASK}/predictions.parquet")["sample_id"]
+    )
     seen = set(pl.read_parquet(finished.folder / f"data/{DATA}/trainval.parquet")["sample_id"])
     assert sealed
     assert scored

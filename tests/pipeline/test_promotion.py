@@ -21,7 +21,7 @@ from assay.registry.promotion import promote
 from assay.registry.promotion_gates import content, served
 from assay.registry.versions import CANDIDATE, PROMOTION, standing, versions
 
-VALIDATED = f"reports/{TASK}/predictions.csv"
+VALIDATED = f"reports/{TASK}/predictions.parquet"
 
 
 @pytest.fixture
@@ -63,10 +63,7 @@ def test_a_worse_one_is_refused_with_the_interval_and_opens_nothing(
     assert "Traceback" not in said["worse"]
     # Compared on what both validate on, and on nothing else.
     root = story / "told"
-    tables = [
-        pl.read_csv(Pinned(root, tag).file(VALIDATED), schema_overrides={"group_id": pl.String})
-        for tag in ("first", "worse")
-    ]
+    tables = [pl.read_parquet(Pinned(root, tag).file(VALIDATED)) for tag in ("first", "worse")]
     groups = [set(table["group_id"]) for table in tables]
     assert groups[0] != groups[1]
     assert f"on the same {len(groups[0] & groups[1])} groups" in refusal

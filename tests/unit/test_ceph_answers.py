@@ -36,7 +36,8 @@ from assay.systems.ceph.tasks import (
     picture,
     points,
 )
-from assay.tracking.paired import against_baseline, read_scored
+from assay.tracking.paired import against_baseline
+from assay.tracking.scored import read_scored
 
 COORDINATES = {"network": "coordinates", "backbone": "test_resnet", "stages": True}
 
@@ -188,9 +189,8 @@ def test_predictions_that_say_more_are_compared_on_what_both_say(tmp_path: Path)
     labels, trivial = TASK.labels(rows), TASK.baseline(rows, rows)
     doubt = np.random.default_rng(1).uniform(1, 9, (COUNT, 29)).astype(np.float32)
     said = np.concatenate([labels[:, :58], doubt], axis=1)
-    path = tmp_path / "predictions.csv"
-    write_predictions(path, rows, said, trivial, labels)
-    scored = read_scored(path)
+    write_predictions(tmp_path, rows, said, trivial, labels)
+    scored = read_scored(tmp_path / "predictions.parquet")
     assert scored.predictions.shape == (COUNT, 87)
     assert scored.baseline.shape == (COUNT, 58)
     how = Evaluate(resamples=100, confidence=0.9, seed=1)

@@ -13,7 +13,8 @@ from assay.contract import find_task
 from assay.errors import AssayError
 from assay.sections import Evaluate
 from assay.tracking.changes import repictured
-from assay.tracking.paired import Scored, against_baseline, paired, read_scored
+from assay.tracking.paired import against_baseline, paired
+from assay.tracking.scored import Scored
 
 TASK = find_task("hemoglobin-conjunctiva")
 HOW = Evaluate(resamples=300, confidence=0.95, seed=3)
@@ -140,54 +141,6 @@ def test_the_baseline_is_the_other_column() -> None:
     trivial = float(np.abs(one.baseline - one.labels).mean())
     assert mae.other == pytest.approx(trivial, abs=1e-5)
     assert mae.high < 0
-
-
-def test_predictions_are_read_as_written(tmp_path: Path) -> None:
-    path = tmp_path / "predictions.csv"
-    path.write_text(
-        "sample_id,group_id,label,prediction,baseline\n0012,7,15.3,14.108392,12.0\n12,08,9.1,9,12\n"
-    )
-    read = read_scored(path)
-    assert read.sample_ids == ["0012", "12"]
-    assert read.groups.tolist() == ["7", "08"]
-    assert read.labels.dtype == np.float32
-    assert read.predictions[:, 0].tolist() == np.float32([14.108392, 9]).tolist()
-
-
-def test_several_outputs_are_read_by_number(tmp_path: Path) -> None:
-    """Eleven of them: as text, label10 would stand before label2."""
-    kinds = {"label": 0, "prediction": 100, "baseline": 200}
-    columns = {
-        f"{kind}{number}": [float(start + number)] * 2
-        for number in reversed(range(11))
-        for kind, start in kinds.items()
-    }
-    table = pl.DataFrame({"sample_id": ["a", "b"], "group_id": ["a", "b"], **columns})
-    table.write_csv(tmp_path / "predictions.csv")
-    read = read_scored(tmp_path / "predictions.csv")
-    assert read.labels[0].tolist() == list(range(11))
-    assert read.predictions[1].tolist() == list(range(100, 111))
-    assert read.baseline[1].tolist() == list(range(200, 211))
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("sample_id,group_id,label,prediction\na,a,1,1\n", "label, prediction, baseline"),
-        ("sample_id,label,prediction,baseline\na,1,1,1\n", "sample_id, group_id"),
-        ("sample_id,group_id,label,prediction,baseline\na,a,1,1,1\na,b,1,1,1\n", "a stands twice"),
-    ],
-)
-def test_a_table_that_cannot_be_paired_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    path = tmp_path / "predictions.csv"
-    path.write_text(text)
-    with pytest.raises(AssayError, match=said):
-        read_scored(path)
-
-
-def test_an_absent_table_is_told(tmp_path: Path) -> None:
-    with pytest.raises(AssayError, match="no such file"):
-        read_scored(tmp_path / "predictions.csv")
 
 
 def test_one_id_with_two_pictures_is_named(tmp_path: Path) -> None:

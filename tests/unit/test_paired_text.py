@@ -9,10 +9,11 @@ from rich.console import Console
 
 from assay.contract import find_task
 from assay.tracking.find import Found
-from assay.tracking.paired import Difference, Noise, Paired, Scored
+from assay.tracking.paired import Difference, Noise, Paired
 from assay.tracking.paired_text import Side, show_metrics
 from assay.tracking.projection import Projection
 from assay.tracking.results import Result
+from assay.tracking.scored import Scored
 
 TASK = find_task("hemoglobin-conjunctiva")
 NONE = Scored([], *[None] * 4)  # type: ignore[arg-type]

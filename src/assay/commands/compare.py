@@ -77,13 +77,16 @@ def _repictured(task: Task, cache: Cache, sides: Sides) -> set[str]:
 def _side(root: Path, task: Task, found: Found, cache: Cache, results: Sequence[Result]) -> Side:
     from assay.errors import AssayError
     from assay.runs.files import read_json
-    from assay.tracking.paired import read_scored, seed_noise
+    from assay.tracking.paired import seed_noise
     from assay.tracking.paired_text import Side
     from assay.tracking.projection import project
     from assay.tracking.results import METRICS
+    from assay.tracking.scored import read_scored, scored_name
 
     shown = project(found.result, cache, root)
-    if shown is None or not {METRICS, "predictions.csv"} <= shown.artifacts.keys():
+    held = {} if shown is None else shown.artifacts
+    predictions = scored_name(held)
+    if shown is None or not {METRICS, predictions} <= held.keys():
         raise AssayError(
             f"{found.name} ({found.how})",
             "its predictions are not in the DVC cache of this clone",
@@ -93,7 +96,7 @@ def _side(root: Path, task: Task, found: Found, cache: Cache, results: Sequence[
     return Side(
         found=found,
         shown=shown,
-        scored=read_scored(shown.artifacts["predictions.csv"]),
+        scored=read_scored(held[predictions]),
         scores=read_json(shown.artifacts[METRICS]),
         noise=seed_noise(root, task, shown, results),
     )

@@ -24,17 +24,10 @@ from assay.runs.record import RECORD
 from assay.sections import TaskParams
 from assay.tracking.changes import repictured
 from assay.tracking.entries import sighted_entries
-from assay.tracking.paired import (
-    Noise,
-    Paired,
-    Scored,
-    against_baseline,
-    paired,
-    read_scored,
-    seed_noise,
-)
+from assay.tracking.paired import Noise, Paired, against_baseline, paired, seed_noise
 from assay.tracking.projection import project
 from assay.tracking.results import join
+from assay.tracking.scored import Scored, read_scored, scored_name
 
 
 @dataclass(frozen=True)
@@ -72,7 +65,10 @@ class Case:
     @cached_property
     def scored(self) -> Scored:
         """Return the candidate's predictions of its validation rows, as they were scored."""
-        return read_scored(self.pinned.file(f"reports/{self.task.name}/predictions.csv"))
+        return self._scored_of(self.pinned)
+
+    def _scored_of(self, pinned: Pinned) -> Scored:
+        return read_scored(pinned.file(scored_name(pinned.outs, f"reports/{self.task.name}/")))
 
     @cached_property
     def validation(self) -> Rows:
@@ -99,11 +95,10 @@ class Case:
     @cached_property
     def compared(self) -> Paired | AssayError:
         """Return the comparison on validation rows, or why there is none."""
-        path = f"reports/{self.task.name}/predictions.csv"
         try:
             if self.champion is None:
                 return against_baseline(self.task, self.scored, self.params.evaluate)
-            other = read_scored(Pinned(self.root, self.champion.commit).file(path))
+            other = self._scored_of(Pinned(self.root, self.champion.commit))
             own = [
                 row
                 for row, name in enumerate(self.scored.sample_ids)

@@ -16,6 +16,7 @@ from assay.runs.run import Run
 RECORD = "run.json"
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.csv"
+PREDICTIONS = "predictions.parquet"  # of the validation rows, below `reports/<task>/`
 
 
 def write_record(run: Run, chosen: Mapping[str, Any], model: Mapping[str, Any]) -> None:

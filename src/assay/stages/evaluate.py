@@ -12,8 +12,9 @@ from assay import contract
 from assay.learning.scoring import Sliced, score, slice_scores
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.rows import Rows
+from assay.manifest.table import write_table
 from assay.runs.files import write_aside, write_json
-from assay.runs.record import WEIGHTS
+from assay.runs.record import PREDICTIONS, WEIGHTS
 from assay.runs.summary import summary
 from assay.stages.launch import Stage
 
@@ -38,7 +39,7 @@ def main(stage: Stage) -> None:
         scores["best_of"] = params.evaluate.best_of
     reports = Path("reports") / task.name
     write_json(reports / "metrics.json", scores)
-    write_predictions(reports / "predictions.csv", valid, predictions, baseline, labels)
+    write_predictions(reports, valid, predictions, baseline, labels)
     task.pictures(predictions, valid, reports / "pictures")
     if isinstance(task, contract.Looking):
         task.draw_seen(weights, valid, reports / "pictures")
@@ -50,13 +51,17 @@ def main(stage: Stage) -> None:
 
 
 def write_predictions(
-    path: Path, valid: Rows, predictions: Floats, baseline: Floats, labels: Floats
+    folder: Path, valid: Rows, predictions: Floats, baseline: Floats, labels: Floats
 ) -> None:
-    """Write one line a validation row; several outputs stand in numbered columns."""
-    columns: dict[str, Any] = {name: valid.columns[name] for name in ("sample_id", "group_id")}
-    for name, values in (("label", labels), ("prediction", predictions), ("baseline", baseline)):
-        several = values.shape[1] > 1
-        for number in range(values.shape[1]):
-            columns[f"{name}{number}" if several else name] = values[:, number]
-    table = pl.DataFrame(columns)
-    write_aside(path, table.write_csv)
+    """Write one row a validation row: `predictions.parquet`, and `predictions.csv` for DVC's plots.
+
+    The table holds all outputs, float32, a list in each of `label`, `prediction` and `baseline`. The CSV
+    is what a plot of label and prediction can draw: where there are several outputs its header alone.
+    """
+    ids = {name: valid.columns[name] for name in ("sample_id", "group_id")}
+    said = {"label": labels, "prediction": predictions, "baseline": baseline}
+    table = pl.DataFrame({**ids, **{kind: each.astype(np.float32) for kind, each in said.items()}})
+    write_table(folder / PREDICTIONS, table, {})
+    drawn = table.clear() if any(values.shape[1] > 1 for values in said.values()) else table
+    numbers = drawn.with_columns(pl.col(name).arr.first() for name in said)
+    write_aside(folder / "predictions.csv", numbers.write_csv)

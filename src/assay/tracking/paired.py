@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from assay.errors import AssayError
 from assay.learning.intervals import group_intervals
 from assay.tracking.comparison import Row, compare
+from assay.tracking.scored import Scored
 
 if TYPE_CHECKING:
     from assay.contract import Task
@@ -25,39 +25,8 @@ if TYPE_CHECKING:
     from assay.tracking.projection import Projection
     from assay.tracking.results import Result
 
-Floats = npt.NDArray[np.float32]
-KINDS = ("label", "prediction", "baseline")
 SEED = "train.seed"
 FEW_SEEDS = 3  # of two, the range says next to nothing
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The rows of one `predictions.csv`: n validation rows, in label units.
-
-    Attributes:
-        sample_ids: (n), each once.
-        groups: (n,) the group of each row, as text.
-        labels: (n, m), what the metrics are taken against.
-        predictions: (n, k) of the model.
-        baseline: (n, k) of the trivial predictor, fitted on the training rows.
-    """
-
-    sample_ids: list[str]
-    groups: npt.NDArray[np.str_]
-    labels: Floats
-    predictions: Floats
-    baseline: Floats
-
-    def at(self, rows: npt.NDArray[np.int64]) -> Scored:
-        """Return the rows at these places, in their order."""
-        return Scored(
-            [self.sample_ids[row] for row in rows],
-            self.groups[rows],
-            self.labels[rows],
-            self.predictions[rows],
-            self.baseline[rows],
-        )
 
 
 @dataclass(frozen=True)
@@ -111,29 +80,6 @@ class Paired:
     only_one: int
     only_other: int
     differences: Mapping[str, Difference]
-
-
-def read_scored(path: Path) -> Scored:
-    """Read a `predictions.csv`.
-
-    Raises:
-        AssayError: it is absent, lacks a column, or names a sample twice.
-    """
-    if not path.exists():
-        raise AssayError(str(path), "no such file", "predictions", "dvc repro evaluate@<task>")
-    # Ids stay text: 0012 is not 12.
-    text = {"sample_id": pl.String, "group_id": pl.String}
-    table = pl.read_csv(path, schema_overrides=text)
-    columns = {kind: _columns(table, kind) for kind in KINDS}
-    # The trivial predictor may say less: no doubt, no second label.
-    if not text.keys() <= set(table.columns) or not all(columns.values()):
-        expected = "sample_id, group_id, and label, prediction, baseline for each output"
-        raise AssayError(str(path), f"columns {', '.join(table.columns)}", expected)
-    twice = table.filter(pl.col("sample_id").is_duplicated())["sample_id"]
-    if len(twice):
-        raise AssayError(str(path), f"sample {twice[0]} stands twice", "one row a sample")
-    values = [table.select(columns[kind]).to_numpy().astype(np.float32) for kind in KINDS]
-    return Scored(table["sample_id"].to_list(), table["group_id"].to_numpy().astype(str), *values)
 
 
 def paired(task: Task, one: Scored, other: Scored, how: Evaluate) -> Paired:
@@ -203,14 +149,6 @@ def seed_noise(
 
 def _is_of(row: Row, others: Mapping[str, str], data: Mapping[str, str]) -> bool:
     return row.others == others and row.data == data
-
-
-def _columns(table: pl.DataFrame, kind: str) -> list[str]:
-    """Return the columns `kind`, or `kind0`, `kind1`, … by number."""
-    if kind in table.columns:
-        return [kind]
-    numbered = [name for name in table.columns if name.removeprefix(kind).isdecimal()]
-    return sorted(numbered, key=lambda name: int(name.removeprefix(kind)))
 
 
 def _common(one: Scored, other: Scored) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -15,8 +15,9 @@ from assay.contract import row_of
 from assay.runs.summary import COUNTED, few_subjects
 from assay.tracking.changes import Change, Changes
 from assay.tracking.find import Found
-from assay.tracking.paired import Difference, Noise, Paired, Scored
+from assay.tracking.paired import Difference, Noise, Paired
 from assay.tracking.projection import Projection
+from assay.tracking.scored import Scored
 
 if TYPE_CHECKING:
     from assay.contract import Task

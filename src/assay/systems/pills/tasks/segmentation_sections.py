@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from assay.params import Section
 from assay.sections import TaskParams, Train
 
-FINEST = 128  # cells along a side that are scored: each is a column of `predictions.csv`
+FINEST = 128  # cells along a side that are scored: each is an output of `predictions.parquet`
 
 
 def cell(size: int) -> int:
