@@ -1,0 +1,60 @@
+"""Run the stages that changed, independent branches of the pipeline side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("targets", nargs=-1)
+@click.option(
+    "-j", "--jobs", type=click.IntRange(min=1), default=None,
+    help="branches at a time; default: this machine's cores",
+)  # fmt: skip
+@click.option("-k", "--keep-going", is_flag=True, help="after a failure: run what does not need it")
+def command(targets: tuple[str, ...], jobs: int | None, keep_going: bool) -> None:
+    """Run what changed of TARGETS (stages or groups of stages; default: all), branches side by side.
+
+    Each branch is a real `dvc repro`, and the bytes are those of a serial one: `train.threads` is a
+    parameter of its own. What params.yaml holds for TARGETS, the whole of it where there are none, is
+    checked first. The output of each branch is kept in .assay/repro. After a failure, Ctrl-C or a kill
+    the same command goes on.
+    """
+    from assay.params import PARAMS_FILE, read_params
+    from assay.params_check import check_content
+    from assay.repro.plan import make_plan
+    from assay.repro.run import run_plan
+    from assay.runs.lock import held
+    from assay.runs.root import find_root
+    from assay.tracking.comparison_table import make_console
+
+    root = find_root(Path.cwd())
+    os.chdir(root)
+    content = read_params(root / PARAMS_FILE)
+    if not targets:
+        check_content(content)
+    with held(Path(".assay/locks/repro.lock"), "assay repro runs already in this folder; waiting"):
+        plan = make_plan(root, targets)
+        if targets:
+            _check_items(content, plan.stages)
+        run_plan(plan, root, jobs or _cores(), keep_going, make_console())
+
+
+def _check_items(content: Mapping[str, Any], stages: Iterable[str]) -> None:
+    """Check what `params.yaml` holds for these stages: a broken system stops nobody who leaves it out."""
+    from assay.section_check import check_own
+
+    for item in sorted({name.partition("@")[2] for name in stages} - {""}):
+        check_own(content, item)
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

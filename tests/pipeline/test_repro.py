@@ -1,0 +1,221 @@
+"""`assay repro`: branches side by side under real DVC; failures, kills, and who stands in the way."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.small_pipeline import NEEDS, Pipeline, alone
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """Return the small pipeline as a plain `dvc repro` leaves it."""
+    made = alone(tmp_path_factory.mktemp("serial") / "project")
+    made.run("dvc", "repro")
+    return made
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return alone(tmp_path_factory.mktemp("untouched") / "project").folder
+
+
+@pytest.fixture
+def project(untouched: Path, tmp_path: Path) -> Pipeline:
+    shutil.copytree(untouched, tmp_path / "project")
+    return Pipeline(tmp_path / "project")
+
+
+def same(project: Pipeline, serial: Pipeline) -> None:
+    """Bytes and dvc.lock are those of the serial run, and DVC has nothing to do."""
+    assert project.outputs() == serial.outputs()
+    assert project.lock() == serial.lock()
+    assert "up to date" in project.run("dvc", "status")
+
+
+def until(true: Callable[[], object]) -> None:
+    for _ in range(1200):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
+
+
+def ended(process: int) -> bool:
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return True
+    return status.rpartition(")")[2].split()[0] == "Z"
+
+
+def test_branches_run_side_by_side_and_leave_what_a_serial_run_leaves(
+    project: Pipeline, serial: Pipeline
+) -> None:
+    """`left` and `right` each end only when the other has begun."""
+    project.put("left.meets", "right")
+    project.put("right.meets", "left")
+    text = project.repro()
+    assert "7 of 7 stages may have to run" in text
+    assert all(f"done  {name}" in text for name in NEEDS)
+    same(project, serial)
+    assert "nothing changed: 7 stages" in project.repro()
+    assert all(project.runs(name) == 1 for name in NEEDS)
+
+
+def test_one_at_a_time_is_one_at_a_time(project: Pipeline, serial: Pipeline) -> None:
+    """With one job `left` waits for `right` in vain, in whatever order they come."""
+    assert "2 of 2" in project.repro("same", jobs=1)
+    project.put("left.meets", "right")
+    project.put("right.meets", "left")
+    script = project.folder / "stage.py"  # its patience of a minute is shortened to two seconds
+    script.write_text(script.read_text().replace("range(1200)", "range(40)"))
+    assert "was alone" in project.repro("both", jobs=1, fails=True)
+
+
+def test_a_changed_stage_with_equal_output_stops_there(project: Pipeline, serial: Pipeline) -> None:
+    """Planned with all that depends on it; DVC itself finds that the rest is as it was."""
+    project.repro()
+    project.put("seed", "2")
+    text = project.repro("both")
+    assert "6 of 6 stages" in text
+    assert [project.runs(name) for name in ("first", "same", "left", "right", "both")] == [
+        2,
+        2,
+        1,
+        1,
+        1,
+    ]
+    assert project.runs("apart") == 1
+    project.repro()
+    assert project.runs("apart") == 2
+
+
+def test_a_failure_is_told_with_its_own_words_and_starts_nothing_else(
+    project: Pipeline, serial: Pipeline
+) -> None:
+    project.put("left.fails")
+    project.put("left.meets", "right")
+    project.put("right.meets", "left")
+    text = project.repro(fails=True)
+    assert "error: left: no luck" in text
+    assert "error: left: failed; not run: " in text
+    assert "/.assay/repro/lefter.log" in text
+    assert "Traceback" not in text
+    assert "right.txt" in project.outputs(), "the branch beside it came to its end"
+    assert project.runs("both") == project.runs("lefter") == 0
+    (project.folder / "left.fails").unlink()
+    project.repro()
+    assert project.runs("right") == project.runs("first") == 1
+    same(project, serial)
+
+
+def test_keep_going_runs_what_does_not_need_it(project: Pipeline) -> None:
+    project.put("first.fails")
+    project.repro(jobs=1, fails=True)
+    assert project.runs("apart") == 0
+    text = project.repro(jobs=1, keep_going=True, fails=True)
+    assert project.runs("apart") == 1
+    assert "error: first: failed; not run: " in text
+    project.put("apart.fails")
+    project.put("seed", "3")
+    text = project.repro(jobs=1, keep_going=True, fails=True)
+    assert "error: first: failed first of first, apart" in text
+
+
+def test_a_killed_branch_leaves_the_others_and_the_same_command_ends_it(
+    project: Pipeline, serial: Pipeline
+) -> None:
+    """`kill -9` of the branch's dvc, from within its stage, while another branch runs."""
+    project.put("left.kills")
+    project.put("right.meets", "left")
+    text = project.repro(fails=True)
+    assert "error: left: failed" in text
+    assert {"first", "same", "right"} <= set(project.lock())
+    assert "left" not in project.lock()
+    project.repro()
+    assert project.runs("right") == project.runs("first") == 1
+    same(project, serial)
+
+
+def test_what_it_started_dies_with_it(project: Pipeline, serial: Pipeline) -> None:
+    project.put("left.meets", "nobody")
+    driver = project.begin()
+    until(lambda: project.runs("left"))
+    stage = project.process("left")
+    branch = int(Path(f"/proc/{stage}/stat").read_text().rpartition(")")[2].split()[1])
+    driver.kill()
+    driver.wait()
+    until(lambda: ended(branch))
+    os.kill(stage, signal.SIGKILL)  # a stage of assay dies with its dvc; this one has no such habit
+    (project.folder / "left.meets").unlink()
+    project.repro()
+    same(project, serial)
+
+
+def test_after_ctrl_c_nothing_runs_and_the_same_command_goes_on(
+    project: Pipeline, serial: Pipeline
+) -> None:
+    project.put("left.meets", "nobody")
+    driver = project.begin()
+    until(lambda: project.runs("left"))
+    stage = project.process("left")
+    driver.send_signal(signal.SIGINT)
+    assert driver.wait(60) != 0
+    assert ended(stage)
+    (project.folder / "left.meets").unlink()
+    assert "had been killed" not in project.repro(), "it gave its locks back"
+    same(project, serial)
+
+
+def test_a_frozen_stage_is_left_as_it_is(project: Pipeline) -> None:
+    project.repro()
+    project.run("dvc", "freeze", "first")
+    project.put("seed", "2")
+    project.repro()
+    assert project.runs("first") == 1
+    assert project.runs("apart") == 2
+
+
+def test_an_unknown_target_is_refused_with_its_neighbour(project: Pipeline) -> None:
+    text = project.repro("lefte", fails=True)
+    assert text.startswith("error: lefte: no such stage\n       expected: did you mean lefter?")
+    text = project.repro("q", fails=True)
+    assert "one of apart, both, first, left, lefter, right, same" in text
+    assert project.run("dvc", "stage", "list", "--all")
+
+
+def test_a_half_written_lock_of_a_killed_dvc_is_told_with_its_mend(
+    project: Pipeline, serial: Pipeline
+) -> None:
+    (project.folder / ".dvc" / "tmp").mkdir(exist_ok=True)
+    project.put(".dvc/tmp/rwlock", "{")
+    text = project.repro(fails=True)
+    assert "mend: when no dvc runs here: rm .dvc/tmp/rwlock" in text
+    assert "Traceback" not in text
+    project.run("rm", ".dvc/tmp/rwlock")
+    project.repro()
+    same(project, serial)
+
+
+def test_a_dvc_beside_it_is_told_who_stands_in_its_way(project: Pipeline, serial: Pipeline) -> None:
+    """What the documentation says of `dvc repro` and `dvc status` while branches run."""
+    project.repro("same")
+    project.put("left.meets", "never")
+    driver = project.begin()
+    until(lambda: project.runs("left"))
+    for command in (("dvc", "repro", "both"), ("dvc", "status")):
+        text = project.run(*command, fails=True)
+        assert "is busy, it is being blocked by" in text
+        assert "dvc --wait-for-lock repro -s left lefter" in text
+    assert "another dvc works on these files" in project.repro("both", fails=True)
+    project.put("begun/never")
+    assert driver.wait(60) == 0
+    (project.folder / "left.meets").unlink()
+    same(project, serial)
