@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,18 +26,39 @@ def params_of(system: contract.System) -> DataParams:
     return typed({**read_params(ROOT / "params.yaml"), **toy}, system.name, system.params)
 
 
-@pytest.fixture(params=SYSTEMS)
+Phantom = tuple[Source, contract.Listing]
+
+
+@pytest.fixture(params=SYSTEMS, scope="module")
 def system(request: pytest.FixtureRequest) -> contract.System:
     return contract.find_system(request.param)
 
 
-@pytest.fixture
-def made(system: contract.System, tmp_path: Path) -> tuple[Source, contract.Listing]:
-    folder = tmp_path / "phantom"
+def written(system: contract.System, root: Path) -> Path:
+    folder = root / "phantom"
     folder.mkdir()
     system.phantom(folder, params_of(system).phantom)
-    source = Source("phantom", tmp_path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def phantom(system: contract.System, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a phantom, written once; nobody writes into it."""
+    return written(system, tmp_path_factory.mktemp(system.name))
+
+
+@pytest.fixture(scope="module")
+def made(system: contract.System, phantom: Path) -> Phantom:
+    source = Source(phantom.name, phantom.parent)
     return source, system.read(source)
+
+
+@pytest.fixture(scope="module")
+def ingested(
+    system: contract.System, made: Phantom, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[pl.DataFrame, Any]:
+    """Return the manifest of the phantom, and its stored images."""
+    return taken_in(system, *made, params_of(system), tmp_path_factory.mktemp(system.name))
 
 
 def test_the_toy_is_among_them() -> None:
@@ -44,21 +66,16 @@ def test_the_toy_is_among_them() -> None:
     assert "toy-level" in contract.tasks()
 
 
-def test_a_phantom_is_deterministic(system: contract.System, tmp_path: Path) -> None:
+def test_a_phantom_is_deterministic(system: contract.System, phantom: Path, tmp_path: Path) -> None:
     contents = []
-    for name in ("one", "two"):
-        folder = tmp_path / name
-        folder.mkdir()
-        system.phantom(folder, params_of(system).phantom)
+    for folder in (phantom, written(system, tmp_path)):
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         contents.append([(path.relative_to(folder), path.read_bytes()) for path in files])
     assert contents[0] == contents[1]
     assert len(contents[0]) > 5
 
 
-def test_a_listing_has_what_the_platform_reads(
-    system: contract.System, made: tuple[Source, contract.Listing]
-) -> None:
+def test_a_listing_has_what_the_platform_reads(system: contract.System, made: Phantom) -> None:
     source, listing = made
     needed = {"sample_id", "uri", "item", "group", "subset", "fault", system.target}
     assert needed <= set(listing.table.columns)
@@ -69,9 +86,9 @@ def test_a_listing_has_what_the_platform_reads(
 
 
 def test_a_phantom_passes_its_own_gate(
-    system: contract.System, made: tuple[Source, contract.Listing], tmp_path: Path
+    system: contract.System, ingested: tuple[pl.DataFrame, Any]
 ) -> None:
-    table, pixels = taken_in(system, *made, params_of(system), tmp_path)
+    table, pixels = ingested
     assert (table["status"].is_in([OK, FILTERED])).all()
     assert np.asarray(pixels).std() > 0
     checks = judge_labels(table, system.target, system.rules(), "stop", 0.0, system.name)
@@ -79,9 +96,9 @@ def test_a_phantom_passes_its_own_gate(
 
 
 def test_the_target_is_a_number_that_varies(
-    system: contract.System, made: tuple[Source, contract.Listing], tmp_path: Path
+    system: contract.System, ingested: tuple[pl.DataFrame, Any]
 ) -> None:
-    table, _ = taken_in(system, *made, params_of(system), tmp_path)
+    table, _ = ingested
     labels = table.filter(pl.col("status") == OK)[system.target].to_numpy()
     assert np.isfinite(labels).all()
     assert labels.std() > 0

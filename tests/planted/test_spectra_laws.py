@@ -16,10 +16,12 @@ from assay.manifest.rows import Rows
 from assay.runs.files import read_json
 
 
-@pytest.fixture
-def rows(tmp_path: Path) -> Rows:
-    table, facts = ingest(small_set(tmp_path / "set"), tmp_path)
-    return rows_of(table, facts, tmp_path)
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    """Return the usable rows of the small set; they are read from files, and nobody changes them."""
+    root = tmp_path_factory.mktemp("spectra")
+    table, facts = ingest(small_set(root / "set"), root)
+    return rows_of(table, facts, root)
 
 
 def refused(rows: Rows, folder: Path, **train: Any) -> dict[str, Any]:

@@ -137,19 +137,32 @@ def test_class_losses_are_the_published_ones() -> None:
     assert torch.isclose(ClassLoss("focal")(logits, classes), focal)
 
 
-def test_coral_learns_an_order() -> None:
-    """A feature grows with the class; the head's thresholds stay in order, and the classes are found."""
+def ordered(shuffled: bool) -> tuple[OrdinalHead, float]:
+    """Return a head that learned from a feature that grows with the class, and its accuracy."""
     torch.manual_seed(0)
     classes = torch.arange(300) % 6
     features = torch.stack([classes + 0.2 * torch.randn(300), torch.randn(300)], dim=1)
+    taught = classes[torch.randperm(300)] if shuffled else classes
     head, loss = OrdinalHead(2, 6), ClassLoss("coral")
     optimiser = torch.optim.Adam(head.parameters(), 0.1)
     for _ in range(300):
         optimiser.zero_grad()
-        loss(head(features), classes).backward()
+        loss(head(features), taught).backward()
         optimiser.step()
+    return head, float((ordinal_classes(head(features)) == classes).float().mean())
+
+
+@pytest.mark.numeric
+def test_coral_learns_an_order() -> None:
+    """The head's thresholds stay in order, and the classes are found; of shuffled ones nothing is.
+
+    Accuracy is 0.977–0.993 over five seeds, with AVX-512 or without, and 0.14–0.24 of shuffled classes;
+    who guesses has 1/6.
+    """
+    head, accuracy = ordered(shuffled=False)
     assert (head.thresholds[:-1] > head.thresholds[1:]).all()
-    assert (ordinal_classes(head(features)) == classes).float().mean() > 0.95
+    assert accuracy > 1 / 6 + 0.5
+    assert ordered(shuffled=True)[1] < 1 / 6 + 0.5
 
 
 def test_logits_become_classes() -> None:

@@ -104,6 +104,7 @@ def test_boxes_of_an_oblong_photograph_go_to_the_square_and_back() -> None:
     assert boxes.to_original(beyond, oblong)[0, :4] == pytest.approx([0, 0, 200, 100])
 
 
+@pytest.mark.train_all
 def test_a_training_repeats_itself(tmp_path: Path) -> None:
     one, two = (train(tmp_path / name, params()) for name in "ab")
     assert (one.folder / WEIGHTS).read_bytes() == (two.folder / WEIGHTS).read_bytes()
@@ -116,13 +117,28 @@ def test_a_training_repeats_itself(tmp_path: Path) -> None:
     assert not one.resume.exists()
 
 
-def test_squares_are_found_on_other_photographs(tmp_path: Path) -> None:
-    how = params(epochs=10, mosaic=0.0, mixup=0.0, scale=0.2, close_mosaic=0, resume_every=10)
-    run, new = run_in(tmp_path), photographs(6, seed=1)
-    TASK.fit(photographs(24), new, how, run)
+def found(folder: Path, learned: Rows) -> float:
+    """Return mAP at overlap 0.5 on six new photographs, after twelve epochs of `learned`."""
+    how = params(epochs=12, mosaic=0.0, mixup=0.0, scale=0.2, close_mosaic=0, resume_every=12)
+    run, new = run_in(folder), photographs(6, seed=1)
+    TASK.fit(learned, new, how, run)
     said = TASK.restore(TASK.predictor(run.folder / WEIGHTS, how)(new.images), new)
-    assert TASK.metrics(said, TASK.labels(new))["map50"] > 0.9
-    assert TASK.metrics(TASK.baseline(photographs(24), new), TASK.labels(new))["map50"] < 0.3
+    return TASK.metrics(said, TASK.labels(new))["map50"]
+
+
+@pytest.mark.train_all
+@pytest.mark.numeric
+def test_squares_are_found_on_other_photographs(tmp_path: Path) -> None:
+    """Far better than the mean box, and than who learned each photograph with another's boxes.
+
+    The bits of twelve epochs depend on the processor as they do on the seed. RANGE
+    """
+    rows, new = photographs(24), photographs(6, seed=1)
+    columns = {name: np.roll(rows.columns[name], 5) for name in ("boxes", "classes")}
+    others = Rows(rows.images, {**rows.columns, **columns})
+    trivial = TASK.metrics(TASK.baseline(rows, new), TASK.labels(new))["map50"]
+    assert found(tmp_path / "own", rows) > trivial + 0.35
+    assert found(tmp_path / "others", others) < trivial + 0.35
 
 
 def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
@@ -142,6 +158,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
         assert (again.folder / name).read_bytes() == (whole.folder / name).read_bytes()
 
 
+@pytest.mark.train_all
 def test_drugs_keep_their_ids(tmp_path: Path) -> None:
     how = params("drug", epochs=2)
     run = train(tmp_path, how)
@@ -153,27 +170,35 @@ def test_drugs_keep_their_ids(tmp_path: Path) -> None:
     assert set(said[:, :, 5][np.isfinite(said[:, :, 4])]) <= {4.0, 9.0}
 
 
-def test_forms_are_told_apart_by_their_own_ids(tmp_path: Path) -> None:
-    """Drug 4 is a tablet, drug 9 a capsule; a pill whose label states no form is refused."""
-    rows, how = photographs(), params("form", epochs=1, warmup=0.0)
+def with_forms(rows: Rows) -> Rows:
+    """Return them with forms: drug 4 is a tablet, drug 9 a capsule."""
     forms = [np.where(ids == 4, 2.0, 5.0) for ids in rows.columns["classes"]]
     names = [np.where(ids == 4, "tablet", "capsule") for ids in rows.columns["classes"]]
     told = {"form_ids": np.empty(len(rows), object), "form_names": np.empty(len(rows), object)}
     told["form_ids"][:], told["form_names"][:] = forms, names
-    stated = Rows(rows.images, {**rows.columns, **told})
-    mine = task_rows(TASK, stated, how)
-    classes = TASK.labels(mine).reshape(-1, 6)[:, 5]
-    assert set(classes[np.isfinite(classes)]) == {2, 5}
-    run = run_in(tmp_path / "run")
+    return Rows(rows.images, {**rows.columns, **told})
+
+
+@pytest.mark.train_all
+def test_forms_are_told_apart_by_their_own_ids(tmp_path: Path) -> None:
+    how = params("form", epochs=1, warmup=0.0)
+    mine, run = task_rows(TASK, with_forms(photographs()), how), run_in(tmp_path)
     TASK.fit(mine, mine, how, run)
     assert load_file(run.folder / WEIGHTS)["class_ids"].tolist() == [2, 5]
+
+
+def test_the_rows_of_a_form_name_forms_and_a_pill_without_one_is_refused(tmp_path: Path) -> None:
+    stated, how = with_forms(photographs()), params("form", epochs=1, warmup=0.0)
+    classes = TASK.labels(task_rows(TASK, stated, how)).reshape(-1, 6)[:, 5]
+    assert set(classes[np.isfinite(classes)]) == {2, 5}
     assert task_rows(TASK, stated, params("drug")) is stated
-    stated.columns["form_ids"][3] = np.full(len(forms[3]), np.nan)
+    stated.columns["form_ids"][3] = np.full(len(stated.columns["form_ids"][3]), np.nan)
     mine = task_rows(TASK, stated, how)
     with pytest.raises(GateError, match=r"classes: \d of 36 have none"):
         TASK.fit(mine, mine, how, run_in(tmp_path / "refused"))
 
 
+@pytest.mark.train_all
 def test_patience_ends_a_training(tmp_path: Path) -> None:
     still = params(epochs=6, lr=1e-9, lr_final=1e-9, stop_patience=2)
     run = train(tmp_path, still)
@@ -220,6 +245,7 @@ def test_the_settings_are_the_founding_ones() -> None:
     assert told["optimizer"] != "auto"  # it would ignore the rate
 
 
+@pytest.mark.train_all
 @pytest.mark.parametrize("name", ["pushin_320", "yolo11m_640"])
 def test_a_recipe_runs_for_an_epoch(tmp_path: Path, name: str) -> None:
     """At 64 px; the network is the recipe's."""
@@ -281,6 +307,7 @@ print("tried", tried)
 """
 
 
+@pytest.mark.train_all
 def test_a_training_writes_its_outputs_alone_and_calls_nobody(tmp_path: Path) -> None:
     """Its home, its temporary folder and its working folder stay as they were, but for `run`."""
     places = {name: tmp_path / name for name in ("home", "temporary", "work")}
