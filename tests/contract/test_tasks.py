@@ -161,6 +161,7 @@ def test_the_baseline_knows_the_training_labels_only(task: contract.Task) -> Non
     assert np.array_equal(trivial, again, equal_nan=True)
 
 
+@pytest.mark.numeric
 @pytest.mark.parametrize("task", TRAINED, indirect=True)
 def test_fit_leaves_its_outputs_and_predicts_alike_after_loading(
     task: contract.Task, tmp_path: Path

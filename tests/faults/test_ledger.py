@@ -224,8 +224,8 @@ def test_a_stale_lock_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_branch_in_the_way_is_told_at_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     git(root, "branch", "assay")
-    with monkeypatch.context() as patch, pytest.raises(AssayError) as caught:
-        patch.setattr(ledger.time, "sleep", None)  # whoever waits for it to go is a TypeError
+    monkeypatch.setattr(ledger.time, "sleep", None)  # whoever waits for it to go is a TypeError
+    with pytest.raises(AssayError) as caught:
         note(root, "one")
     assert "'refs/heads/assay' exists" in caught.value.found
     assert "git branch -m assay" in caught.value.mend

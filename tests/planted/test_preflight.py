@@ -42,6 +42,8 @@ from assay.runs.run import Run
 from assay.systems.hemoglobin.data.labels import PLAUSIBLE_HB
 from assay.systems.hemoglobin.tasks.single_fit import HB
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize("made", HONEST)
 def test_an_honest_plan_passes(made: Callable[[], Made]) -> None:

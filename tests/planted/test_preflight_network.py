@@ -29,6 +29,8 @@ from assay.learning.determinism import reseed
 from assay.learning.plan import Part
 from assay.learning.views import Prepare, normalise
 
+pytestmark = pytest.mark.numeric
+
 # Views
 
 

@@ -30,6 +30,8 @@ from assay.systems.ceph.tasks import cvm_fit, cvm_model, roi
 from assay.systems.ceph.tasks.cvm_crop import FixedCrop
 from assay.systems.ceph.tasks.names import STAGES
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Rows:
@@ -183,20 +185,19 @@ def learned(films: Rows, shown: Rows, folder: Path) -> tuple[float, float]:
 
 
 @pytest.mark.train_all
-@pytest.mark.numeric
 def test_a_short_training_learns(films: Rows, tmp_path: Path) -> None:
-    """What the commonest stage, of skill and kappa 0, does not, nor who learns films with other stages.
+    """Better than the commonest stage, of skill and kappa 0; who learns films with other stages is not.
 
-    RANGE
+    Kappa is 0.85–0.91 over four seeds, and on three sets of instructions; 0.22 with other films' stages.
+    Skill, of macro F1 on fifteen films, is 0.27–0.53 there and 0.22 here: it tells no more than its sign.
     """
     skill, kappa = learned(films, films, tmp_path / "own")
-    assert skill > 0.34
-    assert kappa > 0.5
+    assert skill > 0
+    assert kappa > 0.55
     stages, learns = films.columns["cvm"].copy(), training(films)
     stages[learns] = np.random.default_rng(0).permutation(stages[learns])
-    skill, kappa = learned(films, with_column(films, "cvm", stages), tmp_path / "others")
-    assert skill < 0.34
-    assert kappa < 0.5
+    _, kappa = learned(films, with_column(films, "cvm", stages), tmp_path / "others")
+    assert kappa < 0.55
 
 
 def test_a_training_keeps_its_region_and_draws_it(films: Rows, tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ from assay.systems.ceph.tasks import cvm_model, detector, points, roi
 from assay.systems.ceph.tasks.cvm_crop import FixedCrop, FoundCrop, cut, stored_crop
 from assay.systems.ceph.tasks.cvm_picture import draw_crops
 
+pytestmark = pytest.mark.numeric
+
 RULE = params_of().model.roi
 FINE = 8  # drawn pixels a stored pixel, where areas are counted
 
@@ -171,6 +173,7 @@ def test_overlap_by_hand() -> None:
     assert detector.overlap(one, other) == pytest.approx([1, 1 / 3, 0])
 
 
+@pytest.mark.train_all
 def test_heads_elsewhere_are_found_and_not_cut(films: Rows, found: FoundCrop) -> None:
     """By 12–15 % of the side: the detector shows C2–C4 as before, the fixed region cuts into them."""
     held_out = films.where(~training(films))
@@ -188,6 +191,7 @@ def test_heads_elsewhere_are_found_and_not_cut(films: Rows, found: FoundCrop) ->
     assert np.mean(shares["found"]) > np.mean(shares["fixed"]) + 0.08
 
 
+@pytest.mark.train_all
 def test_squares_are_each_film_s_own_and_inside_it(films: Rows, found: FoundCrop) -> None:
     squares = cvm_model.squares(found, films.images)
     wanted = roi.stored_squares(films, RULE)

@@ -16,6 +16,8 @@ from assay.learning.determinism import settle
 from assay.learning.landmarks import decoding
 from assay.learning.landmarks.codecs import Coordinates, Heatmap
 
+pytestmark = pytest.mark.numeric
+
 SIZE, STRIDE = 256, 4
 SIGMAS = [1.5, 2.0, 3.0, 4.0]
 ABSENT = [math.nan, math.nan]

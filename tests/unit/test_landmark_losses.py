@@ -23,6 +23,8 @@ from assay.learning.landmarks.losses import (
     balanced_weights,
 )
 
+pytestmark = pytest.mark.numeric
+
 ABSENT = [math.nan, math.nan]
 
 
@@ -152,7 +154,6 @@ def ordered(shuffled: bool) -> tuple[OrdinalHead, float]:
     return head, float((ordinal_classes(head(features)) == classes).float().mean())
 
 
-@pytest.mark.numeric
 def test_coral_learns_an_order() -> None:
     """The head's thresholds stay in order, and the classes are found; of shuffled ones nothing is.
 

@@ -29,6 +29,8 @@ from assay.learning.landmarks.networks import (
     timm_unet,
 )
 
+pytestmark = pytest.mark.numeric
+
 HERE, POINTS = Path(), 29
 
 
@@ -170,12 +172,12 @@ def shown(images: Tensor, points: Tensor, codec: Heatmap, taught: Moved) -> floa
     return float((found - points).norm(dim=2).nanmean())
 
 
-@pytest.mark.numeric
 @pytest.mark.parametrize("logits", [False, True])
 def test_the_small_unet_learns_where_two_spots_are(logits: bool) -> None:
     """A bright spot, and the opposite one that is dark; nothing of the kind from the next image's points.
 
-    SPOTRANGE
+    Errors are 0.27–0.96 px over three seeds and three sets of instructions, 12 px with the next image's;
+    the mean place has 7.1–9.3.
     """
     size, count = 64, 8
     reseed(1)

@@ -19,6 +19,8 @@ from assay.learning.scores import regression_rank, regression_scores
 from assay.learning.views import Prepare, normalise
 from assay.manifest.rows import Rows
 
+pytestmark = pytest.mark.numeric
+
 
 def test_the_schedule_is_the_specifications() -> None:
     """100 epochs: warm-up 5, cosine 95; backbone 0 → 1e-4 → 1e-6, head 0 → 5e-4 → 5e-6."""

@@ -28,6 +28,8 @@ from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, WEIGHTS
 from assay.runs.run import Run
 
+pytestmark = pytest.mark.numeric
+
 LEVEL = Values(2, 25, "g/dL")
 ROWS = Set(IMAGES, LEVELS.astype(np.float32)[:, None])
 FLAT = [Piece(0, 1, 1e-3, 1e-3)]

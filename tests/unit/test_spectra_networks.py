@@ -15,6 +15,8 @@ from assay.learning.spectra.design import SMALL, Design
 from assay.learning.spectra.losses import LOSSES
 from assay.learning.spectra.networks import NETWORKS
 
+pytestmark = pytest.mark.numeric
+
 TINY = Design(
     stem=8, stages=(8, 8, 16, 16), blocks=1, width=16, heads=2, layers=1, bins=4,
     dropout_cnn=0.0, dropout_decoder=0.0, dropout_head=0.0,
