@@ -131,8 +131,8 @@ def found(folder: Path, learned: Rows) -> float:
 def test_squares_are_found_on_other_photographs(tmp_path: Path) -> None:
     """Far better than the mean box, and than who learned each photograph with another's boxes.
 
-    The bits of twelve epochs depend on the processor as they do on the seed: 0.55–1.00 over five seeds and
-    two sets of instructions, 0.13–0.18 with others' boxes, and 0.00 of the mean box.
+    The bits of twelve epochs depend on the processor as they do on the seed: 0.55–1.00 over five seeds
+    and two sets of instructions, 0.13–0.18 with others' boxes, and 0.00 of the mean box.
     """
     rows, new = photographs(24), photographs(6, seed=1)
     columns = {name: np.roll(rows.columns[name], 5) for name in ("boxes", "classes")}
