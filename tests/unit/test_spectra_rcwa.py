@@ -102,6 +102,7 @@ def _session(pid: int) -> int:
         return -1
 
 
+@pytest.mark.kill
 def test_a_killed_computation_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     program = (
         "import sys\n"
