@@ -17,7 +17,7 @@ from tests.templates import copied
 from assay.registry.gc_kept import Kept
 from assay.registry.versions import find_version
 from assay.runs.lock import held
-from assay.tracking.entries import lock_entries
+from assay.tracking.lock_text import lock_entries
 
 NEEDED = (
     f"models/{TASK}/weights.safetensors",

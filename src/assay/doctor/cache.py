@@ -12,7 +12,7 @@ from assay.registry.ledger import entries
 from assay.registry.versions import Version, tasks_in, versions
 from assay.runs.files import file_digest
 from assay.runs.git import git
-from assay.tracking.entries import lock_entries
+from assay.tracking.locks import Locks
 
 EMPTY = "d41d8cd98f00b204e9800998ecf8427e"  # md5 of nothing: such an object may have no bytes
 RELOCK = "git commit -m 'Lock what this machine made' dvc.lock"
@@ -63,9 +63,8 @@ def check_cache(root: Path, deep: bool) -> Report:
 
 def _own(root: Path) -> dict[str, str]:
     """Return path → digest as the work tree's `dvc.lock` has it, committed or not."""
-    lock = root / "dvc.lock"
-    text = lock.read_text(encoding="utf-8") if lock.exists() else ""
-    return {path: digest for entry in lock_entries(text) for path, digest in entry.outs.items()}
+    entries = Locks(root).in_work_tree()
+    return {path: digest for entry in entries for path, digest in entry.outs.items()}
 
 
 def _unneeded(folder: Path, bad: set[str]) -> list[Finding]:
@@ -81,8 +80,9 @@ def _needed(root: Path) -> Iterator[Needed]:
     registered = [v for task in tasks_in(entries(root)) for v in versions(root, task)]
     places = {"HEAD": git(root, "rev-parse", "HEAD")}
     places |= {version.tag: version.commit for version in registered if version.commit}
+    held = Locks(root).at(list(dict.fromkeys(places.values())))
     for name, commit in places.items():
-        for entry in lock_entries(git(root, "show", f"{commit}:dvc.lock")):
+        for entry in held[commit]:
             for path, digest in entry.outs.items():
                 yield Needed(name, entry.stage, path, digest)
     for version in registered:

@@ -7,18 +7,22 @@ import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ruamel.yaml import YAML
+from rich.progress import track
 
 from assay.errors import RegistryError
 from assay.registry.gc_kept import Kept
-from assay.runs.git import git
-from assay.tracking.entries import Entry, Sighting, lock_entries
+from assay.tracking.entries import Sighting
+from assay.tracking.kept import Needs
+from assay.tracking.lock_text import Entry
+from assay.tracking.locks import Locks
 from assay.tracking.results import Result, join
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
+
+MANY = 5  # commits that DVC is newly asked about, from which on a bar shows how far it is
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,8 @@ class Objects:
         found = self._named_by_revisions()
         for version in self.kept.versions:
             found |= {version.weights, version.record}
-        entries = [*self.work_tree, *(run.entry for run in self.stage_runs if self._is_young(run))]
-        for revision in self.kept.revisions:
-            entries += lock_entries(git(self.kept.root, "show", f"{revision}:dvc.lock"))
-        for entry in entries:
+        young = (run.entry for run in self.stage_runs if self._is_young(run))
+        for entry in (*self.work_tree, *self.in_revisions, *young):
             found |= set(entry.outs.values())
         return found | self._inside(found)
 
@@ -81,13 +83,22 @@ class Objects:
 
     @cached_property
     def stage_runs(self) -> list[StageRun]:
-        folder = Path(self.repo.stage_cache.cache_dir)
-        return [_stage_run(path) for path in sorted(folder.glob("*/*/*"))]
+        found = self._locks.remembered(Path(self.repo.stage_cache.cache_dir))
+        return [StageRun(path, entry, path.stat().st_mtime) for path, entry in found]
 
     @cached_property
     def work_tree(self) -> list[Entry]:
-        lock = self.kept.root / "dvc.lock"
-        return list(lock_entries(lock.read_text(encoding="utf-8"))) if lock.exists() else []
+        return self._locks.in_work_tree()
+
+    @cached_property
+    def in_revisions(self) -> list[Entry]:
+        """Return what the locks of the commits that stay hold, each entry once."""
+        held = self._locks.at(self.kept.revisions)
+        return list({id(entry): entry for found in held.values() for entry in found}.values())
+
+    @cached_property
+    def _locks(self) -> Locks:
+        return Locks(self.kept.root)
 
     def path(self, digest: str) -> Path:
         """Return where an object lies."""
@@ -118,25 +129,41 @@ class Objects:
         return run.time >= self.kept.before
 
     def _named_by_revisions(self) -> set[str]:
+        """Return what DVC says of work tree and commits; of a commit it is asked once, and that kept."""
+        from dvc import __version__
         from dvc.exceptions import DvcException
 
         log = logging.getLogger("dvc")
-        level = log.level
+        level, known = log.level, self._locks.kept
         log.setLevel(
             logging.ERROR
         )  # it warns of each output that a revision names without a digest
+        keys = {commit: f"{commit}/{__version__}" for commit in self.kept.revisions}
+        new = [commit for commit, key in keys.items() if key not in known.needs]
+        found: set[str] = set()
+        rev = ""
         try:
-            named = self.repo.used_objs(revs=self.kept.revisions)
+            for rev in track(
+                self.repo.brancher(revs=new, sha_only=True), "revisions", len(new) + 1,
+                disable=len(new) < MANY, transient=True,
+            ):  # fmt: skip
+                named = {
+                    each.value for objs in self.repo.index.used_objs().values() for each in objs
+                }
+                found |= named
+                if rev in keys:
+                    known.add(Needs(keys[rev], sorted(named)))
+                    known.save()
         except DvcException as fault:
             raise RegistryError(
                 "assay gc",
-                f"{fault}: what that revision needs is not known, so nothing is freed",
+                f"{rev or 'work tree'}: {fault}: what it needs is not known, so nothing is freed",
                 "a pipeline that DVC can read at every branch, tag and registered commit",
                 "dvc status there, or git branch -D / git tag -d what is not wanted",
             ) from None
         finally:
             log.setLevel(level)
-        return {each.value for objects in named.values() for each in objects}
+        return found.union(*(known.needs[key] for key in keys.values()))
 
     def _inside(self, digests: set[str]) -> set[str]:
         """Return the digests of the files in those folders."""
@@ -146,12 +173,3 @@ class Objects:
             if digest.endswith(".dir") and path.exists():
                 found |= {item["md5"] for item in json.loads(path.read_text(encoding="utf-8"))}
         return found
-
-
-def _stage_run(path: Path) -> StageRun:
-    content: dict[str, Any] = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    deps, outs = (
-        {item["path"]: item["md5"] for item in content.get(key) or [] if "md5" in item}
-        for key in ("deps", "outs")
-    )
-    return StageRun(path, Entry("", deps, outs), path.stat().st_mtime)

@@ -11,9 +11,7 @@ import polars as pl
 from assay.manifest.table import read_table
 from assay.registry.gc_busy import TEMPORARY, inside, temporary
 from assay.registry.gc_cache import Objects
-from assay.runs.git import git
 from assay.runs.lock import holder_of
-from assay.tracking.entries import lock_entries
 
 PARTS = ("", ".lock", ".code", ".aside")  # of one folder of images, or one phantom
 
@@ -100,9 +98,9 @@ def unnamed_images(root: Path, objects: Objects) -> list[Path]:
 
 def _manifests(root: Path, objects: Objects) -> tuple[list[dict[str, str]], set[str]]:
     """Return the facts of every manifest that stays, and the data sets of those out of reach."""
-    locks = [git(root, "show", f"{revision}:dvc.lock") for revision in objects.kept.revisions]
-    entries = [*objects.work_tree, *(entry for lock in locks for entry in lock_entries(lock))]
-    entries += [run.entry for run in objects.stage_runs if run not in objects.stale_runs]
+    stale = {run.path for run in objects.stale_runs}
+    entries = [*objects.work_tree, *objects.in_revisions]
+    entries += [run.entry for run in objects.stage_runs if run.path not in stale]
     wanted = {
         (Path(path).parent.name, md5)
         for entry in entries

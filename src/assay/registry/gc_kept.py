@@ -10,7 +10,8 @@ from pathlib import Path
 from assay.registry.ledger import BRANCH, WITNESS, entries
 from assay.registry.versions import PROMOTION, Version, tasks_in, versions
 from assay.runs.git import git, must_git
-from assay.tracking.entries import Entry, Sighting, sighted_entries
+from assay.tracking.entries import Sighting, sighted_entries
+from assay.tracking.lock_text import Entry
 from assay.tracking.results import join
 
 EXPERIMENTS = "refs/exps/"

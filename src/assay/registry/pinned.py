@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from assay.errors import RegistryError
-from assay.runs.git import git, must_git
-from assay.tracking.entries import lock_entries
+from assay.runs.git import must_git
+from assay.tracking.locks import Locks
 from assay.tracking.results import Cache
 
 
@@ -27,8 +27,8 @@ class Pinned:
     @cached_property
     def outs(self) -> Mapping[str, str]:
         """Return path → md5 of everything that the commit's pipeline made."""
-        lock = git(self.root, "show", f"{self.commit}:dvc.lock")
-        return {path: md5 for entry in lock_entries(lock) for path, md5 in entry.outs.items()}
+        entries = Locks(self.root).at([self.commit])[self.commit]
+        return {path: md5 for entry in entries for path, md5 in entry.outs.items()}
 
     @cached_property
     def cache(self) -> Cache:

@@ -6,25 +6,14 @@ that this DVC cache has seen; commits and experiments give runs their names.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from ruamel.yaml import YAML
 
 from assay.runs.git import git
-
-Digests = Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One run of one stage, by digest."""
-
-    stage: str
-    deps: Digests
-    outs: Digests
+from assay.tracking.lock_text import Entry
+from assay.tracking.locks import LOCK, Locks
 
 
 @dataclass(frozen=True)
@@ -38,56 +27,49 @@ class Sighting:
 
 
 def sighted_entries(root: Path) -> Iterator[tuple[Entry, Sighting]]:
-    """Yield every lock entry of every commit and experiment, then of the work tree and run cache."""
-    for sighting in _revisions(root):
-        for entry in lock_entries(git(root, "show", f"{sighting.commit}:dvc.lock")):
+    """Yield every lock entry of every commit and experiment, then of the work tree and run cache.
+
+    A commit whose lock cannot be read is passed over, and told on standard error.
+
+    Raises:
+        AssayError: the work tree's lock cannot be read.
+    """
+    locks, revisions = Locks(root), _revisions(root)
+    held = locks.at([sighting.commit for sighting in revisions])
+    _tell(locks.faults)
+    for sighting in revisions:
+        for entry in held[sighting.commit]:
             yield entry, sighting
-    lock = root / "dvc.lock"
-    if lock.exists():
-        for entry in lock_entries(lock.read_text(encoding="utf-8")):
-            yield entry, Sighting()
-    for path in sorted((root / ".dvc" / "cache" / "runs").glob("*/*/*")):
-        content = _yaml(path.read_text(encoding="utf-8"))
-        yield Entry("", _digests(content, "deps"), _digests(content, "outs")), Sighting()
+    for entry in locks.in_work_tree():
+        yield entry, Sighting()
+    for _, entry in locks.remembered():
+        yield entry, Sighting()
+
+
+def _tell(faults: Mapping[str, str]) -> None:
+    for commit, fault in list(faults.items())[:1]:
+        said = f"{LOCK} of {len(faults)} commit(s) passed over, first {commit[:12]}: {fault}"
+        print(f"note: {said}", file=sys.stderr)
 
 
 def _revisions(root: Path) -> list[Sighting]:
     """List the commits that touched `dvc.lock`, oldest first, then the experiments."""
-    log = git(root, "log", "--all", "--reverse", "--format=%H %ct", "--", "dvc.lock")
-    experiments = {}
-    listing = git(root, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps")
+    log = git(root, "log", "--all", "--reverse", "--format=%H %ct", "--", LOCK)
+    times = {commit: int(time) for commit, time in (row.split(" ") for row in log.splitlines())}
+    named = _experiments(root)
+    plain = [Sighting(commit, time=time) for commit, time in times.items() if commit not in named]
+    return plain + list(named.values())
+
+
+def _experiments(root: Path) -> dict[str, Sighting]:
+    """Return commit → experiment; where two names mean one commit, the last."""
+    listing = git(
+        root, "for-each-ref", "--format=%(objectname) %(committerdate:unix) %(refname)", "refs/exps"
+    )
+    found = {}
     for line in listing.splitlines():
-        commit, ref = line.split(" ", 1)
+        commit, time, ref = line.split(" ", 2)
         parts = ref.split("/")  # refs/exps/<2>/<38>/<name>
         if len(parts) == 5 and parts[2] != "exec":
-            experiments[commit] = (parts[4], parts[2] + parts[3])
-    times = {
-        commit: int(time) for commit, _, time in (row.partition(" ") for row in log.splitlines())
-    }
-    named = [
-        Sighting(commit, name, baseline, _time(root, commit, times))
-        for commit, (name, baseline) in experiments.items()
-    ]
-    plain = [
-        Sighting(commit, time=time) for commit, time in times.items() if commit not in experiments
-    ]
-    return plain + named
-
-
-def _time(root: Path, commit: str, times: Mapping[str, int]) -> int:
-    return times.get(commit) or int(git(root, "show", "-s", "--format=%ct", commit) or 0)
-
-
-def lock_entries(text: str) -> Iterator[Entry]:
-    """Yield the entries of a `dvc.lock`."""
-    for name, content in (_yaml(text).get("stages") or {}).items():
-        yield Entry(name, _digests(content, "deps"), _digests(content, "outs"))
-
-
-def _yaml(text: str) -> dict[str, Any]:
-    content = YAML(typ="safe").load(text) if text else {}
-    return content if isinstance(content, dict) else {}
-
-
-def _digests(content: Mapping[str, Any], key: str) -> dict[str, str]:
-    return {item["path"]: item["md5"] for item in content.get(key) or [] if "md5" in item}
+            found[commit] = Sighting(commit, parts[4], parts[2] + parts[3], int(time))
+    return found

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from assay.runs.files import content_digest
 from assay.runs.record import RECORD
-from assay.tracking.entries import Digests, Entry, Sighting
+from assay.tracking.entries import Sighting
+from assay.tracking.lock_text import Entry
 
 METRICS = "metrics.json"
 
@@ -29,7 +31,7 @@ class Result:
     outs: dict[str, str]
     sightings: list[Sighting] = field(default_factory=list)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Name the result by its content: equal results are one, however often they were run."""
         return content_digest(self.outs)
@@ -42,47 +44,37 @@ class Result:
 
 def join(sighted: Iterable[tuple[Entry, Sighting]]) -> list[Result]:
     """Join trainings with their evaluations, over all that was sighted; first sighted, first listed."""
-    trainings: dict[str, tuple[str, Digests]] = {}
-    evaluations: dict[tuple[str, str], tuple[Digests, list[Sighting]]] = {}
-    seen: dict[str, list[Sighting]] = {}
+    trainings: dict[str, _Seen] = {}
+    evaluations: dict[str, dict[str, _Seen]] = {}  # digest of the record → of the metrics
     for entry, sighting in sighted:
-        made = _record_in(entry.outs)
-        used = _record_in(entry.deps)
-        if made:
-            task, digest = made
-            trainings.setdefault(digest, (task, entry.outs))
-            seen.setdefault(digest, []).append(sighting)
-        elif used and f"reports/{used[0]}/{METRICS}" in entry.outs:
-            key = (used[1], entry.outs[f"reports/{used[0]}/{METRICS}"])
-            evaluations.setdefault(key, (entry.outs, []))[1].append(sighting)
-    return _joined(trainings, evaluations, seen)
-
-
-def _joined(
-    trainings: dict[str, tuple[str, Digests]],
-    evaluations: dict[tuple[str, str], tuple[Digests, list[Sighting]]],
-    seen: dict[str, list[Sighting]],
-) -> list[Result]:
+        if entry.made:
+            seen = trainings.setdefault(entry.made[1], _Seen(entry))
+        elif entry.used and (metrics := entry.outs.get(f"reports/{entry.used[0]}/{METRICS}")):
+            seen = evaluations.setdefault(entry.used[1], {}).setdefault(metrics, _Seen(entry))
+        else:
+            continue
+        if sighting.commit:
+            seen.sightings[sighting] = None
     results = []
-    for digest, (task, outs) in trainings.items():
-        mine = [found for (record, _), found in evaluations.items() if record == digest]
-        results += [Result(task, {**outs, **more}, _unique(where)) for more, where in mine]
-        if not mine:
-            results.append(Result(task, dict(outs), _unique(seen[digest])))
+    for digest, training in trainings.items():
+        mine = evaluations.get(digest, {}).values()
+        results += [_result(training, each) for each in mine] or [_result(training)]
     return results
 
 
-def _unique(sightings: list[Sighting]) -> list[Sighting]:
-    return [sighting for sighting in dict.fromkeys(sightings) if sighting.commit]
+@dataclass
+class _Seen:
+    """An entry and where it was sighted, each place once."""
+
+    entry: Entry
+    sightings: dict[Sighting, None] = field(default_factory=dict)
 
 
-def _record_in(digests: Digests) -> tuple[str, str] | None:
-    """Return task and digest of the run record among some files."""
-    for path, digest in digests.items():
-        parts = Path(path).parts
-        if len(parts) == 3 and parts[0] == "models" and parts[2] == RECORD:
-            return parts[1], digest
-    return None
+def _result(training: _Seen, evaluation: _Seen | None = None) -> Result:
+    assert training.entry.made is not None
+    last = evaluation or training
+    outs = {**training.entry.outs, **last.entry.outs}
+    return Result(training.entry.made[0], outs, list(last.sightings))
 
 
 class Cache:
