@@ -21,7 +21,7 @@ help:  ## this list
 environment: $(VENV)/.runtime  ## .venv from requirements.lock
 
 demo: $(VENV)/.runtime  ## the whole pipeline on phantoms, then the results
-	dvc repro
+	assay repro
 	assay sweep hemoglobin-conjunctiva model.backbone test_resnet test_byobnet
 	assay sync
 	@echo

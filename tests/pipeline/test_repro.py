@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zc.lockfile
 from tests.small_pipeline import NEEDS, Pipeline, alone
 
 
@@ -174,6 +175,25 @@ def test_after_ctrl_c_nothing_runs_and_the_same_command_goes_on(
     same(project, serial)
 
 
+def test_a_stage_that_ends_while_others_commit_for_long_is_not_lost(
+    project: Pipeline, serial: Pipeline
+) -> None:
+    """DVC gives up after 3 s without `--wait-for-lock`, and the stage would have run for nothing."""
+    project.put("left.meets", "never")
+    driver = project.begin()
+    until(lambda: project.runs("left") and "right.txt" in project.outputs())
+    until(lambda: "right" in project.lock())
+    held = zc.lockfile.LockFile(str(project.folder / ".dvc" / "tmp" / "lock"))
+    project.put("begun/never")
+    until(lambda: "left.txt" in project.outputs())
+    time.sleep(6)
+    held.close()
+    assert driver.wait(60) == 0
+    (project.folder / "left.meets").unlink()
+    assert project.runs("left") == 1
+    same(project, serial)
+
+
 def test_a_frozen_stage_is_left_as_it_is(project: Pipeline) -> None:
     project.repro()
     project.run("dvc", "freeze", "first")
@@ -210,7 +230,7 @@ def test_a_dvc_beside_it_is_told_who_stands_in_its_way(project: Pipeline, serial
     project.put("left.meets", "never")
     driver = project.begin()
     until(lambda: project.runs("left"))
-    for command in (("dvc", "repro", "both"), ("dvc", "status")):
+    for command in (("dvc", "repro", "right"), ("dvc", "repro", "both"), ("dvc", "status")):
         text = project.run(*command, fails=True)
         assert "is busy, it is being blocked by" in text
         assert "dvc --wait-for-lock repro -s left lefter" in text
@@ -219,3 +239,22 @@ def test_a_dvc_beside_it_is_told_who_stands_in_its_way(project: Pipeline, serial
     assert driver.wait(60) == 0
     (project.folder / "left.meets").unlink()
     same(project, serial)
+
+
+def test_a_work_tree_beside_it_is_free(project: Pipeline, serial: Pipeline, tmp_path: Path) -> None:
+    """As the documentation has it: another folder, the same cache."""
+    project.repro("same")
+    project.run("git", "add", "-A")
+    project.run("git", "commit", "-q", "-m", "Same")
+    project.put("left.meets", "never")
+    driver = project.begin()
+    until(lambda: project.runs("left"))
+    beside = Pipeline(tmp_path / "next")
+    project.run("git", "worktree", "add", "-q", str(beside.folder))
+    beside.run("dvc", "cache", "dir", "--local", str(project.folder / ".dvc" / "cache"))
+    beside.run("dvc", "checkout", "-q", "--allow-missing")
+    beside.run("dvc", "repro")
+    assert beside.outputs() == serial.outputs()
+    assert beside.runs("same") == 0, "its output came from the cache"
+    project.put("begun/never")
+    assert driver.wait(60) == 0

@@ -19,7 +19,7 @@ def test_a_fork_ends_a_branch_and_a_join_begins_one() -> None:
     found = branches(list(needs), needs)
     assert [each.stages for each in found] == [("a", "b"), ("l", "m"), ("r",), ("j",)]
     assert [set(each.needs) for each in found] == [set(), {0}, {0}, {1, 2}]
-    assert [each.rank for each in found] == [5, 3, 2, 1]
+    assert [each.rank for each in found] == [6, 3, 2, 1]
 
 
 def test_stages_that_need_nothing_are_branches_of_their_own() -> None:

@@ -26,7 +26,6 @@ def command(targets: tuple[str, ...], jobs: int | None, keep_going: bool) -> Non
     the same command goes on.
     """
     from assay.params import PARAMS_FILE, read_params
-    from assay.params_check import check_content
     from assay.repro.plan import make_plan
     from assay.repro.run import run_plan
     from assay.runs.lock import held
@@ -36,19 +35,23 @@ def command(targets: tuple[str, ...], jobs: int | None, keep_going: bool) -> Non
     root = find_root(Path.cwd())
     os.chdir(root)
     content = read_params(root / PARAMS_FILE)
-    if not targets:
-        check_content(content)
     with held(Path(".assay/locks/repro.lock"), "assay repro runs already in this folder; waiting"):
         plan = make_plan(root, targets)
-        if targets:
-            _check_items(content, plan.stages)
+        if plan.branches:
+            _check(content, plan.stages if targets else ())
         run_plan(plan, root, jobs or _cores(), keep_going, make_console())
 
 
-def _check_items(content: Mapping[str, Any], stages: Iterable[str]) -> None:
-    """Check what `params.yaml` holds for these stages: a broken system stops nobody who leaves it out."""
+def _check(content: Mapping[str, Any], stages: Iterable[str]) -> None:
+    """Check the whole of `params.yaml`, or what it holds for the stages of a narrower wish.
+
+    So whoever leaves a broken system out is not stopped by it.
+    """
+    from assay.params_check import check_content
     from assay.section_check import check_own
 
+    if not stages:
+        check_content(content)
     for item in sorted({name.partition("@")[2] for name in stages} - {""}):
         check_own(content, item)
 

@@ -13,7 +13,7 @@ class Branch:
     Attributes:
         stages: their names, in order.
         needs: places of the branches that have to end well before, among all.
-        rank: number of stages on the longest way from its first one to an end of the pipeline.
+        rank: number of stages in it, and in all branches that wait for it, one through another.
     """
 
     stages: tuple[str, ...]
@@ -50,8 +50,9 @@ def branches(order: Sequence[str], needs: Mapping[str, set[str]]) -> list[Branch
             place[name] = len(chains)
             chains.append([name])
     heads = [frozenset(place[name] for name in graph.predecessors(chain[0])) for chain in chains]
-    ranks = [0] * len(chains)
+    after: list[set[int]] = [{number} for number in range(len(chains))]
     for number in reversed(range(len(chains))):
-        after = [ranks[other] for other, needed in enumerate(heads) if number in needed]
-        ranks[number] = len(chains[number]) + max(after, default=0)
+        for needed in heads[number]:
+            after[needed] |= after[number]
+    ranks = [sum(len(chains[other]) for other in others) for others in after]
     return [Branch(tuple(c), n, r) for c, n, r in zip(chains, heads, ranks, strict=True)]

@@ -28,7 +28,7 @@ class _Work:
     failed: list[Child] = field(default_factory=list)
 
     def next(self) -> int | None:
-        """Return the branch to start: of those that can, the one with the longest way to go."""
+        """Return the branch to start: of those that can, the one that most stages wait for."""
         able = [number for number, branch in self.waiting.items() if branch.needs <= self.done]
         return min(able, key=lambda number: (-self.waiting[number].rank, number), default=None)
 
