@@ -78,7 +78,8 @@ def _run(
     return subprocess.run(
         ["git", "-C", str(root), *plain, *arguments],
         capture_output=True, encoding="utf-8", errors="replace", check=False, input=given,
-        env={**os.environ, "LC_ALL": "C"},
+        # A status that refreshes the index locks it, and DVC beside it could not stage what it wrote.
+        env={**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
         # Killed with us while it moves a ref, git would leave its lock, and stop whoever comes next.
         start_new_session=arguments[0] == "update-ref",
     )  # fmt: skip
