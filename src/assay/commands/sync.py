@@ -11,6 +11,7 @@ def command() -> None:
     from assay.registry.mirror import mirror
     from assay.runs.root import find_root
     from assay.search.record import record_all
+    from assay.tracking.stamp import state_of
     from assay.tracking.store import store_uri
     from assay.tracking.sync import sync
 
@@ -18,6 +19,10 @@ def command() -> None:
     done = sync(root)
     for line in mirror(root, done.runs):
         click.echo(line)
+    before = state_of(root)
     for line in record_all(root):
         click.echo(line)
+    if before != state_of(root):  # what was noted of the others is of the store as it was before
+        mirror(root, sync(root).runs)
+        list(record_all(root))
     click.echo(f"{done.line()} · {store_uri(root)}")

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torchmetrics.functional.regression import mean_absolute_error, r2_score
 
 Floats = npt.NDArray[np.float32]
 
@@ -22,6 +20,9 @@ def regression_scores(
         labels: (n, 1) in label units.
         within: tolerances in label units.
     """
+    import torch
+    from torchmetrics.functional.regression import mean_absolute_error, r2_score
+
     if predictions.shape != labels.shape:
         raise ValueError(f"predictions {predictions.shape}, labels {labels.shape}")
     predicted, true = torch.from_numpy(predictions).double(), torch.from_numpy(labels).double()

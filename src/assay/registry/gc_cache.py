@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.progress import track
 
 from assay.errors import RegistryError
@@ -145,7 +146,7 @@ class Objects:
         try:
             for rev in track(
                 self.repo.brancher(revs=new, sha_only=True), "revisions", len(new) + 1,
-                disable=len(new) < MANY, transient=True,
+                disable=len(new) < MANY, transient=True, console=Console(stderr=True),
             ):  # fmt: skip
                 named = {
                     each.value for objs in self.repo.index.used_objs().values() for each in objs

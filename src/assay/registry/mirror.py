@@ -6,23 +6,27 @@ hand, another clone's), the task's registered model is built anew from the ledge
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import RegistryError
-from assay.registry.ledger import entries
+from assay.registry.ledger import Entry, entries
 from assay.registry.shelf import ABSENT, available, shelve
 from assay.registry.versions import ALIASES, PROMOTION, Version, standing, tasks_in, versions
+from assay.runs.files import content_digest
 from assay.runs.git import git, must_git
 from assay.runs.lock import held
+from assay.tracking.stamp import note, noted, settled, state_of
 from assay.tracking.store import open_store
+from assay.tracking.sync import sync
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 Stored = dict[int, "ModelVersion"]
+PART = "models"  # of the store, as noted in its stamp
 
 
 def mirror(root: Path, runs: Mapping[str, str]) -> list[str]:
@@ -38,13 +42,30 @@ def mirror(root: Path, runs: Mapping[str, str]) -> list[str]:
     found = entries(root)
     if not found:
         return []
-    lines = []
     with held(root / ".assay" / "locks" / "mirror.lock", "another process writes the registry"):
-        client = open_store(root)
-        for task in tasks_in(found):
-            lines += _mirror_versions(client, root, task, runs)
-            _mirror_aliases(client, root, task)
+        wanted = _wanted(root, found, runs)
+        before, lines = state_of(root), []
+        if noted(root, PART) != wanted:
+            lines, state = settled(root, lambda: _bring_up(root, tasks_in(found), runs))
+            note(root, PART, state, wanted)
     _mirror_tags(root)
+    if before != state_of(root):
+        sync(root)  # what it had noted was of the store as it was before
+    return lines
+
+
+def _wanted(root: Path, found: Sequence[Entry], runs: Mapping[str, str]) -> str:
+    """Return a digest of all that decides what MLflow's registry should hold."""
+    known = [version for task in tasks_in(found) for version in versions(root, task)]
+    facts = [[each.result, runs.get(each.result), available(root, each)] for each in known]
+    return content_digest([[entry.commit for entry in found], facts])
+
+
+def _bring_up(root: Path, tasks: Sequence[str], runs: Mapping[str, str]) -> list[str]:
+    client, lines = open_store(root), []
+    for task in tasks:
+        lines += _mirror_versions(client, root, task, runs)
+        _mirror_aliases(client, root, task)
     return lines
 
 

@@ -7,8 +7,10 @@ command, or `assay sync`, adds what is absent.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ from assay.search.outcome import Outcome, Tried, outcome
 from assay.search.pictures import draw
 from assay.search.plan import FILE, read_plan, studies_folder
 from assay.search.storage import URL, Store
+from assay.tracking.stamp import note, noted, settled
 from assay.tracking.store import experiment_of, open_store
 from assay.tracking.sync import STUDY
 
@@ -32,6 +35,7 @@ PICTURES = "pictures"
 PAUSE = 5  # seconds between looks, while trials run
 PATIENCE = 60  # seconds that the end of a search waits for the tracker
 PER_CALL = 1000
+UNKNOWN = object()  # equal to nothing that was noted
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 
 
@@ -58,8 +62,6 @@ def record(store: Store, root: Path, folder: Path | None = None) -> int:
 
 def record_all(root: Path) -> Iterator[str]:
     """Record every study of this checkout; yield a line for each that had trials to add."""
-    import os
-
     for path in sorted(studies_folder(root).glob(f"*/*/{FILE}")):
         plan = read_plan(path.parent)
         if holder_of(path.parent / "driver.lock"):
@@ -68,11 +70,24 @@ def record_all(root: Path) -> Iterator[str]:
         if not (path.parent / "journal.log").exists() and not os.environ.get(URL):
             yield f"study {plan.title}: its storage is a database; name it with {URL}"
             continue
+        part = f"study {plan.title}"
+        if noted(root, part) == (_wanted(path.parent) or UNKNOWN):
+            continue
         store, folder = Store(plan, root), path.parent / PICTURES
         there = folder.exists() or draw(store, outcome(plan, store.trials()), folder)
-        added = record(store, root, folder if there else None)
+        shown = folder if there else None
+        added, state = settled(root, partial(record, store, root, shown))
+        note(root, part, state, _wanted(path.parent))
         if added:
-            yield f"study {plan.title}: {added} trial(s) added"
+            yield f"{part}: {added} trial(s) added"
+
+
+def _wanted(folder: Path) -> str:
+    """Return a digest of all that decides what MLflow should show of a study; none of a database's."""
+    if os.environ.get(URL):
+        return ""
+    files = [folder / FILE, folder / "journal.log", *sorted((folder / PICTURES).glob("*.png"))]
+    return content_digest({path.name: file_digest(path) for path in files})
 
 
 class Recorder:

@@ -128,7 +128,7 @@ def _data(root: Path, name: str, commits: tuple[str, str], records: list[Facts])
 
 def _section(root: Path, commit: str, name: str) -> dict[str, str]:
     """Return a system's deciding parameters at a commit, dotted; empty where it has no such section."""
-    content = YAML(typ="safe", pure=True).load(git(root, "show", f"{commit}:{PARAMS_FILE}")) or {}
+    content = YAML(typ="safe").load(git(root, "show", f"{commit}:{PARAMS_FILE}")) or {}
     for key in name.split("."):
         content = content.get(key) or {}
     return flat({key: content[key] for key in DECIDING if key in content}, f"{name}.")

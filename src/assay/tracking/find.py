@@ -14,8 +14,8 @@ from assay.runs.files import file_digest
 from assay.runs.git import git
 from assay.runs.record import RECORD
 from assay.tracking.results import METRICS, Result
-from assay.tracking.store import open_store, store_folder
-from assay.tracking.sync import RESULT
+from assay.tracking.store import DATABASE, STATED, open_store, store_folder
+from assay.tracking.sync import RESULT, known_runs
 
 WORK_TREE = "."
 CODE = ("src", "requirements.lock")
@@ -174,17 +174,25 @@ def _held_by(root: Path, results: Sequence[Result], commit: str) -> list[Result]
 
 def _runs(root: Path, results: Sequence[Result], prefix: str) -> Iterator[Found]:
     """Find MLflow runs by the beginning of their id; a store that nobody made stays unmade."""
-    own = os.environ.get("MLFLOW_TRACKING_URI", "")
-    if not own and not (store_folder(root) / "mlflow.db").exists():
+    if not os.environ.get(STATED) and not (store_folder(root) / DATABASE).exists():
         return
-    client = open_store(root)
+    runs = known_runs(root)
+    if runs is None:
+        runs = _asked(root, prefix)
     known = {result.digest: result for result in results}
-    places = [each.experiment_id for each in client.search_experiments()]
-    for run in client.search_runs(places, f"attributes.run_id LIKE '{prefix}%'"):
-        result = known.get(run.data.tags.get(RESULT, ""))
-        if result is not None:
+    for digest, run in runs.items():
+        result = known.get(digest)
+        if result is not None and run.startswith(prefix):
             commit = result.sightings[0].commit if result.sightings else ""
-            yield Found(prefix, f"MLflow run {run.info.run_id[:8]}", commit, result)
+            yield Found(prefix, f"MLflow run {run[:8]}", commit, result)
+
+
+def _asked(root: Path, prefix: str) -> dict[str, str]:
+    """Return result digest → run id of the runs that begin so, as MLflow says."""
+    client = open_store(root)
+    places = [each.experiment_id for each in client.search_experiments()]
+    found = client.search_runs(places, f"attributes.run_id LIKE '{prefix}%'")
+    return {run.data.tags.get(RESULT, ""): run.info.run_id for run in found}
 
 
 def _only(name: str, found: Sequence[Found]) -> Found:

@@ -58,7 +58,10 @@ class Kept:
         self.needs: dict[str, list[str]] = {}
         self._new: list[Line] = []
         read = msgspec.json.Decoder(Line).decode
-        for line in self.path.read_bytes().split(b"\n") if self.path.exists() else ():
+        content = b""
+        with suppress(OSError):
+            content = self.path.read_bytes()
+        for line in content.split(b"\n"):
             with suppress(msgspec.DecodeError, UnicodeDecodeError):
                 self._take(read(line))
 

@@ -66,8 +66,9 @@ def lock_parts(text: str) -> dict[str, str]:
     and merges leave (names that stand twice, lines at other depths) is for who reads the whole.
     """
     head, *parts = STAGE.split(text)
-    names = {part.partition("\n")[0] for part in parts}
-    if head != HEAD or len(names) != len(parts) or OTHER.search(text, len(HEAD)):
+    names = {part.partition("\n")[0].rstrip() for part in parts}
+    is_plain = len(names) == len(parts) and all(name.endswith(":") for name in names)
+    if head != HEAD or not is_plain or OTHER.search(text, len(HEAD)):
         return {}
     return {hashlib.sha256(part.encode()).hexdigest()[:24]: part for part in parts}
 
@@ -114,7 +115,7 @@ def _read(stages: Any) -> list[Entry]:
 
 
 def _digests(content: Mapping[str, Any], key: str) -> dict[str, str]:
-    return {item["path"]: item["md5"] for item in content.get(key) or [] if "md5" in item}
+    return {item["path"]: item["md5"] for item in content.get(key) or [] if item.get("md5")}
 
 
 def _record_in(digests: Digests) -> tuple[str, str] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import track
 
 from assay.errors import AssayError
@@ -51,8 +52,9 @@ class Locks:
         new = [blob for blob in dict.fromkeys(blobs.values()) if blob and not self._is_whole(blob)]
         read = contents(self.root, new)
         for blob, content in track(
-            read, "dvc.lock", len(new), disable=len(new) < MANY, transient=True
-        ):
+            read, "dvc.lock", len(new), disable=len(new) < MANY, transient=True,
+            console=Console(stderr=True),
+        ):  # fmt: skip
             self.kept.add(self._parsed(blob, content.decode("utf-8", "replace")))
         self.kept.save()
         self.faults |= {

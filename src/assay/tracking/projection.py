@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from assay.runs.record import HISTORY
 from assay.runs.summary import summary
 from assay.tracking.results import METRICS, Cache, Result
 
+TAG_LENGTH = 8000  # letters; MLflow cuts a longer value off, and then it differs for ever
 OWN_CHANGES = ("dvc.lock", "params.yaml")  # what every experiment changes; the rest is dirt
 
 
@@ -77,22 +79,36 @@ def sighting_tags(result: Result) -> dict[str, str]:
     named = [sighting for sighting in result.sightings if sighting.experiment]
     plain = [sighting for sighting in result.sightings if not sighting.experiment]
     tags = {
-        "experiment": ", ".join(dict.fromkeys(sighting.experiment for sighting in named)),
-        "baseline": ", ".join(dict.fromkeys(sighting.baseline for sighting in named)),
-        "commits": ", ".join(dict.fromkeys(sighting.commit[:12] for sighting in result.sightings)),
+        "experiment": _listed(sighting.experiment for sighting in named),
+        "baseline": _listed(sighting.baseline for sighting in named),
+        "commits": _listed(sighting.commit[:12] for sighting in result.sightings),
     }
     for newest in (plain or named)[-1:]:
         tags["mlflow.source.git.commit"] = newest.commit
     return tags
 
 
+def _listed(names: Iterable[str]) -> str:
+    """Join names, each once; where MLflow would cut the text off, the last of them."""
+    text = ", ".join(dict.fromkeys(names))
+    if len(text) <= TAG_LENGTH:
+        return text
+    return "…, " + text[3 - TAG_LENGTH :].partition(", ")[2]
+
+
 def _description(task: str, record: Mapping[str, Any], metrics: Path | None) -> str:
     """Say the result in one line; a task that no longer exists keeps its numbers alone."""
-    known: dict[str, Any] = contract.tasks() | compositions()
+    known = _scored()
     if metrics is None or task not in known:
         return ""
     scores = json.loads(metrics.read_text(encoding="utf-8"))
     return summary(known[task], scores, record["data"])
+
+
+@cache
+def _scored() -> dict[str, Any]:
+    """Return tasks and compositions by name; looked for once, since hundreds of results ask."""
+    return contract.tasks() | compositions()
 
 
 def _tags(

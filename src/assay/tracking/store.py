@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 STATED = "MLFLOW_TRACKING_URI"  # where a person says which server
+DATABASE = "mlflow.db"
 
 
 def store_folder(root: Path) -> Path:
@@ -24,7 +25,7 @@ def store_folder(root: Path) -> Path:
 def store_uri(root: Path) -> str:
     """Return the tracking URI: MLFLOW_TRACKING_URI where a person set it, else SQLite in the store."""
     own = os.environ.get(STATED, "")
-    return own or f"sqlite:///{store_folder(root) / 'mlflow.db'}"
+    return own or f"sqlite:///{store_folder(root) / DATABASE}"
 
 
 def open_store(root: Path) -> MlflowClient:

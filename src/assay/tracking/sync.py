@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from rich.progress import track
 
+from assay.runs.files import content_digest
 from assay.runs.lock import held
 from assay.tracking.entries import sighted_entries
 from assay.tracking.projection import Point, Projection, project, sighting_tags
 from assay.tracking.results import Cache, Result, join
+from assay.tracking.stamp import note, noted, settled
 from assay.tracking.store import experiment_of, open_store
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 RESULT = "assay.result"  # set last: a run without it was cut off, and is built anew
 DRAFT = "assay.draft"
 STUDY = "assay.study"  # of the runs of a search and its trials, which rest on no result
+PART = "runs"  # of the store, as noted in its stamp
 METRICS_PER_CALL = 1000  # MLflow's limits of one log_batch
 PARAMS_PER_CALL = 100
 
@@ -45,25 +48,54 @@ class Synced:
 
 
 def sync(root: Path) -> Synced:
-    """Bring MLflow up to the files; returns the counts, and result digest → MLflow run id."""
-    done = Synced()
+    """Bring MLflow up to the files; returns the counts, and result digest → MLflow run id.
+
+    Where neither results nor the store have changed since, MLflow is not asked, nor imported.
+    """
     with held(root / ".assay" / "locks" / "sync.lock", "another sync runs; waiting"):
-        results = join(sighted_entries(root))
-        client, cache = open_store(root), Cache(root)
-        known = {task: _known(client, root, task) for task in {result.task for result in results}}
-        for result in track(results, "runs", disable=len(results) < 5, transient=True):
-            found = known[result.task].get(result.digest)
-            if found is not None:
-                _retag(client, found, result)
-                done.known += 1
-                done.runs[result.digest] = found.info.run_id
-                continue
-            projection = project(result, cache, root)
-            if projection is None:
-                done.absent.append(result.digest)
-                continue
-            done.runs[result.digest] = _create(client, root, result, projection)
-            done.created += 1
+        results, cache = join(sighted_entries(root)), Cache(root)
+        wanted = content_digest({each.digest: sighting_tags(each) for each in results})
+        runs = known_runs(root, wanted)
+        absent = [each for each in results if each.digest not in (runs or {})]
+        if runs is not None and not any(cache.path(each.record) for each in absent):
+            return Synced(0, len(runs), [each.digest for each in absent], runs)
+        done, state = settled(root, lambda: _bring_up(root, cache, results))
+        note(root, PART, state, {"of": wanted, "runs": done.runs})
+    return done
+
+
+def known_runs(root: Path, wanted: str = "") -> dict[str, str] | None:
+    """Return result digest → MLflow run id as last synced, or None where the store is not as it was then.
+
+    Args:
+        root: the repository's root.
+        wanted: digest of the results and where they were sighted; empty for whatever was synced.
+    """
+    try:
+        found = noted(root, PART)
+        if found is None or wanted not in {"", found["of"]}:
+            return None
+        return {str(result): str(run) for result, run in found["runs"].items()}
+    except (AttributeError, KeyError, TypeError):  # a note that somebody else made
+        return None
+
+
+def _bring_up(root: Path, cache: Cache, results: list[Result]) -> Synced:
+    done, client = Synced(), open_store(root)
+    known = {task: _known(client, root, task) for task in {result.task for result in results}}
+    for result in track(results, "runs", disable=len(results) < 5, transient=True):
+        found = known[result.task].get(result.digest)
+        if found is not None:
+            _retag(client, found, result)
+            done.known += 1
+            done.runs[result.digest] = found.info.run_id
+            continue
+        projection = project(result, cache, root)
+        if projection is None:
+            done.absent.append(result.digest)
+            continue
+        done.runs[result.digest] = _create(client, root, result, projection)
+        done.created += 1
     return done
 
 
