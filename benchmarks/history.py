@@ -1,6 +1,6 @@
 """What a verb costs after hundreds of experiments, in this build and in others.
 
-    python benchmarks/history.py [experiments, 300] [--src CHECKOUT ...] [--keep FOLDER]
+    python benchmarks/history.py [experiments, 300] [--src CHECKOUT] [--verbs VERB ...] [--keep FOLDER]
 
 A repository is generated: this checkout's files, its `dvc.lock` (47 stages) as the baseline, and on it
 experiments as `dvc exp run` leaves them: `refs/exps/…`, a `dvc.lock` that differs in one training and
@@ -179,12 +179,16 @@ class Repository:
         }  # fmt: skip
 
     def _record_others(self) -> None:
-        """Give each other task of the baseline a record, so that it is a run too."""
-        for name in [name for name in self.blocks if name.startswith("train@")]:
+        """Give each other task of the baseline a record, so that it is a run too; and its folders."""
+        made: dict[str, str] = {}
+        for name in self.blocks:
             stage, task = self._loaded(name), name.partition("@")[2]
-            md5 = self._kept(as_json(self._record(task, stage)))
-            path = f"models/{task}/run.json"
-            [had] = [each["md5"] for each in stage["outs"] if each["path"] == path]
+            for each in stage["outs"]:
+                if each["md5"].endswith(".dir"):
+                    made[each["md5"]] = self._kept(b"[]", ".dir")
+                if each["path"] == f"models/{task}/run.json" and name.startswith("train@"):
+                    made[each["md5"]] = self._kept(as_json(self._record(task, stage)))
+        for had, md5 in made.items():
             self.blocks = {key: block.replace(had, md5) for key, block in self.blocks.items()}
 
     def _kept(self, content: bytes, suffix: str = "") -> str:
@@ -281,6 +285,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("experiments", nargs="?", type=int, default=300)
     parser.add_argument("--src", action="append", default=[], type=Path)
+    parser.add_argument("--verbs", nargs="*")
     parser.add_argument("--keep", type=Path)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
@@ -301,16 +306,16 @@ def main() -> None:
             "sync": ["sync"],
             "catalog": ["catalog"],
             "doctor": ["doctor"],
-            "gc": ["gc"],
+            "gc": ["gc", "--keep-days", "36500"],  # so that DVC is asked what each experiment needs
         }
-        for name, verb in verbs.items():
+        for name in chosen.verbs or verbs:
             for call in ("first", "second"):
-                show(f"{name}, {call}", builds, verb)
+                show(f"{name}, {call}", builds, verbs[name])
         for build in builds:
             more = Repository.__new__(Repository)
             more.__dict__.update(made.__dict__, folder=build.folder)
             more.experiments(1)
-        for name in ("results", "compare", "sync"):
+        for name in chosen.verbs or verbs:
             show(f"{name}, one more", builds, verbs[name])
 
 

@@ -15,8 +15,9 @@ from assay.registry.ledger import Entry, entries
 from assay.registry.shelf import ABSENT, available, shelve
 from assay.registry.versions import ALIASES, PROMOTION, Version, standing, tasks_in, versions
 from assay.runs.files import content_digest
-from assay.runs.git import git, must_git
+from assay.runs.git import git, must_git, objects_of
 from assay.runs.lock import held
+from assay.tracking.results import Cache
 from assay.tracking.stamp import note, noted, settled, state_of
 from assay.tracking.store import open_store
 from assay.tracking.sync import sync
@@ -44,7 +45,8 @@ def mirror(root: Path, runs: Mapping[str, str]) -> list[str]:
         return []
     with held(root / ".assay" / "locks" / "mirror.lock", "another process writes the registry"):
         wanted = _wanted(root, found, runs)
-        before, lines = state_of(root), []
+        before = state_of(root)
+        lines: list[str] = []
         if noted(root, PART) != wanted:
             lines, state = settled(root, lambda: _bring_up(root, tasks_in(found), runs))
             note(root, PART, state, wanted)
@@ -55,10 +57,21 @@ def mirror(root: Path, runs: Mapping[str, str]) -> list[str]:
 
 
 def _wanted(root: Path, found: Sequence[Entry], runs: Mapping[str, str]) -> str:
-    """Return a digest of all that decides what MLflow's registry should hold."""
-    known = [version for task in tasks_in(found) for version in versions(root, task)]
-    facts = [[each.result, runs.get(each.result), available(root, each)] for each in known]
-    return content_digest([[entry.commit for entry in found], facts])
+    """Return a digest of all that decides what MLflow's registry should hold.
+
+    It is the ledger, and which of its versions have a run, their commit and their weights here.
+    """
+    facts, cache = [entry.facts for entry in found], Cache(root)
+    results, commits, weights = (
+        list(dict.fromkeys(str(each[key]) for each in facts if each.get(key)))
+        for key in ("result", "commit", "weights")
+    )
+    here = [
+        [runs.get(result) for result in results],
+        objects_of(root, [f"{commit}^{{commit}}" for commit in commits]),
+        [cache.path(digest) is not None for digest in weights],
+    ]
+    return content_digest([[entry.commit for entry in found], here])
 
 
 def _bring_up(root: Path, tasks: Sequence[str], runs: Mapping[str, str]) -> list[str]:
