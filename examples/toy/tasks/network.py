@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
 from safetensors.torch import load_file
 from torch import nn
 
 from assay.gates.training import carry_out
+from assay.learning.answers import answers
 from assay.learning.determinism import reseed, settle
 from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
@@ -57,13 +56,8 @@ def run_training(task: Task, train: Rows, valid: Rows, params: ToyTaskParams, ru
 
 def load(weights: Path, params: ToyTaskParams) -> Predictor:
     """Return the trained network as a function of uint8 images."""
-    settle(params.train.threads)
     network = build(params.model.channels).eval()
     network.load_state_dict(load_file(weights))
-
-    def predict(images: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            stored = torch.from_numpy(np.ascontiguousarray(images))
-            return network(normalise(stored)).numpy()
-
-    return predict
+    return lambda images: answers(
+        network, lambda stored: network(normalise(stored)), images, params.train
+    )
