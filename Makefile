@@ -12,11 +12,17 @@ export DO_NOT_TRACK := 1
 STORE := $(CURDIR)/.assay/mlflow
 PORT ?= 5000
 
+# Real dvc processes, kills, all trainings, a browser, the real samples: each is dear, or not everywhere.
+DEAR := dvc or kill or train_all or browser or real
+# By group, which is the file where a test names none: what tests share is made by one worker. The dear
+# folders come first by name, so that the many short files of unit/ fill both workers to the end.
+SUITE := pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test check format ui lock
+.PHONY: help environment demo test test-rest test-all check format ui lock
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 environment: $(VENV)/.runtime  ## .venv from requirements.lock
 
@@ -28,8 +34,14 @@ demo: $(VENV)/.runtime  ## the whole pipeline on phantoms, then the results
 	@assay results
 	@echo "Look: make ui · reports/*/*.html · reports/*/pictures      Yours: assay snapshot --help"
 
-test: $(VENV)/.dev  ## the suite
-	pytest -n 2 --dist loadfile  # a project that a module shares is made once
+test: $(VENV)/.dev  ## every gate, stage and verb, in process: minutes
+	$(SUITE) -m "not ($(DEAR))"
+
+test-rest: $(VENV)/.dev  ## what test leaves out, and nothing else
+	$(SUITE) -m "$(DEAR)"
+
+test-all: $(VENV)/.dev  ## the whole suite
+	$(SUITE)
 
 check: $(VENV)/.dev  ## format, lint, types, floors, the repository's truths; shows all failures
 	@failed=0; \

@@ -86,6 +86,7 @@ def _surroundings(folder: Path, env: Mapping[str, str]) -> Iterator[None]:
         if not (folder / "src/assay/systems/toy").is_dir():
             assay.systems.__path__ = known[:1]  # without the examples
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # as a process does
             yield
     finally:
         assay.systems.__path__ = known

@@ -161,4 +161,5 @@ def checkout(folder: Path) -> Project:
     project.set(**SMALL)
     project.keep_only(DATA, TASK)
     project.commit("Start")
+    project.run("git", "repack", "-adq")  # 500 files fewer in each copy
     return project

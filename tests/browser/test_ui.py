@@ -27,15 +27,14 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def ui(finished: Project) -> Iterator[str]:
+def ui(synced: Project) -> Iterator[str]:
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine (apt-get install chromium)")
-    finished.assay("sync")
-    finished.assay("candidate", TASK)
+    synced.assay("candidate", TASK)
     port = free_port()
-    log = (finished.folder / "ui.log").open("wb")
+    log = (synced.folder / "ui.log").open("wb")
     server = subprocess.Popen(
-        ["make", "ui", f"PORT={port}", "-o", ".venv/.runtime"], cwd=finished.folder, stdout=log,
+        ["make", "ui", f"PORT={port}", "-o", ".venv/.runtime"], cwd=synced.folder, stdout=log,
         stderr=log, env=environment(PYTHONPATH="src"), start_new_session=True,
     )  # fmt: skip
     place = f"http://127.0.0.1:{port}"

@@ -101,10 +101,10 @@ def test_the_readme_shows_commands_that_exist() -> None:
     """Every `assay` verb, `make` target and stage that the documents name is there."""
     from assay.__main__ import cli
 
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         text = page.read_text()
         for verb in re.findall(r"(?:^    |`)assay ([a-z]+)", text, re.MULTILINE):
             assert verb in cli.list_commands(None), f"{page.name}: assay {verb}"  # type: ignore[arg-type]
-        for target in re.findall(r"(?:^    |`)make ([a-z]+)", text, re.MULTILINE):
+        for target in re.findall(r"(?:^    |`)make ([a-z-]+)", text, re.MULTILINE):
             assert target in targets, f"{page.name}: make {target}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tests import stories
+from tests import stories, templates
 from tests.conftest import DATA, TASK, Project
 from tests.templates import copied
 
@@ -174,3 +176,11 @@ def test_an_uncommitted_or_stale_model_is_no_candidate(finished: Project) -> Non
     said = finished.assay("candidate", TASK, fails=True)
     assert f"train@{TASK}" in said
     assert f"mend: dvc repro evaluate@{TASK}" in said
+
+
+def test_a_copied_project_knows_nothing_of_where_its_template_lies(synced: Project) -> None:
+    """Otherwise a test would write into what the next one begins with."""
+    with closing(sqlite3.connect(synced.folder / ".assay/mlflow/mlflow.db")) as base:
+        content = "\n".join(base.iterdump())
+    assert str(synced.folder) in content
+    assert str(templates.HOME) not in content
