@@ -24,9 +24,9 @@ class Board(Progress):
 
     def __init__(self, console: Console, stages: int) -> None:
         super().__init__(
-            TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(),
+            TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[said]}", table_column=Column(no_wrap=True, ratio=1)),
+            TextColumn("{task.fields[said]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
             console=console, auto_refresh=False, transient=True, expand=True,
             disable=not console.is_terminal,
         )  # fmt: skip

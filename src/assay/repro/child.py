@@ -60,7 +60,7 @@ class Child:
             self.over.append(self.begun)
             self.begun = ""
         if begins:
-            self.begun = begins[1]
+            self.begun, self.said = begins[1], ""
         elif passed:
             self.over.append(passed[1])
         elif line:
