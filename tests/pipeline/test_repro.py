@@ -127,7 +127,7 @@ def test_keep_going_runs_what_does_not_need_it(project: Pipeline) -> None:
     project.put("apart.fails")
     project.put("seed", "3")
     text = project.repro(jobs=1, keep_going=True, fails=True)
-    assert "error: first: failed first of first, apart" in text
+    assert "error: first: failed; failed as well: apart; not run: " in text
 
 
 def test_a_killed_branch_leaves_the_others_and_the_same_command_ends_it(
@@ -137,7 +137,7 @@ def test_a_killed_branch_leaves_the_others_and_the_same_command_ends_it(
     project.put("left.kills")
     project.put("right.meets", "left")
     text = project.repro(fails=True)
-    assert "error: left: failed" in text
+    assert "error: left: was killed by SIGKILL; not run: " in text
     assert {"first", "same", "right"} <= set(project.lock())
     assert "left" not in project.lock()
     project.repro()

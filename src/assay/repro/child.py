@@ -77,6 +77,11 @@ class Child:
             except subprocess.TimeoutExpired:
                 continue
 
+    def end(self) -> str:
+        """Return how a branch ended that did not end well."""
+        status = self._process.returncode
+        return f"was killed by {signal.Signals(-status).name}" if status < 0 else "failed"
+
     def last_words(self) -> str:
         """Return what the stage that failed has printed, its end where that is long."""
         lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()

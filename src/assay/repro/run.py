@@ -89,16 +89,16 @@ def _start(work: _Work, root: Path, jobs: int, keep_going: bool) -> bool:
 def _failure(work: _Work, console: Console) -> AssayError:
     """Print what the first failed stage has said; return the whole of it as one fault."""
     first = work.failed[0]
-    console.print(f"\n{first.last_words()}\n", soft_wrap=True)
+    console.print(f"\n{first.path}:\n{first.last_words()}\n", soft_wrap=True)
     names = [child.begun or child.branch.stages[len(child.over)] for child in work.failed]
     left = [name for branch in work.waiting.values() for name in branch.stages]
     left += [
         name for child, failed in zip(work.failed, names, strict=True)
         for name in child.branch.stages if name not in {*child.over, failed}
     ]  # fmt: skip
+    others = f"; failed as well: {', '.join(names[1:])}" if names[1:] else ""
     skipped = f"; not run: {', '.join(left)}" if left else ""
     return AssayError(
-        names[0], f"failed first of {', '.join(names)}{skipped}" if names[1:] else f"failed{skipped}",
-        f"the whole output: {first.path}",
-        "as said above; then the same command: what has ended is not run again",
+        names[0], f"{first.end()}{others}{skipped}", "the stage's own output stands above",
+        "as it says; then the same command: what has ended is not run again",
     )  # fmt: skip
