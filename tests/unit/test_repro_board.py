@@ -28,13 +28,13 @@ def drawn(terminal: bool, *states: Any) -> str:
 
 def at(begun: str, said: str, *over: str) -> Any:
     """A branch as the board sees one."""
-    return SimpleNamespace(branch=BRANCH, begun=begun, said=said, over=list(over))
+    return SimpleNamespace(branch=BRANCH, stage=begun, said=said, over=list(over))
 
 
 STATES = (
     at("train@a", "[EPOCH] 1/60 loss=0.2 [/nothing]"),
     at("evaluate@a", "", "train@a"),
-    at("", "", *BRANCH.stages),
+    at("evaluate@a", "", *BRANCH.stages),
 )
 
 

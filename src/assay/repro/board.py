@@ -55,5 +55,5 @@ class Board(Progress):
             self.console.print(f"done  {name}  {seconds:.0f} s", soft_wrap=True)
             ended.append(name)
             self._since[number] = monotonic()
-        shown = child.begun or stages[min(len(ended), len(stages) - 1)]
-        self.update(self._bars[number], description=shown, completed=len(ended), said=child.said)
+        bar, count = self._bars[number], len(ended)
+        self.update(bar, description=child.stage, completed=count, said=child.said)

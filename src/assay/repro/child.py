@@ -40,6 +40,12 @@ class Child:
                 env=os.environ | {"PYTHONUNBUFFERED": "1"}, start_new_session=True,
             )  # fmt: skip
 
+    @property
+    def stage(self) -> str:
+        """Return the stage at work, or else the next one."""
+        stages = self.branch.stages
+        return self.begun or stages[min(len(self.over), len(stages) - 1)]
+
     def poll(self) -> int | None:
         """Read what was printed since, and return the status of the process once it has ended."""
         status = self._process.poll()

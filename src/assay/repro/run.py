@@ -90,7 +90,7 @@ def _failure(work: _Work, console: Console) -> AssayError:
     """Print what the first failed stage has said; return the whole of it as one fault."""
     first = work.failed[0]
     console.print(f"\n{first.path}:\n{first.last_words()}\n", soft_wrap=True)
-    names = [child.begun or child.branch.stages[len(child.over)] for child in work.failed]
+    names = [child.stage for child in work.failed]
     left = [name for branch in work.waiting.values() for name in branch.stages]
     left += [
         name for child, failed in zip(work.failed, names, strict=True)
