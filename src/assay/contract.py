@@ -224,10 +224,7 @@ class Task(Protocol):
         ...
 
     def predictor(self, weights: Path, params: Any) -> Predictor:
-        """Return a function: uint8 images (n, h, w, 3) → predictions (n, outputs); see `restore`.
-
-        It indexes the images a batch at a time, as `learning.answers` does: a part is larger than memory.
-        """
+        """Return: uint8 images (n, h, w, 3), indexed by batches → predictions (n, outputs)."""
         ...
 
     def restore(self, predictions: npt.NDArray[np.float32], rows: Rows) -> npt.NDArray[np.float32]:
