@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sqlite3
 import subprocess
@@ -14,6 +15,9 @@ import pytest
 from tests.conftest import ROOT, TASK, environment
 from tests.history_set import History
 
+from assay.registry import mirror as mirror_module
+from assay.registry.ledger import append
+from assay.registry.mirror import mirror
 from assay.runs.files import write_json
 from assay.tracking import stamp
 from assay.tracking import sync as sync_module
@@ -24,6 +28,7 @@ from assay.tracking.results import Result, join
 from assay.tracking.store import DATABASE, open_store, store_folder
 from assay.tracking.sync import DRAFT, RESULT, Synced, known_runs, sync
 
+WEIGHTS = hashlib.md5(b"weights that arrive").hexdigest()
 CODE = """
 import sys
 from pathlib import Path
@@ -299,6 +304,58 @@ def test_a_change_while_sync_looks_is_not_noted(
     assert known_runs(synced.folder) is None
     monkeypatch.setattr(sync_module, "_bring_up", look)
     again(synced, asked, "1 run(s) added, 3 known")
+
+
+@pytest.fixture
+def registered(synced: History, asked: list[Path], monkeypatch: pytest.MonkeyPatch) -> History:
+    """Return a repository with one imported version, whose weights are not here; all of it noted."""
+    monkeypatch.setattr(mirror_module, "open_store", sync_module.open_store)  # notes who asks
+    facts = {"task": TASK, "version": 1, "result": WEIGHTS, "weights": WEIGHTS, "path": "w"}
+    append(synced.folder, "import", "import", facts)
+    mirrored(synced)
+    assert asked
+    asked.clear()
+    mirrored(synced)
+    assert not asked
+    return synced
+
+
+def mirrored(history: History) -> list[str]:
+    return mirror(history.folder, sync(history.folder).runs)
+
+
+def test_the_registry_is_asked_where_the_ledger_has_grown(
+    registered: History, asked: list[Path]
+) -> None:
+    facts = {"task": TASK, "version": 2, "result": "other", "weights": "1" * 32, "path": "x"}
+    append(registered.folder, "import", "import", facts)
+    mirrored(registered)
+    assert asked
+    assert len(client(registered).search_model_versions(f"name='{TASK}'")) == 2
+    asked.clear()
+    mirrored(registered)
+    assert not asked
+
+
+def test_what_is_deleted_in_the_registry_comes_back(registered: History, asked: list[Path]) -> None:
+    client(registered).delete_model_version(TASK, "1")
+    assert mirrored(registered)
+    assert asked
+    [version] = client(registered).search_model_versions(f"name='{TASK}'")
+    assert version.tags["result"] == WEIGHTS
+    asked.clear()
+    mirrored(registered)
+    assert not asked
+
+
+def test_weights_that_arrive_later_are_registered(registered: History, asked: list[Path]) -> None:
+    assert registered.keep(b"weights that arrive") == WEIGHTS
+    assert "built anew" in mirrored(registered)[0]
+    [version] = client(registered).search_model_versions(f"name='{TASK}'")
+    assert "absent" not in version.tags
+    asked.clear()
+    mirrored(registered)
+    assert not asked
 
 
 def test_hundreds_of_names_fit_into_a_tag() -> None:
