@@ -63,15 +63,18 @@ def test_a_misspelt_key_stops_before_anything_runs(finished: Project) -> None:
 
 def test_a_clone_pulls_and_has_all_runs(finished: Project, tmp_path: Path) -> None:
     finished.run("dvc", "remote", "add", "-q", "-d", "shelf", str(tmp_path / "shelf"))
-    finished.commit("Name the remote")
-    finished.run("dvc", "exp", "run", "-n", "short", "-S", f"{EPOCHS}=2", f"evaluate@{TASK}")
-    finished.run("git", "checkout", "-q", ".")
-    finished.run("dvc", "push", "-q", "--run-cache")
+    finished.set(**{EPOCHS: 2})
+    finished.dvc("repro", f"evaluate@{TASK}")
+    finished.commit("Train for less long")
+    finished.run("dvc", "push", "-q", "--run-cache", "--all-commits")
     finished.run("git", "clone", "-q", str(finished.folder), str(tmp_path / "clone"))
     clone = Project(tmp_path / "clone")
-    clone.run("dvc", "pull", "-q", "--run-cache")
-    said = clone.run("python", "-m", "assay", "sync", PYTHONPATH="src")
-    assert said.startswith("2 run(s) added, 0 known")
+    sync = ("python", "-m", "assay", "sync")
+    said = clone.run(*sync, PYTHONPATH="src")
+    assert "0 run(s) added, 0 known, 2 known to git but not in the DVC cache" in said
+    assert "dvc pull --run-cache --all-commits" in said
+    clone.run("dvc", "pull", "-q", "--run-cache", "--all-commits")
+    assert clone.run(*sync, PYTHONPATH="src").startswith("2 run(s) added, 0 known")
     assert "Running stage" not in clone.run("dvc", "repro")
 
 
