@@ -1,73 +1,51 @@
-"""Near-identical images: the exact hash search, and the whole search as sets grow.
+"""Near-identical images: the whole search as sets grow, and copies planted among real pictures.
 
-    python benchmarks/similar.py [hashes=20000] [images=300,1000]
+    python benchmarks/similar.py [images=300,1000] [real=../shared/data] [src=/path/to/older/src …]
 
-Search: peer imagehash (hash differences, one pair at a time, on 1,000 hashes), naive numpy n², Assay's
-`near_hashes` under eight views, and the limit, reading the hashes once. Pairs a second, since the peer
-cannot be waited for. Whole: `find_similar` on textures of which one in ten stands again, mirrored,
-cropped to 85 % and re-encoded; CPU seconds, recall and false pairs by size. CPU time throughout.
+Textures, of which one in ten stands again, mirrored, cropped to 85 % and re-encoded: CPU seconds of this
+build first and again (features kept), of an older build (`src`, in a process of its own, on the same
+images), of a peer (imagehash, one view, every pair: what finds none of these copies), of the naive way
+(every pair of images compared, reckoned from some) and of the limit (decoding each image once). With
+recall and false pairs. Then the same builds on eyes, films and pills, each changed in nine ways. CPU time
+of all processes throughout, and the peak of memory of each.
 
 The textures stand for sets whose pictures look alike, not for photographs: all have one palette, one
-grain and nothing at large, so that colour and hash hardly tell them apart, and local features must.
+grain and nothing at large, so that colour hardly tells them apart, and local features must.
 """
 
 from __future__ import annotations
 
+import inspect
 import io
+import json
+import os
+import pickle
+import resource
+import subprocess
 import sys
-import time
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import imagehash
 import numpy as np
 import numpy.typing as npt
+import planted
 from PIL import Image, ImageFilter, ImageOps
 
-from assay.manifest.hashes import perceptual_hash, views
 from assay.similar.find import find_similar
-from assay.similar.search import near_hashes
 
-RADIUS, NEAREST, NULL, EACH = 6, 10, 400, 10
+NEAREST, NULL, EACH, SOME = 10, 400, 10, 200
 Pixels = npt.NDArray[np.uint8]
+Pairs = set[tuple[int, int]]
 
 
-def cpu(action: Callable[[], object]) -> float:
-    """Return the CPU seconds of one call."""
-    start = time.process_time()
-    action()
-    return time.process_time() - start
-
-
-def search(count: int) -> None:
-    """Measure the search in `count` random hashes."""
-    random = np.random.default_rng(1)
-    hashes = random.integers(0, 2**63, count, dtype=np.uint64) & ~np.uint64(1)
-    few = [imagehash.ImageHash(row) for row in random.random((1000, 8, 8)) < 0.5]
-    some = hashes[:4000]
-
-    def peer() -> None:
-        for one, first in enumerate(few):
-            for second in few[one + 1 :]:
-                _ = first - second
-
-    def naive() -> None:
-        seen = views(some)
-        for row in range(len(some)):
-            _ = np.bitwise_count(seen ^ some[row]).min(axis=1) <= RADIUS
-
-    seconds = {
-        "peer: imagehash, one view": (cpu(peer), 1000**2 / 2),
-        "naive: numpy n², eight views": (cpu(naive), 8 * len(some) ** 2 / 2),
-        "Assay, eight views": (cpu(lambda: near_hashes(hashes, RADIUS)), 8 * count**2 / 2),
-        "limit: reading them once": (cpu(hashes.sum), float(count)),
-    }
-    for name, (spent, pairs) in seconds.items():
-        rate = pairs / max(spent, 1e-6)
-        print(f"{name:30s} {spent:8.3f} s  {rate / 1e6:12.1f} M a second")
-    mine = seconds["Assay, eight views"]
-    peers = seconds["peer: imagehash, one view"]
-    print(f"{count} hashes: {mine[0]:.2f} s CPU (goal at 100,000: at most 5);", end=" ")
-    print(f"pairs a second, Assay / peer: {mine[1] / mine[0] / (peers[1] / peers[0]):.0f}")
+def cpu() -> float:
+    """Return the CPU seconds of this process and of those that it has waited for."""
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in spent)
 
 
 def texture(seed: int) -> Image.Image:
@@ -86,33 +64,153 @@ def picture(row: int, originals: int) -> Pixels:
     return np.asarray(Image.open(stream).convert("RGB"))
 
 
-def whole(count: int) -> None:
-    """Measure the whole search in `count` images."""
-    originals = count * EACH // (EACH + 1)
-    stored = np.stack([
-        np.asarray(Image.fromarray(picture(row, originals)).resize((64, 64))) for row in range(count)
-    ])  # fmt: skip
-    start = time.process_time()
-    found = find_similar(
-        stored, perceptual_hash(stored), np.arange(count), lambda row: picture(row, originals),
-        radius=RADIUS, nearest=NEAREST, null=NULL, seed=1,
+def searched(
+    count: int, open_image: Callable[[int], Pixels], root: Path, nearest: int
+) -> tuple[Pairs, float]:
+    """Return what the build in `sys.path` finds among images of as many groups, and its CPU seconds."""
+    start = cpu()
+    how: dict[str, Any] = {"nearest": nearest, "null": NULL, "seed": 1}
+    if "root" in inspect.signature(find_similar).parameters:
+        names = [str(row) for row in range(count)]
+        found = find_similar(names, np.arange(count), open_image, root, **how)
+    else:  # builds that took thumbnails and hashes, which their ingest had made
+        from assay.manifest.hashes import perceptual_hash  # type: ignore[import-not-found]
+
+        small = [np.asarray(Image.fromarray(open_image(row)).resize((64, 64))) for row in range(count)]
+        hashes = perceptual_hash(np.stack(small))
+        start = cpu()
+        found = find_similar(small, hashes, np.arange(count), open_image, radius=6, **how)  # type: ignore
+    return set(found.pairs.select("a", "b").iter_rows()), cpu() - start
+
+
+def child(order: str) -> None:
+    """Search what an order says, as often as it says, and print what came of it as a line of JSON."""
+    asked = json.loads(order)
+    if asked["images"]:
+        open_image, count = partial(picture, originals=asked["originals"]), asked["images"]
+    else:
+        images = pickle.loads(Path(asked["pictures"]).read_bytes())
+        open_image, count = images.__getitem__, len(images)
+    seconds = []
+    with tempfile.TemporaryDirectory() as root:
+        for _ in range(asked["times"]):
+            pairs, spent = searched(count, open_image, Path(root), asked["nearest"])
+            seconds.append(spent)
+    memory = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(json.dumps({"seconds": seconds, "pairs": sorted(pairs), "MB": [kb >> 10 for kb in memory]}))
+
+
+def by_build(src: str, times: int, **asked: Any) -> dict[str, Any]:
+    """Return what a build, by its `src`, says of an order."""
+    order = json.dumps({"images": 0, "originals": 0, "nearest": NEAREST, "times": times, **asked})
+    here = str(Path(__file__).parent)
+    done = subprocess.run(
+        [sys.executable, __file__, "child", order], check=True, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": f"{src}:{here}"},
     )  # fmt: skip
-    spent = time.process_time() - start
-    pairs = set(found.pairs.select("a", "b").iter_rows())
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def textures(count: int, builds: Sequence[str]) -> None:
+    """Measure the whole search in `count` textures."""
+    originals = count * EACH // (EACH + 1)
     true = {((row - originals) * EACH, row) for row in range(originals, count)}
+    limit, peer, naive = baselines(count, originals, true)
+    print(f"{count} textures, {len(true)} copies", flush=True)
+    whole: list[float] = []
+    for src in builds:
+        mine = src == builds[0]
+        told = by_build(src, 2 if mine else 1, images=count, originals=originals)
+        pairs = set(map(tuple, told["pairs"]))
+        for spent, when in zip(told["seconds"], ("first", "again"), strict=False):
+            name = f"Assay, {when}" if mine else src
+            _line(name, spent, count, told["MB"], pairs, true)
+        whole.append(told["seconds"][0])
+        again = told["seconds"][-1] if mine else again
+    _line("peer: imagehash, every pair", peer[0], count, [], peer[1], true)
+    print(f"  {'naive: every pair compared':34s} {naive:9.0f} s CPU, reckoned from {SOME} pairs")
+    print(f"  {'limit: opening each once':34s} {limit:9.1f} s CPU")
+    for src, spent in zip(builds[1:], whole[1:], strict=True):
+        print(f"  of {src}: first {whole[0] / spent:.3f} ×, again {again / spent:.4f} ×", flush=True)
+
+
+def _line(name: str, spent: float, count: int, memory: Sequence[int], pairs: Pairs, true: Pairs) -> None:
+    held = f", {' + '.join(map(str, memory))} MB" if memory else ""
     print(
-        f"{count} images: {spent:.0f} s CPU, {1e3 * spent / count:.0f} ms an image,"
-        f" {found.candidates} candidates; recall {len(pairs & true) / len(true):.3f},"
-        f" {len(pairs - true)} false of {len(pairs)}"
+        f"  {name:34s} {spent:9.1f} s CPU, {1e3 * spent / count:7.2f} ms an image{held};"
+        f" recall {len(pairs & true) / len(true):.3f}, {len(pairs - true)} false of {len(pairs)}",
+        flush=True,
     )
 
 
+def baselines(count: int, originals: int, true: Pairs) -> tuple[float, tuple[float, Pairs], float]:
+    """Return the seconds of opening all, of the peer and its pairs, and of comparing every pair."""
+    from assay.similar.features import extract
+    from assay.similar.geometry import compare
+
+    start, hashes, rows = cpu(), [], min(count, 1000)  # every pair of more would take the peer hours
+    for row in range(count):
+        image = picture(row, originals)
+        if row < rows:
+            hashes.append(imagehash.phash(Image.fromarray(image)))
+    limit = cpu() - start
+    start = cpu()
+    close = {(a, b) for b in range(rows) for a in range(b) if hashes[a] - hashes[b] <= 6}
+    peer = (cpu() - start) * (count / rows) ** 2
+    some = [extract(picture(row, originals)) for row in range(20)]
+    start = cpu()
+    for number in range(SOME):
+        compare(some[number % 20], some[(7 * number + 1) % 20])
+    return limit, (peer, close & true), (cpu() - start) / SOME * count**2 / 2
+
+
+def real(folder: Path, builds: Sequence[str]) -> None:
+    """Plant copies among real pictures, and tell what each build finds of them."""
+    with tempfile.TemporaryDirectory() as work:
+        file = Path(work) / "pictures.pickle"
+        eyes = planted.eyes(folder)
+        file.write_bytes(pickle.dumps(eyes))
+        same = by_build(builds[0], 1, pictures=str(file), nearest=15)
+        print(f"eyes: {len(eyes)} contents, {len(same['pairs'])} pairs, {same['seconds'][0]:.0f} s CPU")
+        sets = {
+            "eyes": planted.one_each(eyes, same["pairs"], planted.EYES),
+            "films": planted.films(folder)[: planted.FILMS],
+            "pills": planted.pills(folder)[: planted.PILLS],
+        }
+        joined: dict[str, list[float]] = {src: [] for src in builds}
+        for name, images in sets.items():
+            file.write_bytes(pickle.dumps(planted.planted(images)))
+            for src in builds:
+                told = by_build(src, 1, pictures=str(file), nearest=15)
+                ways, pairs, false = planted.worth(map(tuple, told["pairs"]), len(images))
+                joined[src] += [len(images) * share for share in ways.values()]
+                print(
+                    f"{name}: {len(images)}, changed in nine ways: recall"
+                    f" {sum(ways.values()) / len(ways):.3f}, {false} false of {pairs} pairs,"
+                    f" {told['seconds'][0]:.0f} s CPU · {'Assay' if src == builds[0] else src}"
+                )
+                print("   " + " · ".join(f"{way} {share:.2f}" for way, share in ways.items()), flush=True)
+    total = len(planted.WAYS) * sum(map(len, sets.values()))
+    for src, found in joined.items():
+        name = "Assay" if src == builds[0] else src
+        print(f"all {total} copies: {sum(found) / total:.3f} · {name}")
+
+
 def main() -> None:
-    """Measure both, at the sizes asked for."""
-    asked = dict(argument.split("=") for argument in sys.argv[1:])
-    search(int(asked.get("hashes", 20_000)))
-    for count in asked.get("images", "300,1000").split(","):
-        whole(int(count))
+    """Measure what is asked for."""
+    if sys.argv[1:2] == ["child"]:
+        child(sys.argv[2])
+        return
+    asked = [argument.split("=", 1) for argument in sys.argv[1:]]
+    one = dict(asked)
+    here = str(Path(inspect.getfile(find_similar)).parents[2])
+    builds = [here, *(value for name, value in asked if name == "src")]
+    for count in one.get("images", "300,1000").split(","):
+        if count:
+            textures(int(count), builds)
+    if "real" in one:
+        real(Path(one["real"]), builds)
 
 
 if __name__ == "__main__":

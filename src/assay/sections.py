@@ -40,16 +40,25 @@ class Ingest(Section):
 class Similar(Section):
     """How near-identical images are looked for."""
 
-    nearest: int = Field(
-        ge=1,
-        le=100,
-        description="pictures proposed for each, by hash, by colour and by local features",
+    search: Literal["features", "none"] = Field(
+        "features",
+        description="by colour and local features; or not at all, which every verdict then tells",
     )
-    radius: int = Field(
-        ge=0, le=7, description="bits of 63 by which hashes of proposed pairs differ"
+    nearest: int = Field(
+        ge=1, le=100, description="pictures proposed for each, by colour and by local features"
     )
     null_pairs: int = Field(ge=20, description="random pairs that the threshold is taken from")
     seed: int = Field(ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_radius(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "radius" in value:
+            raise ValueError(
+                "similar without `radius`: copies are proposed by colour and local features, which find"
+                " all that the hash found; delete the line"
+            )
+        return value
 
 
 class Split(Section):

@@ -1,26 +1,25 @@
-"""Near-duplicates: the hash's views, the exact search, and copies planted among strangers."""
+"""Near-duplicates: copies planted among strangers, over any number of cores, and what is kept of them."""
 
 from __future__ import annotations
 
 import io
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from scipy.sparse import csr_array
 
-from assay.manifest.hashes import Hashes, perceptual_hash, views
-from assay.similar.colour import colour_descriptors, neighbours
-from assay.similar.features import MIRROR, Match, compare, extract
+from assay.similar.alike import COMMON, most_alike, word_weights
+from assay.similar.colour import described, neighbours, standardised
+from assay.similar.features import Features, extract
 from assay.similar.find import Similar, find_similar
+from assay.similar.geometry import Match, compare
 from assay.similar.null import Rule, null_pairs, rule
-from assay.similar.search import near_hashes
-from assay.similar.words import most_alike, word_weights
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -46,80 +45,20 @@ def smooth(seed: int, height: int, width: int, cells: int = 6) -> Pixels:
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
 
 
-def eight(images: Pixels) -> list[Pixels]:
-    return [
-        seen
-        for turned in (images, images.transpose(0, 2, 1, 3))
-        for seen in (turned, turned[:, :, ::-1], turned[:, ::-1], turned[:, ::-1, ::-1])
-    ]
-
-
-@pytest.mark.parametrize(("height", "width"), [(64, 64), (50, 37), (20, 20)])
-def test_the_hash_of_every_view_follows_from_the_hash(height: int, width: int) -> None:
-    images = np.stack([smooth(seed, height, width) for seed in range(40)])
-    found = views(perceptual_hash(images))
-    for place, seen in enumerate(eight(images)):
-        assert (perceptual_hash(seen) == found[:, place]).all()
-    assert len(np.unique(found)) == found.size
-
-
-def test_a_constant_image_has_no_hash_and_harms_nothing() -> None:
-    flat = np.stack([np.full((30, 40, 3), level, np.uint8) for level in (0, 77, 255)])
-    assert (perceptual_hash(flat) == 0).all()
-    assert perceptual_hash(flat[:0]).shape == (0,)
-
-
-def brute(hashes: Hashes, radius: int) -> npt.NDArray[np.int64]:
-    turned = views(hashes)
-    bits = np.bitwise_count(turned[:, None, :] ^ hashes[None, :, None]).min(axis=2)
-    return np.argwhere(np.triu(bits <= radius, 1))
-
-
-def strewn(hashes: Hashes, bits: int, random: np.random.Generator) -> Hashes:
-    flips = np.uint64(1) << random.integers(0, 64, (bits, len(hashes)), dtype=np.uint64)
-    return hashes ^ np.bitwise_xor.reduce(flips, axis=0)
-
-
-def crowd(kind: str) -> Hashes:
-    random = np.random.default_rng(3)
-    wide = random.integers(0, 2**64, 250, dtype=np.uint64)
-    if kind == "planted":
-        copies = [views(strewn(wide, bits, random))[:, bits % 8] for bits in (1, 5, 6, 7, 9)]
-        return np.concatenate([wide, *copies])
-    if kind == "skewed":
-        return strewn(np.full(900, 0xF0F0, np.uint64), 5, random)
-    return np.concatenate([np.repeat(wide[:3], 150), views(wide[:3]).ravel(), wide])
-
-
-@pytest.mark.parametrize("radius", [0, 2, 6, 7, 10])
-@pytest.mark.parametrize("kind", ["planted", "skewed", "repeated"])
-def test_the_search_finds_what_brute_force_finds(kind: str, radius: int) -> None:
-    hashes = crowd(kind)
-    expected = brute(hashes, radius)
-    assert len(expected) > 0 or (kind, radius) == ("planted", 0)
-    assert np.array_equal(near_hashes(hashes, radius), expected)
-
-
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=12), st.integers(0, 11))
-@settings(max_examples=50, deadline=None)
-def test_the_search_holds_for_any_hashes(values: list[int], radius: int) -> None:
-    hashes = np.array(values, dtype=np.uint64)
-    assert np.array_equal(near_hashes(hashes, radius), brute(hashes, radius))
-
-
 def test_neighbours_are_of_other_groups() -> None:
     line = np.arange(6, dtype=np.float32)[:, None]
     groups = np.array([0, 0, 0, 1, 1, 2])
     assert neighbours(line, groups, 1).tolist() == [[0, 3], [1, 3], [2, 3], [4, 5]]
 
 
-def test_mirrored_descriptors_are_those_of_the_mirrored_image() -> None:
+def test_mirrored_images_have_the_same_descriptors() -> None:
     image = textured(1)
     plain, mirrored = extract(image), extract(np.ascontiguousarray(image[:, ::-1]))
-    one = plain.descriptors.astype(np.float64)[:, MIRROR]
-    two = mirrored.descriptors.astype(np.float64)
+    one, two = (each.descriptors.astype(np.float64) for each in (plain, mirrored))
     cosines = (one @ two.T) / np.outer(np.linalg.norm(one, axis=1), np.linalg.norm(two, axis=1))
     assert np.median(cosines.max(axis=1)) > 0.99
+    shared = np.isin(plain.words, mirrored.words).any(axis=1)
+    assert shared.mean() > 0.5
     best = max(compare(plain, mirrored), key=lambda match: match.inliers)
     assert best.mirrored
     assert best.inliers > 50
@@ -153,14 +92,17 @@ COPIES = {
 }
 
 
-def found_among(images: list[Pixels], groups: list[int] | None = None) -> Similar:
+def found_among(
+    images: list[Pixels], groups: list[int] | None = None, root: Path | None = None, workers: int = 1
+) -> Similar:
     images = [np.ascontiguousarray(image) for image in images]
-    thumbnails = np.stack([np.asarray(Image.fromarray(image).resize((64, 64))) for image in images])
     known = np.arange(len(images)) if groups is None else np.array(groups)
-    return find_similar(
-        thumbnails, perceptual_hash(thumbnails), known, images.__getitem__,
-        radius=6, nearest=8, null=60, seed=0,
-    )  # fmt: skip
+    names = [f"{row} {image.shape}" for row, image in enumerate(images)]
+    with tempfile.TemporaryDirectory() as aside:
+        return find_similar(
+            names, known, images.__getitem__, root or Path(aside),
+            nearest=8, null=60, seed=0, workers=workers,
+        )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -262,13 +204,27 @@ def test_the_rule_asks_for_inliers_or_for_correlation(found: Match, accepted: bo
     assert rule(np.full(100, 4), np.full(100, 0.4)).accepts(found) == accepted
 
 
+def as_words(features: list[Features]) -> list[npt.NDArray[np.int32]]:
+    return [each.words.ravel() for each in features]
+
+
 def test_words_propose_a_mirrored_crop_among_many_of_one_kind() -> None:
     """Grainy pictures of one palette: with 1024 words of whole descriptors one in four is proposed."""
     images = [smooth(seed, 90, 90, cells=15) for seed in range(100)]
     crops = [np.ascontiguousarray(image[8:-8, 8:-8][:, ::-1]) for image in images[:20]]
-    words = word_weights([extract(image) for image in images + crops], seed=0)
+    words = word_weights(as_words([extract(image) for image in images + crops]))
     proposed = most_alike(words, np.arange(120), 3).tolist()
     assert sum([row, 100 + row] in proposed for row in range(20)) >= 17
+
+
+def test_a_word_of_too_many_images_proposes_nothing() -> None:
+    """Else the search would grow with the square of the set."""
+    common, rare, other = (np.array(words, np.int32) for words in ([7], [7, 9], [8]))
+    crowd = [common] * (COMMON - 1)
+    few = word_weights([*crowd, common, other])
+    assert len(most_alike(few, np.arange(COMMON + 1), 1)) >= COMMON / 2
+    many = word_weights([*crowd, rare, rare, other])
+    assert most_alike(many, np.arange(COMMON + 2), 5).tolist() == [[COMMON - 1, COMMON]]
 
 
 def test_the_most_alike_are_of_other_groups_and_share_a_word() -> None:
@@ -280,8 +236,9 @@ def test_the_most_alike_are_of_other_groups_and_share_a_word() -> None:
 
 def test_a_single_descriptor_is_a_word_too() -> None:
     some = extract(textured(0))
-    one, none = (replace(some, descriptors=some.descriptors[:kept]) for kept in (1, 0))
-    assert most_alike(word_weights([one, none, one], 0), np.arange(3), 2).tolist() == [[0, 2]]
+    one, none = (replace(some, words=some.words[:kept]) for kept in (1, 0))
+    words = word_weights(as_words([one, none, one]))
+    assert most_alike(words, np.arange(3), 2).tolist() == [[0, 2]]
 
 
 @pytest.mark.parametrize("size", [64, 160])
@@ -289,12 +246,18 @@ def test_colour_finds_a_cut_out_that_was_encoded_on_its_dark_ground(size: int) -
     outline = cv2.ellipse(np.zeros((60, 120), np.uint8), (60, 30), (55, 24), 0, 0, 360, 1, -1)
     images = [(smooth(seed, 60, 120) // 4 + 90) * outline[..., None] for seed in range(60)]
     both = images + [encoded(image[::2, ::2].astype(np.uint8), 50) for image in images]
-    small = [np.asarray(Image.fromarray(image).resize((size, size))) for image in both]
-    pairs = neighbours(colour_descriptors(small), np.arange(120), 3).tolist()
+    drawn = [np.asarray(Image.fromarray(image).resize((size, size))) for image in both]
+    colours = standardised(np.stack([described(image) for image in drawn]))
+    pairs = neighbours(colours, np.arange(120), 3).tolist()
     assert sum([row, 60 + row] in pairs for row in range(60)) >= 54
 
 
 def test_colour_hardly_changes_under_a_flip() -> None:
     images = np.stack([textured(seed, 64, 64) for seed in range(10)])
-    both = colour_descriptors(np.concatenate([images, images[:, :, ::-1]]))
-    assert np.allclose(both[:10], both[10:], atol=1e-3)
+    both = [described(image) for image in np.concatenate([images, images[:, :, ::-1]])]
+    colours = standardised(np.stack(both))
+    assert np.allclose(colours[:10], colours[10:], atol=1e-3)
+
+
+def test_no_colours_are_standardised_too() -> None:
+    assert standardised(np.empty((0, 21), np.float32)).shape == (0, 21)

@@ -56,13 +56,6 @@ def threads(name: str, task: TaskParams, cores: int) -> list[Finding]:
     ]
 
 
-def available_cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _identity(root: Path) -> list[Finding]:
     """Ask git who commits, without its guess from the machine's name."""
     if git(root, "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT"):

@@ -8,9 +8,15 @@ from assay.contract import Check
 from assay.manifest.groups import join_pairs
 from assay.manifest.index import OK
 
+NONE = "none"  # the search of `similar.parquet` where there was none
+
 
 def judge_leakage(
-    manifest: pl.DataFrame, splits: pl.DataFrame, similar: pl.DataFrame, name: str
+    manifest: pl.DataFrame,
+    splits: pl.DataFrame,
+    similar: pl.DataFrame,
+    name: str,
+    search: str = "features",
 ) -> list[Check]:
     """Return the checks of a split against its manifest.
 
@@ -19,6 +25,7 @@ def judge_leakage(
         splits: with `sample_id, split, fold`.
         similar: pairs of near-identical images, `sample_a, sample_b`.
         name: the data set, for the command that mends.
+        search: how the pairs were looked for; what begins with `none` says that they were not.
     """
     usable = manifest.filter(pl.col("status") == OK)
     placed = usable.join(splits, on="sample_id", how="inner")
@@ -38,7 +45,7 @@ def judge_leakage(
         _exclusive(parted, "group_id", "groups"),
         _exclusive(parted, "plain", "group names but for blanks and case"),
         _exclusive(parted, "digest", "identical images"),
-        _similar(parted, similar, name),
+        _unsought(search) if search.startswith(NONE) else _similar(parted, similar, name),
     ]
 
 
@@ -69,6 +76,12 @@ def _exclusive(parted: pl.DataFrame, column: str, name: str) -> Check:
     return Check(name, not len(spread), "none in two parts", found, checked, spread.to_dicts())
 
 
+def _unsought(search: str) -> Check:
+    """Say that nobody looked: not refused, but never silent."""
+    found = f"NOT LOOKED FOR (similar.search: {search}): copies may stand in two parts"
+    return Check("similar images", True, "told, not refused", found, 0)
+
+
 def _similar(parted: pl.DataFrame, similar: pl.DataFrame, name: str) -> Check:
     """No pair of near-identical images stands on two sides."""
     where = parted.select("sample_id", "part")
@@ -91,8 +104,10 @@ def _similar(parted: pl.DataFrame, similar: pl.DataFrame, name: str) -> Check:
     return Check("similar images", not rows, "none in two parts", found, len(sides), rows, mend)
 
 
-def similar_groups(similar: pl.DataFrame) -> Check:
+def similar_groups(similar: pl.DataFrame, search: str = "features") -> Check:
     """Show what near-identity joins: each group of images, the largest first."""
+    if search.startswith(NONE):
+        return Check("similar groups", True, "told, not refused", "NOT LOOKED FOR", 0)
     ends = pl.concat([similar["sample_a"], similar["sample_b"]]).unique().sort()
     if not len(ends):
         return Check("similar groups", True, "told, not refused", "none", 0)

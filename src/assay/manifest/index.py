@@ -10,12 +10,12 @@ from rich.progress import Progress
 from assay.manifest.images import STRETCH, open_image
 from assay.manifest.source import Source, Stamp
 from assay.manifest.store import NO_SLOT, ImageStore
+from assay.runs.cores import available_cores
 
 OK, BROKEN, DROPPED, FILTERED = "ok", "broken", "dropped", "filtered"
-DECODERS = 2  # Pillow frees the interpreter while it decodes
 FETCHERS = 16  # over a network the time goes by waiting
 CHUNK = 1024  # images between two writings: what a killed ingest opens again
-FACTS = ("bytes", "digest", "format", "width", "height", "hash", "stored")
+FACTS = ("bytes", "digest", "format", "width", "height", "stored")
 Files = list[tuple[str, Stamp]]
 
 
@@ -38,7 +38,7 @@ def index_images(
         fit: how an oblong becomes a square; see `open_image`.
 
     Returns:
-        The listing with full `uri`, `bytes, digest, format, width, height, hash, stored` (its pixels
+        The listing with full `uri`, `bytes, digest, format, width, height, stored` (its pixels
         are), `status, reason`.
     """
     rows = listing.with_columns(uri=_full(listing["uri"], source))
@@ -71,7 +71,7 @@ def _fill(files: Files, source: Source, store: ImageStore, how: tuple[int, str, 
     starts = range(0, len(files), CHUNK)
     with (
         Progress() as progress,
-        ThreadPoolExecutor(FETCHERS if source.is_remote else DECODERS) as pool,
+        ThreadPoolExecutor(_hands(source)) as pool,
     ):
         bar = progress.add_task("images", total=len(files))
         for start in starts:
@@ -81,6 +81,11 @@ def _fill(files: Files, source: Source, store: ImageStore, how: tuple[int, str, 
                 opened.append(image)
                 progress.advance(bar)
             store.add(part, opened)
+
+
+def _hands(source: Source) -> int:
+    """Return how many open files at once: Pillow frees the interpreter while it decodes."""
+    return max(available_cores(), FETCHERS if source.is_remote else 1)
 
 
 def _judge(table: pl.DataFrame) -> pl.DataFrame:

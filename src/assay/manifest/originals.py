@@ -40,6 +40,11 @@ class Originals:
         self._how, self._size = (decoder, fit), size
         self._cache = chosen_cache()
 
+    def __reduce__(self) -> tuple[type[Originals], tuple[Any, ...]]:
+        """Let another process open them, with a cache of its own."""
+        known = (self._source, self._uris, self._digests, self._name, self._size, *self._how)
+        return Originals, known
+
     @property
     def side(self) -> tuple[int, ...]:
         """Return height, width and channels of the squares."""

@@ -16,7 +16,6 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.errors import AssayError
-from assay.manifest.hashes import perceptual_hash
 from assay.manifest.images import Opened
 from assay.manifest.originals import NONE, squares
 from assay.manifest.records import LazyImages
@@ -27,7 +26,7 @@ from assay.runs.files import content_digest
 SCHEMA = {
     "uri": pl.String, "bytes": pl.Int64, "version": pl.String,
     "digest": pl.String, "format": pl.String, "width": pl.Int64, "height": pl.Int64,
-    "hash": pl.UInt64, "damage": pl.String, "slot": pl.Int64,
+    "damage": pl.String, "slot": pl.Int64,
 }  # fmt: skip
 NO_SLOT = -1  # a file that gave no pixels
 
@@ -89,7 +88,10 @@ class ImageStore:
         self._index, self._pixels = folder / "index.parquet", folder / "pixels.u8"
         folder.mkdir(parents=True, exist_ok=True)
         known = self._index.exists() and (not keep or self._pixels.exists())
-        self.table = pl.read_parquet(self._index) if known else pl.DataFrame(schema=SCHEMA)
+        # Those columns alone: stores made before had a hash too.
+        self.table = (
+            pl.read_parquet(self._index, columns=list(SCHEMA)) if known else pl.DataFrame(schema=SCHEMA)
+        )
         self._slots = int(self.table["slot"].max() or 0) + 1 if len(self.table) else 0  # type: ignore[arg-type]
 
     def add(self, files: Sequence[tuple[str, Stamp]], opened: Sequence[Opened]) -> None:
@@ -98,7 +100,7 @@ class ImageStore:
         pixels = np.stack(images) if images else np.empty((0, *self._shape), dtype=np.uint8)
         if self.keep:
             self._append(pixels)
-        new = self._rows(files, opened, perceptual_hash(pixels))
+        new = self._rows(files, opened)
         self._slots += len(images)
         self.table = pl.concat([self.table, new]).unique("uri", keep="last", maintain_order=True)
         write_table(self._index, self.table, {})
@@ -129,13 +131,11 @@ class ImageStore:
         return found["slot"].fill_null(NO_SLOT).to_numpy()
 
     def _rows(
-        self, files: Sequence[tuple[str, Stamp]], opened: Sequence[Opened], hashes: Any
+        self, files: Sequence[tuple[str, Stamp]], opened: Sequence[Opened]
     ) -> pl.DataFrame:
         readable = np.array([image.pixels is not None for image in opened], dtype=bool)
         slot = np.full(len(opened), NO_SLOT, dtype=np.int64)
         slot[readable] = self._slots + np.arange(readable.sum())
-        hash_ = np.zeros(len(opened), dtype=np.uint64)
-        hash_[readable] = hashes
         return pl.DataFrame(
             {
                 "uri": [uri for uri, _ in files],
@@ -145,7 +145,6 @@ class ImageStore:
                 "format": [image.format or None for image in opened],
                 "width": [image.width for image in opened],
                 "height": [image.height for image in opened],
-                "hash": hash_,
                 "damage": [image.reason or None for image in opened],
                 "slot": slot,
             },

@@ -7,12 +7,16 @@ pairs under the best motion found for them reach 0.4 to 0.54 (95 %).
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Levels = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
+Relief = npt.NDArray[np.int8]
 
 DARK = 8  # grey levels
 FINE, COARSE = 1.0, 4.0  # px: finer is noise and encoding, coarser is light and shape
@@ -39,9 +43,7 @@ def agreement(first: Picture, second: Picture, motion: Floats) -> tuple[float, f
         motion: (2, 3) in px of the pictures, both counted from the centre.
     """
     (height, width), turn = first.shape, motion[:, :2]
-    ends = np.array([second.shape[1] - 1, second.shape[0] - 1]) / 2
-    shift = motion[:, 2] + np.array([width - 1, height - 1]) / 2 - turn @ ends
-    matrix = np.column_stack([turn, shift])
+    matrix = _from_corners(first, second, motion)
     moved = cv2.warpAffine(second, matrix, (width, height))
     covered = cv2.warpAffine(np.where(second > 0, 255, 0).astype(np.uint8), matrix, (width, height))
     both = (first > 0) & (covered == 255)
@@ -49,42 +51,78 @@ def agreement(first: Picture, second: Picture, motion: Floats) -> tuple[float, f
     if both.sum() < max(LEAST_PIXELS, LEAST_SHARE * min(areas)):
         return 0.0, 0.0
     # Both within the same outline: each crop's own would leave its trace in the relief.
-    one, two = _relief(first, both)[both], _relief(moved.astype(np.uint8), both)[both]
+    weights = _weights(both)
+    one, two = (_relief(each, weights)[both] for each in (first, moved.astype(np.uint8)))
     return _cosine(_levelled(one), _levelled(two)), round(float(both.sum()) / max(areas), 3)
 
 
-def square(picture: Picture) -> npt.NDArray[np.int8]:
-    """Return the relief of a grey picture, as a square; 0 outside."""
-    level = _relief(picture, picture > 0) * (picture > 0)
-    small = cv2.resize(level, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
-    return np.asarray(np.clip(np.rint(small * GAIN), -127, 127), dtype=np.int8)
+def likeness(first: Relief, second: Relief, motion: Floats) -> float:
+    """Return the correlation of two reliefs, the second moved onto the first; a twentieth of the price.
+
+    Args:
+        first: (height, width), 0 outside.
+        second: of any size, 0 outside.
+        motion: (2, 3) in px of the pictures, twice as large, both counted from the centre.
+    """
+    matrix = _from_corners(first, second, motion / np.array([1, 1, 2]))
+    moved = cv2.warpAffine(second.astype(np.float32), matrix, first.shape[::-1])
+    both = (first != 0) & (moved != 0)
+    return _cosine(first[both].astype(np.float32), moved[both])
 
 
-def whole(first: npt.NDArray[np.int8], second: npt.NDArray[np.int8]) -> tuple[float, bool, int]:
+def _from_corners(first: npt.NDArray[Any], second: npt.NDArray[Any], motion: Floats) -> Floats:
+    """Return the motion in px counted from the first pixel."""
+    ends = (np.array(second.shape[::-1]) - 1) / 2
+    shift = motion[:, 2] + (np.array(first.shape[::-1]) - 1) / 2 - motion[:, :2] @ ends
+    return np.column_stack([motion[:, :2], shift])
+
+
+def reliefs(picture: Picture) -> tuple[Relief, Relief]:
+    """Return the relief of a grey picture at half its side, and, tamed, as a square; 0 outside."""
+    level = _relief(picture, _weights(picture > 0)) * (picture > 0)
+    half = tuple((side + 1) // 2 for side in picture.shape[::-1])
+    small = cv2.resize(level, half, interpolation=cv2.INTER_AREA)
+    square = cv2.resize(level, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
+    return _stored(small), _stored(_levelled(np.clip(np.rint(square * GAIN), -127, 127)))
+
+
+def _stored(level: Levels) -> Relief:
+    return np.asarray(np.clip(np.rint(level * GAIN), -127, 127), dtype=np.int8)
+
+
+def whole(first: Relief, second: Relief) -> tuple[float, bool, int]:
     """Return the best correlation of two squares under the eight views: also mirrored, and degrees.
 
     It finds a copy of the whole picture without any feature: mirrored (left–right) first, then
     turned counterclockwise.
     """
-    one, two = _levelled(first.astype(np.float32)), _levelled(second.astype(np.float32))
-    found = [
-        (_cosine(one, np.rot90(seen, quarter)), mirrored, 90 * quarter)
-        for mirrored, seen in ((False, two), (True, two[:, ::-1]))
-        for quarter in range(4)
-    ]
-    return max(found, key=lambda each: each[0])
+    one, two = first.astype(np.float32), second.astype(np.float32)
+    seen = [np.rot90(flipped, quarter) for flipped in (two, two[:, ::-1]) for quarter in range(4)]
+    found = np.stack([each.ravel() for each in seen]) @ one.ravel()
+    best = int(found.argmax())
+    length = float(np.sqrt((one.ravel() @ one.ravel()) * (two.ravel() @ two.ravel())))
+    return round(float(found[best]) / max(length, 1), 3), best >= 4, 90 * (best % 4)
 
 
-def _relief(grey: Picture, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """Return the middle frequencies of a picture within a mask."""
+Weights = tuple[Levels, Levels, Levels]
+
+
+def _weights(mask: npt.NDArray[np.bool_]) -> Weights:
+    """Return a mask as it is, and blurred both ways."""
     weight = mask.astype(np.float32)
+    coarse, fine = (np.maximum(_blurred(weight, width), 1e-3) for width in (COARSE, FINE))
+    return weight, coarse, fine
+
+
+def _relief(grey: Picture, weights: Weights) -> Levels:
+    """Return the middle frequencies of a picture within a mask."""
+    weight, coarse, fine = weights
     level = grey * weight
-    coarse, fine = (
-        cv2.GaussianBlur(level, (0, 0), width)
-        / np.maximum(cv2.GaussianBlur(weight, (0, 0), width), 1e-3)
-        for width in (COARSE, FINE)
-    )
-    return np.asarray(fine - coarse, dtype=np.float32)
+    return np.asarray(_blurred(level, FINE) / fine - _blurred(level, COARSE) / coarse, np.float32)
+
+
+def _blurred(level: Levels, width: float) -> Levels:
+    return cv2.GaussianBlur(level, (0, 0), width).astype(np.float32, copy=False)
 
 
 def _cosine(one: npt.NDArray[np.float32], two: npt.NDArray[np.float32]) -> float:

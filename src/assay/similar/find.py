@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
 from rich.progress import track
 from threadpoolctl import threadpool_limits
 
-from assay.manifest.hashes import Hashes, views
-from assay.similar.colour import colour_descriptors, neighbours
-from assay.similar.features import Features, compare, extract
-from assay.similar.null import Rule, null_pairs, rule
-from assay.similar.search import near_hashes
-from assay.similar.words import most_alike, word_weights
+from assay.runs.cores import available_cores
+from assay.similar.alike import most_alike, word_weights
+from assay.similar.appended import Appended, Records
+from assay.similar.colour import neighbours, standardised
+from assay.similar.gather import gathered_features, gathered_pairs
+from assay.similar.geometry import compare
+from assay.similar.kept import store_at, unpacked
+from assay.similar.null import LEAST, LEAST_OVERLAP, Rule, null_pairs, rule
 
 Integers = npt.NDArray[np.int64]
 Images = npt.NDArray[np.uint8]
@@ -35,74 +39,69 @@ SCHEMA = {
 
 @dataclass(frozen=True)
 class Similar:
-    """The accepted pairs, sorted by row numbers a < b, and how they came to be.
-
-    `pairs` has the columns of SCHEMA and `hash_distance`, the fewest bits over the eight views.
-    """
+    """The accepted pairs, sorted by row numbers a < b, with the columns of SCHEMA, and how they came."""
 
     pairs: pl.DataFrame
-    proposed: dict[str, int]  # candidates by proposer: hash, colour, words
+    proposed: dict[str, int]  # candidates by proposer: colour, words
     candidates: int  # of any
-    opened: int
+    opened: int  # images
     null: int  # random pairs compared
     null_inliers: int  # the most of any
     null_correlation: float  # the highest of any
     rule: Rule
 
 
+NOTHING = Similar(pl.DataFrame(schema=SCHEMA), {"colour": 0, "words": 0}, 0, 0, 0, 0, 0.0, LEAST)
+
+
 def find_similar(
-    thumbnails: Iterable[Images],
-    hashes: Hashes,
+    digests: Sequence[str],
     groups: Integers,
     open_image: Callable[[int], Images],
+    root: Path,
     *,
-    radius: int,
     nearest: int,
     null: int,
     seed: int,
+    workers: int | None = None,
 ) -> Similar:
     """Return the pairs of rows of different groups that show one picture.
 
-    Every original is opened once, and of it only the features stay in memory (85 kB a row).
+    Each content is opened once in the life of the store below `root`, and 60 kB of it kept there; in
+    memory 6 kB a row. What is kept, and how many processes work, changes no byte of what is found.
 
     Args:
-        thumbnails: n stored images (size, size, 3), RGB; read once, one by one.
-        hashes: (n,) perceptual hashes of the thumbnails.
+        digests: of the contents of n images; equal ones are opened once.
         groups: (n,) group of each row; pairs within a group are known, and left out.
-        open_image: gives a row's original (height, width, 3), RGB; asked once a row at most.
-        radius: bits by which hashes may differ.
+        open_image: gives a row's original (height, width, 3), RGB; can be pickled.
+        root: the repository's root.
         nearest: how many rows of other groups each proposer may propose for a row.
         null: random pairs that tell what chance reaches.
         seed: of their draw.
+        workers: processes; None for all cores.
     """
-    # Matching multiplies small matrices: BLAS threads, waiting for each other, took ten times as long.
-    with threadpool_limits(1, "blas"):
-        return _find(thumbnails, hashes, groups, open_image, radius, nearest, null, seed)
-
-
-def _find(
-    thumbnails: Iterable[Images], hashes: Hashes, groups: Integers, open_image: Callable[[int], Images],
-    radius: int, nearest: int, null: int, seed: int,
-) -> Similar:  # fmt: skip
-    colours = colour_descriptors(thumbnails)
-    features = _features(groups, open_image)
+    if len(np.unique(groups)) < 2:
+        return NOTHING
+    cores = available_cores() if workers is None else workers
+    features, pairs = store_at(root)
+    places = gathered_features(features, digests, open_image, cores)
+    records = features.read()
+    colours = standardised(records["colour"][places])
     proposed = {
-        "hash": _by_hash(hashes, groups, radius, nearest),
-        "colour": neighbours(colours, groups, nearest),
-        "words": most_alike(word_weights(features, seed), groups, nearest),
+        "colour": neighbours(colours, groups, nearest, cores),
+        "words": most_alike(word_weights(_words(records, places)), groups, nearest),
     }
     candidates = np.unique(np.concatenate(list(proposed.values())), axis=0)
     chance = null_pairs(colours, groups, null, seed)
-    reached = [compare(features[a], features[b]) for a, b in track(chance.tolist(), "null pairs")]
-    inliers = np.array([max(each.inliers for each in pair) for pair in reached], dtype=np.int64)
-    agreeing = np.array([max(each.correlation for each in pair) for pair in reached])
+    with threadpool_limits(1, "blas"):
+        inliers, agreeing = _reached(records, places[chance])
     least = rule(inliers, agreeing)
-    pairs = _accepted(candidates, features, least)
+    table = _accepted(candidates, places, (pairs, features), least, cores)
     return Similar(
-        pairs.with_columns(hash_distance=_distance(hashes, pairs.select("a", "b").to_numpy())),
-        proposed={proposer: len(pairs) for proposer, pairs in proposed.items()},
+        table,
+        proposed={proposer: len(found) for proposer, found in proposed.items()},
         candidates=len(candidates),
-        opened=len(features),
+        opened=len(places),
         null=len(chance),
         null_inliers=int(inliers.max(initial=0)),
         null_correlation=float(agreeing.max(initial=0)),
@@ -110,41 +109,36 @@ def _find(
     )
 
 
-def _by_hash(hashes: Hashes, groups: Integers, radius: int, nearest: int) -> Integers:
-    """Return near pairs of different groups, a row's nearest only.
-
-    Pictures of one kind lie close by hash: of 10,000 lateral films two in a hundred pairs would be
-    candidates. A hash of 0, a constant image, is near nothing: it has no features to compare.
-    """
-    rows = np.flatnonzero(hashes)
-    pairs = rows[near_hashes(hashes[rows], radius)]
-    pairs = pairs[groups[pairs[:, 0]] != groups[pairs[:, 1]]]
-    table = pl.DataFrame({"a": pairs[:, 0], "b": pairs[:, 1], "bits": _distance(hashes, pairs)})
-    both = pl.concat([table, table.select(a="b", b="a", bits="bits")]).sort("a", "bits", "b")
-    kept = both.filter(pl.int_range(pl.len()).over("a") < nearest)
-    found = kept.select(pl.min_horizontal("a", "b"), b=pl.max_horizontal("a", "b"))
-    return found.unique().sort("a", "b").to_numpy().astype(np.int64).reshape(-1, 2)
+def _words(records: Records, places: Integers) -> list[npt.NDArray[np.int32]]:
+    words, counts = records["words"], records["count"]
+    return [words[place, : counts[place]].ravel() for place in places.tolist()]
 
 
-def _distance(hashes: Hashes, pairs: Integers) -> Integers:
-    """Return the fewest bits by which each pair differs, over the eight views."""
-    bits = np.bitwise_count(views(hashes[pairs[:, 0]]) ^ hashes[pairs[:, 1], None])
-    fewest: Integers = bits.min(axis=1, initial=64).astype(np.int64)
-    return fewest
+def _reached(records: Records, pairs: Integers) -> tuple[Integers, npt.NDArray[np.float64]]:
+    """Return the most inliers and the highest correlation of each random pair, thoroughly compared."""
+    found = [
+        compare(unpacked(records[a]), unpacked(records[b]), thorough=True)
+        for a, b in track(pairs.tolist(), "null pairs")
+    ]  # some hundred, whatever the set: here
+    inliers = np.array([max(each.inliers for each in pair) for pair in found], dtype=np.int64)
+    return inliers, np.array([max(each.correlation for each in pair) for pair in found])
 
 
-def _features(groups: Integers, open_image: Callable[[int], Images]) -> list[Features]:
-    """Open each row once and keep its features only; none where all rows are of one group."""
-    rows = range(len(groups) if len(np.unique(groups)) > 1 else 0)
-    return [extract(open_image(row)) for row in track(rows, "features", disable=not rows)]
-
-
-def _accepted(pairs: Integers, features: list[Features], least: Rule) -> pl.DataFrame:
+def _accepted(
+    candidates: Integers, places: Integers, stores: tuple[Appended, Appended], least: Rule, cores: int
+) -> pl.DataFrame:
     """Return the table of accepted pairs, each with the best of its accepted guesses."""
-    rows = []
-    for a, b in track(pairs.tolist(), "pairs"):
-        good = [guess for guess in compare(features[a], features[b]) if least.accepts(guess)]
-        if good:
-            best = max(good, key=lambda guess: (guess.inliers, guess.correlation))
-            rows.append({"a": a, "b": b, **asdict(best)})
-    return pl.DataFrame(rows, schema=SCHEMA)
+    pairs, features = stores
+    ends = places[candidates]
+    known = gathered_pairs(pairs, features, np.unique(ends, axis=0), cores)
+    alike = (pl.col("correlation") >= least.correlation) & (pl.col("overlap") >= LEAST_OVERLAP)
+    borne_out = (pl.col("inliers") >= least.inliers) & (pl.col("correlation") >= least.borne_out)
+    best = known.filter(alike | borne_out).sort(
+        "inliers", "correlation", descending=True, maintain_order=True
+    )
+    rows = pl.DataFrame(
+        {"row_a": candidates[:, 0], "row_b": candidates[:, 1],
+         "a": ends[:, 0].astype(np.int32), "b": ends[:, 1].astype(np.int32)}
+    )  # fmt: skip
+    joined = rows.join(best.unique(["a", "b"], keep="first", maintain_order=True), on=["a", "b"])
+    return joined.drop("a", "b").rename({"row_a": "a", "row_b": "b"}).sort("a", "b").cast(SCHEMA)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.similar.colour import Floats
-from assay.similar.features import Match
+from assay.similar.geometry import Match
 
 Integers = npt.NDArray[np.int64]
 
@@ -68,6 +68,9 @@ class Rule:
         return alike or (match.inliers >= self.inliers and borne_out)
 
 
+LEAST = Rule(LEAST_CORRELATION, LEAST_INLIERS, LEAST_BORNE_OUT)  # no set's is less strict
+
+
 def rule(inliers: Integers, correlations: npt.NDArray[np.float64]) -> Rule:
     """Return the rule that the null pairs leave.
 
@@ -81,7 +84,7 @@ def rule(inliers: Integers, correlations: npt.NDArray[np.float64]) -> Rule:
         correlations: (m,) highest correlation of each null pair.
     """
     if not len(inliers):
-        return Rule(LEAST_CORRELATION, LEAST_INLIERS, LEAST_BORNE_OUT)
+        return LEAST
     count = FACTOR * int(np.quantile(inliers, QUANTILE, method="higher"))
     high, middle = np.quantile(correlations, [QUANTILE, 0.5], method="higher").tolist()
     return Rule(

@@ -15,10 +15,11 @@ def main(stage: Stage) -> None:
     layout = Layout(stage.item)
     manifest, facts = read_table(layout.manifest, f"ingest@{stage.item}")
     splits, _ = read_table(layout.splits, f"split@{stage.item}")
-    similar, search = read_table(layout.similar, f"similar@{stage.item}")
-    checks = judge_leakage(manifest, splits, similar, stage.item)
-    tables = {"how similar images were found": [_row(*fact) for fact in sorted(search.items())]}
-    verdict = Verdict("leakage", stage.item, [*checks, similar_groups(similar)], tables)
+    similar, how = read_table(layout.similar, f"similar@{stage.item}")
+    search = str(how["search"])
+    checks = judge_leakage(manifest, splits, similar, stage.item, search)
+    tables = {"how similar images were found": [_row(*fact) for fact in sorted(how.items())]}
+    verdict = Verdict("leakage", stage.item, [*checks, similar_groups(similar, search)], tables)
     write_gate_page(verdict, layout.leakage_page, stage.root, manifest, facts)
     verdict.settle(layout.leakage_verdict, layout.leakage_page)
 

@@ -11,10 +11,12 @@ from assay.manifest.index import OK
 from assay.manifest.layout import Layout
 from assay.manifest.originals import Originals
 from assay.manifest.source import Source
-from assay.manifest.store import kept_images
 from assay.manifest.table import read_table, write_table
 from assay.similar.find import SCHEMA, Similar, find_similar
 from assay.stages.launch import Stage
+
+UNSOUGHT, EXACT = "none", "none: compared exactly, by ingest"
+EMPTY = pl.DataFrame(schema={**SCHEMA, "sample_a": pl.String, "sample_b": pl.String}).drop("a", "b")
 
 
 def main(stage: Stage) -> None:
@@ -27,15 +29,15 @@ def main(stage: Stage) -> None:
     if isinstance(system, contract.Streaming):
         _by_group(layout, rows)
         return
-    pixels, slots = kept_images(stage.root, facts, rows["digest"], stage.item)
-    source = Source(facts["base"], stage.root)
-    originals = Originals(source, rows["uri"].to_list(), rows["digest"].to_list(), stage.item)
+    if params.search == "none":
+        _unsought(layout, len(rows))
+        return
+    uris, digests = rows["uri"].to_list(), rows["digest"].to_list()
     found = find_similar(
-        (pixels[slot] for slot in slots),
-        rows["hash"].to_numpy(),
+        digests,
         rows["group_id"].rank("dense").cast(pl.Int64).to_numpy(),
-        originals.open,
-        radius=params.radius,
+        Originals(Source(facts["base"], stage.root), uris, digests, stage.item).open,
+        stage.root,
         nearest=params.nearest,
         null=params.null_pairs,
         seed=params.seed,
@@ -45,16 +47,23 @@ def main(stage: Stage) -> None:
         sample_a=names.gather(found.pairs["a"]), sample_b=names.gather(found.pairs["b"])
     ).drop("a", "b")
     counts = {key: value for key, value in asdict(found).items() if key != "pairs"}
-    write_table(layout.similar, pairs, {**counts, "images": len(rows)})
+    write_table(layout.similar, pairs, {**counts, "search": params.search, "images": len(rows)})
     _report(found, len(rows))
+
+
+def _unsought(layout: Layout, images: int) -> None:
+    """Write an empty table that says so; no original is opened."""
+    write_table(layout.similar, EMPTY, {"search": UNSOUGHT, "images": images})
+    print(
+        f"similar: near-identical ones among {images} images are not looked for (search: none);"
+        " every verdict says so"
+    )
 
 
 def _by_group(layout: Layout, rows: pl.DataFrame) -> None:
     """Write an empty table: what is alike among computed pictures is exactly so, and shares a group."""
-    names = {"hash_distance": pl.Int64, "sample_a": pl.String, "sample_b": pl.String}
-    empty = pl.DataFrame(schema={**SCHEMA, **names}).drop("a", "b")
     alike = len(rows) - rows["group_id"].n_unique()
-    write_table(layout.similar, empty, {"search": "none: compared exactly", "images": len(rows)})
+    write_table(layout.similar, EMPTY, {"search": EXACT, "images": len(rows)})
     print(
         f"similar: {len(rows)} rows are compared exactly, modulo their symmetries, by ingest: {alike}"
         " share another's group; near-identical ones are not looked for"

@@ -54,7 +54,6 @@ class Exact(Similar):
     """Structures are compared exactly, by ingest; nothing is searched."""
 
     nearest: int = 1
-    radius: int = 0
     null_pairs: int = 20
     seed: int = 0
     search: Literal["none"]

@@ -1,0 +1,140 @@
+"""Whether the features of two images lie in one geometry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from assay.similar.dense import agreement, likeness, whole
+from assay.similar.features import PICTURE, Features
+
+Floats = npt.NDArray[np.float32]
+Places = npt.NDArray[np.int64]
+
+RATIO = 0.95  # nearest to second nearest distance: Lowe's 0.8 loses coarse copies, geometry decides
+REPROJECTION = 5 / 3  # px of the small picture
+SCALES = (0.25, 4.0)
+# Share of the longest side by which inliers spread (standard deviation), along and across.
+ALONG, ACROSS = 0.06, 0.02
+TRIES = 1000  # of RANSAC
+FEWEST = 4  # matches below which no geometry is sought: two always agree
+BINS = 12  # of a turn, 30° each; two neighbours vote together
+MANY = 8  # inliers that no rule asks less of; with fewer, pictures that are not alike at half their
+LIKE = 0.5  # … side by so much are not compared at the whole
+
+
+@dataclass(frozen=True)
+class Match:
+    """What takes the second image onto the first: mirrored first, then turned and scaled."""
+
+    inliers: int  # keypoints that agree; 0 where they lie on one spot, or none were asked
+    correlation: float  # of the pictures, once laid onto each other
+    overlap: float  # the share of the larger that both cover
+    mirrored: bool
+    rotation: float  # degrees, counterclockwise on the screen
+    scale: float  # of the small pictures
+
+
+def compare(first: Features, second: Features, thorough: bool = False) -> list[Match]:
+    """Return what may take the second image onto the first: three guesses at most.
+
+    By keypoints as they are, by keypoints mirrored, and the whole picture in one of eight views.
+    Descriptors are compared once for both: those of a mirrored image are the same, but turned.
+
+    Args:
+        first: of one image.
+        second: of the other.
+        thorough: also where no four matches agree; random pairs are, candidates are not.
+    """
+    left, right = _matches(first.descriptors, second.descriptors)
+    other = first.turned[left] != second.turned[right]
+    guesses = [
+        _geometry(first, second, left[other == mirrored], right[other == mirrored], mirrored, thorough)
+        for mirrored in (False, True)
+    ]
+    correlation, mirrored, degrees = whole(first.frame, second.frame)
+    guesses.append(Match(0, correlation, 1.0, mirrored, float(degrees), 1.0))
+    return [guess for guess in guesses if guess is not None]
+
+
+def _geometry(
+    first: Features, second: Features, left: Places, right: Places, mirrored: bool, thorough: bool
+) -> Match | None:
+    if len(left) < FEWEST:
+        return None
+    if not thorough:
+        alike = _turning_alike(first.angles[left], second.angles[right], mirrored)
+        left, right = left[alike], right[alike]
+        if len(left) < FEWEST:
+            return None
+    target, origin = first.points[left], second.points[right]
+    if mirrored:
+        origin = origin * np.array([-1, 1], dtype=np.float32)
+    cv2.setRNGSeed(0)  # each pair for itself: the order of pairs changes nothing
+    motion, mask = cv2.estimateAffinePartial2D(
+        origin, target, method=cv2.RANSAC, ransacReprojThreshold=REPROJECTION, maxIters=TRIES
+    )
+    if motion is None:
+        return None
+    scale = float(np.hypot(motion[0, 0], motion[1, 0]))
+    if not SCALES[0] <= scale <= SCALES[1]:
+        return None
+    target, origin = target[mask.ravel() > 0], origin[mask.ravel() > 0]
+    inliers = min(_places(target), _places(origin)) if _spread(target) and _spread(origin) else 0
+    one, two = (first.relief, first.picture), (second.relief, second.picture)
+    if mirrored:
+        two = (np.ascontiguousarray(two[0][:, ::-1]), np.ascontiguousarray(two[1][:, ::-1]))
+    if inliers < MANY and not thorough and likeness(one[0], two[0], motion) < LIKE:
+        return None
+    correlation, overlap = agreement(one[1], two[1], motion)
+    rotation = float(np.degrees(np.arctan2(-motion[1, 0], motion[0, 0])))
+    return Match(inliers, correlation, overlap, mirrored, round(rotation, 2), round(scale, 4))
+
+
+def _turning_alike(first: Floats, second: Floats, mirrored: bool) -> npt.NDArray[np.bool_]:
+    """Return which matches vote for the turn that most vote for.
+
+    Weak geometric consistency (Jégou, Douze, Schmid, ECCV 2008), for each of two neighbouring bins.
+    """
+    turn = first - (180 - second if mirrored else second)
+    bins = np.floor(turn * (BINS / 360)).astype(np.int64) % BINS
+    votes = np.bincount(bins, minlength=BINS)
+    best = int((votes + np.roll(votes, -1)).argmax())
+    return np.asarray((bins - best) % BINS < 2)
+
+
+def _matches(
+    first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]
+) -> tuple[Places, Places]:
+    """Return the pairs that are each other's nearest and pass the ratio test."""
+    if min(len(first), len(second)) < 2:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    one, two = first.astype(np.float32), second.astype(np.float32)
+    squares = one @ two.T
+    squares *= -2
+    squares += np.einsum("ij,ij->i", one, one)[:, None]
+    squares += np.einsum("ij,ij->i", two, two)
+    nearest, back = squares.argmin(axis=1), squares.argmin(axis=0)
+    rows = np.flatnonzero(back[nearest] == np.arange(len(one)))
+    nearest = nearest[rows]
+    least = squares[rows, nearest]
+    squares[rows, nearest] = np.inf
+    good = least < RATIO**2 * squares[rows].min(axis=1)
+    return rows[good], nearest[good]
+
+
+def _spread(points: Floats) -> bool:
+    """Return False for points on one spot or line: a burnt-in letter, a ruler, not a picture."""
+    if len(points) < 3:
+        return False
+    variances = np.linalg.eigvalsh(np.cov(points.T))
+    across, along = np.sqrt(np.maximum(variances, 0)) / PICTURE
+    return bool(across >= ACROSS and along >= ALONG)
+
+
+def _places(points: Floats) -> int:
+    """Return the number of different places: one place with two orientations counts once."""
+    return len(np.unique(np.rint(3 * points), axis=0))
