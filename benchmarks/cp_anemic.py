@@ -32,9 +32,9 @@ from assay.contract import find_system, find_task
 from assay.learning.intervals import group_intervals
 from assay.learning.scores import regression_scores
 from assay.manifest.groups import join_pairs
-from assay.manifest.images import open_image
 from assay.manifest.index import index_images
 from assay.manifest.listing import settle
+from assay.manifest.originals import Originals
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.manifest.split import assign
@@ -43,7 +43,7 @@ from assay.pages.page import write_page
 from assay.params import read_params, typed
 from assay.runs.journal import Journal
 from assay.runs.run import Run
-from assay.similar.colour import colour_descriptors
+from assay.similar.colour import described, standardised
 from assay.similar.find import find_similar
 
 ROOT = Path(__file__).parents[1]
@@ -61,10 +61,9 @@ def load(folder: Path, work: Path) -> tuple[pl.DataFrame, npt.NDArray[np.uint8],
     table = index_images(listing, source, store, SIZE, "pillow")
     pixels = store.pixels()[store.slots(table["digest"])]
     contents = table["digest"].rank("dense").cast(pl.Int64).to_numpy()
+    originals = Originals(source, table["uri"].to_list(), table["digest"].to_list(), SYSTEM.name)
     found = find_similar(
-        pixels, table["hash"].to_numpy(), contents,
-        lambda row: open_image(source, table["uri"][row], source.stamp(table["uri"][row]), None).pixels,
-        radius=6, nearest=10, null=400, seed=SEED,
+        table["digest"].to_list(), contents, originals.open, work, nearest=10, null=400, seed=SEED
     )  # fmt: skip
     ends = [table["digest"].gather(found.pairs[end]) for end in ("a", "b")]
     eyes = join_pairs(table["digest"], *ends)
@@ -87,7 +86,7 @@ def predictions(
     rows = table.with_columns(group_id=pl.col(cut))
     fold = assign(rows, "hb", "none", FOLDS, STRATA, SEED)["fold"].to_numpy()
     hb = table["hb"].to_numpy().astype(np.float32)
-    colours = colour_descriptors(pixels)
+    colours = standardised(np.stack([described(image) for image in pixels]))
     said = {name: np.zeros_like(hb) for name in ("mean", "extra-trees", "network")}
     for number in range(FOLDS):
         scored = fold == number

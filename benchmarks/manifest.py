@@ -52,7 +52,6 @@ def manifest(rows: int) -> pl.DataFrame:
             "format": "JPEG",
             "width": np.full(rows, 1280, dtype=np.int32),
             "height": np.full(rows, 976, dtype=np.int32),
-            "hash": random.integers(0, 2**64, rows, dtype=np.uint64),
             "status": np.where(broken, "broken", "ok"),
             "reason": np.where(broken, "damaged: image file is truncated", ""),
             "group_id": [f"p{who:07d}" for who in code],

@@ -1,4 +1,4 @@
-"""Copies planted among real pictures: eyes, lateral films, photographs of pills, each changed in nine ways.
+"""Copies planted among real pictures: eyes, lateral films, photographs of pills, changed in nine ways.
 
 The sets are not the project's: `ASSAY_REAL_DATA` (default `../shared/data`) says where they lie. Of the
 eyes one content of each is taken, for CP-AnemiC holds the same eye under other ids.
@@ -40,7 +40,7 @@ def films(folder: Path) -> list[Pixels]:
 
 def pills(folder: Path) -> list[Pixels]:
     """Return photographs of pills, one of each source photograph."""
-    found = {}
+    found: dict[str, Path] = {}
     paths = {path.name: path for path in folder.glob("pushin_aihub/data/*/images/**/*.jpg")}
     for label in sorted(folder.glob("pushin_aihub/data/*/labels/**/*.json")):
         told = json.loads(label.read_text(encoding="utf-8"))["images"][0]

@@ -32,9 +32,9 @@ from typing import Any
 import imagehash
 import numpy as np
 import numpy.typing as npt
-import planted
 from PIL import Image, ImageFilter, ImageOps
 
+import planted
 from assay.similar.find import find_similar
 
 NEAREST, NULL, EACH, SOME = 10, 400, 10, 200
@@ -76,7 +76,9 @@ def searched(
     else:  # builds that took thumbnails and hashes, which their ingest had made
         from assay.manifest.hashes import perceptual_hash  # type: ignore[import-not-found]
 
-        small = [np.asarray(Image.fromarray(open_image(row)).resize((64, 64))) for row in range(count)]
+        small = [
+            np.asarray(Image.fromarray(open_image(row)).resize((64, 64))) for row in range(count)
+        ]
         hashes = perceptual_hash(np.stack(small))
         start = cpu()
         found = find_similar(small, hashes, np.arange(count), open_image, radius=6, **how)  # type: ignore
@@ -96,8 +98,13 @@ def child(order: str) -> None:
         for _ in range(asked["times"]):
             pairs, spent = searched(count, open_image, Path(root), asked["nearest"])
             seconds.append(spent)
-    memory = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    print(json.dumps({"seconds": seconds, "pairs": sorted(pairs), "MB": [kb >> 10 for kb in memory]}))
+    memory = [
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    ]
+    print(
+        json.dumps({"seconds": seconds, "pairs": sorted(pairs), "MB": [kb >> 10 for kb in memory]})
+    )
 
 
 def by_build(src: str, times: int, **asked: Any) -> dict[str, Any]:
@@ -118,7 +125,7 @@ def textures(count: int, builds: Sequence[str]) -> None:
     true = {((row - originals) * EACH, row) for row in range(originals, count)}
     limit, peer, naive = baselines(count, originals, true)
     print(f"{count} textures, {len(true)} copies", flush=True)
-    whole: list[float] = []
+    first, again = [], 0.0
     for src in builds:
         mine = src == builds[0]
         told = by_build(src, 2 if mine else 1, images=count, originals=originals)
@@ -126,16 +133,20 @@ def textures(count: int, builds: Sequence[str]) -> None:
         for spent, when in zip(told["seconds"], ("first", "again"), strict=False):
             name = f"Assay, {when}" if mine else src
             _line(name, spent, count, told["MB"], pairs, true)
-        whole.append(told["seconds"][0])
-        again = told["seconds"][-1] if mine else again
+        first.append(told["seconds"][0])
+        again = again or told["seconds"][-1]
     _line("peer: imagehash, every pair", peer[0], count, [], peer[1], true)
     print(f"  {'naive: every pair compared':34s} {naive:9.0f} s CPU, reckoned from {SOME} pairs")
     print(f"  {'limit: opening each once':34s} {limit:9.1f} s CPU")
-    for src, spent in zip(builds[1:], whole[1:], strict=True):
-        print(f"  of {src}: first {whole[0] / spent:.3f} ×, again {again / spent:.4f} ×", flush=True)
+    for src, spent in zip(builds[1:], first[1:], strict=True):
+        print(
+            f"  of {src}: first {first[0] / spent:.3f} ×, again {again / spent:.4f} ×", flush=True
+        )
 
 
-def _line(name: str, spent: float, count: int, memory: Sequence[int], pairs: Pairs, true: Pairs) -> None:
+def _line(
+    name: str, spent: float, count: int, memory: Sequence[int], pairs: Pairs, true: Pairs
+) -> None:
     held = f", {' + '.join(map(str, memory))} MB" if memory else ""
     print(
         f"  {name:34s} {spent:9.1f} s CPU, {1e3 * spent / count:7.2f} ms an image{held};"
@@ -149,7 +160,11 @@ def baselines(count: int, originals: int, true: Pairs) -> tuple[float, tuple[flo
     from assay.similar.features import extract
     from assay.similar.geometry import compare
 
-    start, hashes, rows = cpu(), [], min(count, 1000)  # every pair of more would take the peer hours
+    start, hashes, rows = (
+        cpu(),
+        [],
+        min(count, 1000),
+    )  # every pair of more would take the peer hours
     for row in range(count):
         image = picture(row, originals)
         if row < rows:
@@ -172,7 +187,9 @@ def real(folder: Path, builds: Sequence[str]) -> None:
         eyes = planted.eyes(folder)
         file.write_bytes(pickle.dumps(eyes))
         same = by_build(builds[0], 1, pictures=str(file), nearest=15)
-        print(f"eyes: {len(eyes)} contents, {len(same['pairs'])} pairs, {same['seconds'][0]:.0f} s CPU")
+        print(
+            f"eyes: {len(eyes)} contents, {len(same['pairs'])} pairs, {same['seconds'][0]:.0f} s CPU"
+        )
         sets = {
             "eyes": planted.one_each(eyes, same["pairs"], planted.EYES),
             "films": planted.films(folder)[: planted.FILMS],
@@ -190,7 +207,10 @@ def real(folder: Path, builds: Sequence[str]) -> None:
                     f" {sum(ways.values()) / len(ways):.3f}, {false} false of {pairs} pairs,"
                     f" {told['seconds'][0]:.0f} s CPU · {'Assay' if src == builds[0] else src}"
                 )
-                print("   " + " · ".join(f"{way} {share:.2f}" for way, share in ways.items()), flush=True)
+                print(
+                    "   " + " · ".join(f"{way} {share:.2f}" for way, share in ways.items()),
+                    flush=True,
+                )
     total = len(planted.WAYS) * sum(map(len, sets.values()))
     for src, found in joined.items():
         name = "Assay" if src == builds[0] else src

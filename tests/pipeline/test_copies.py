@@ -47,3 +47,12 @@ def test_copies_stop_the_run_until_policy_joins_them(fresh: Project, tmp_path: P
     place = {row["sample_id"]: (row["split"], row["fold"]) for row in splits.to_dicts()}
     for person in range(COPIES):
         assert place[f"f2:{person}.png"] == place[f"f2:again{person}.jpg"]
+
+    fresh.set(**{f"{DATA}.policy.similar": "stop", f"{DATA}.similar.search": "none"})
+    said = fresh.run("dvc", "repro", f"leakage@{DATA}")
+    assert "similar images: NOT LOOKED FOR (similar.search: none)" in said
+    assert "NOT LOOKED FOR" in (fresh.folder / f"reports/{DATA}/leakage.html").read_text()
+    verdict = fresh.json(f"reports/{DATA}/leakage.json")
+    assert verdict["passed"]
+    found = {check["name"]: check["found"] for check in verdict["checks"]}
+    assert found["similar groups"] == "NOT LOOKED FOR"

@@ -12,7 +12,7 @@ from assay.contract import Check, find_system
 from assay.errors import GateError
 from assay.gates.expectations import judge_expectations
 from assay.gates.labels import common, judge_labels
-from assay.gates.leakage import judge_leakage
+from assay.gates.leakage import judge_leakage, similar_groups
 from assay.gates.verdict import Verdict
 from assay.runs.files import read_json
 
@@ -181,3 +181,17 @@ def test_a_failed_gate_leaves_its_verdict_and_says_where(tmp_path: Path) -> None
     verdict = read_json(tmp_path / "labels.json")
     assert verdict["passed"] is False
     assert verdict["checks"][0]["rows"] == ["s1"]
+
+
+def test_a_set_that_was_not_searched_says_so_and_passes() -> None:
+    """A search that was switched off: nothing is refused, but told."""
+    splits = placed(FOLDS)
+    checks = {
+        each.name: each for each in judge_leakage(manifest(), splits, NO_PAIRS, "set", "none")
+    }
+    told = checks["similar images"]
+    assert told.passed
+    assert "NOT LOOKED FOR" in told.found
+    assert "NOT LOOKED FOR" in similar_groups(NO_PAIRS, "none").found
+    looked = {each.name: each for each in judge_leakage(manifest(), splits, NO_PAIRS, "set")}
+    assert "NOT LOOKED FOR" not in looked["similar images"].found

@@ -87,9 +87,8 @@ def test_the_leakage_gate_finds_copies_that_names_do_not_show(
     source = Source("set", root)
     opened = [open_image(source, uri, source.stamp(uri), None).pixels for uri in rows["uri"]]
     found = find_similar(
-        opened, rows["hash"].to_numpy(),
-        rows["group_id"].rank("dense").cast(pl.Int64).to_numpy(), opened.__getitem__,
-        radius=6, nearest=4, null=40, seed=42,
+        rows["digest"].to_list(), rows["group_id"].rank("dense").cast(pl.Int64).to_numpy(),
+        opened.__getitem__, root, nearest=4, null=40, seed=42,
     )  # fmt: skip
     names = rows["sample_id"]
     similar = found.pairs.with_columns(

@@ -44,6 +44,15 @@ def test_a_misspelt_key_is_named_with_its_neighbour(content: dict[str, Any]) -> 
     assert f"{TASK}.train.epochs: missing" in text
 
 
+def test_a_dropped_key_is_told_with_its_reason(content: dict[str, Any]) -> None:
+    """`radius`, of the hash that no longer proposes copies, may stand in a params.yaml of before."""
+    content["hemoglobin"]["conjunctiva"]["similar"]["radius"] = 6
+    text = told(content)
+    assert "hemoglobin.conjunctiva.similar" in text
+    assert "similar without `radius`" in text
+    assert "delete the line" in text
+
+
 def test_a_misspelt_section_is_named_with_its_neighbour(content: dict[str, Any]) -> None:
     content["hemoglobin-conjuctiva"] = content.pop(TASK)
     assert f"did you mean {TASK}?" in told(content)

@@ -93,7 +93,10 @@ COPIES = {
 
 
 def found_among(
-    images: list[Pixels], groups: list[int] | None = None, root: Path | None = None, workers: int = 1
+    images: list[Pixels],
+    groups: list[int] | None = None,
+    root: Path | None = None,
+    workers: int = 1,
 ) -> Similar:
     images = [np.ascontiguousarray(image) for image in images]
     known = np.arange(len(images)) if groups is None else np.array(groups)

@@ -1,4 +1,4 @@
-"""What is kept of images and pairs: opened once, never believed when half written, over any number of cores."""
+"""What is kept of images and pairs: opened once, whole or not at all, over any number of cores."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pytest
+from tests.unit.test_similar import halved, textured
 
 from assay.errors import MachineError
 from assay.similar import pool
@@ -21,7 +22,6 @@ from assay.similar.find import Similar, find_similar
 from assay.similar.gather import gathered_features, gathered_pairs
 from assay.similar.geometry import Match, compare
 from assay.similar.kept import PAIR, RECORD, content, packed, store_at, told, unpacked
-from tests.unit.test_similar import halved, textured
 
 Pixels = npt.NDArray[np.uint8]
 NUMBER = np.dtype([("number", "<i8")])
@@ -29,12 +29,16 @@ NUMBER = np.dtype([("number", "<i8")])
 
 def picture(row: int, count: int) -> Pixels:
     """Return a picture, or, beyond `count`, a small mirrored copy of one."""
-    return textured(row) if row < count else np.ascontiguousarray(halved(textured(row - count))[:, ::-1])
+    return (
+        textured(row)
+        if row < count
+        else np.ascontiguousarray(halved(textured(row - count))[:, ::-1])
+    )
 
 
 def found_in(root: Path, rows: list[int], workers: int = 1) -> Similar:
     """Search among rows of ten pictures and ten copies."""
-    shown = {place: row for place, row in enumerate(rows)}
+    shown = dict(enumerate(rows))
     return find_similar(
         [str(row) for row in rows], np.arange(len(rows)), partial(shown_as, shown), root,
         nearest=3, null=20, seed=0, workers=workers,
@@ -63,7 +67,9 @@ def test_the_number_of_processes_changes_no_byte(
     monkeypatch.setattr("assay.similar.gather.PAIRS", 5)
     started = []
     real = pool.ProcessPoolExecutor
-    monkeypatch.setattr(pool, "ProcessPoolExecutor", lambda *a, **k: started.append(a[0]) or real(*a, **k))
+    monkeypatch.setattr(
+        pool, "ProcessPoolExecutor", lambda *a, **k: started.append(a[0]) or real(*a, **k)
+    )
     three = found_in(tmp_path, list(range(20)), workers=3)
     assert started == [3, 3]
     assert told_by(three) == told_by(fresh[1])
@@ -100,7 +106,9 @@ def test_what_is_kept_changes_nothing(fresh: tuple[Path, Similar], tmp_path: Pat
 
 def test_equal_contents_are_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
-    monkeypatch.setattr("assay.similar.work.extract", lambda image: opened.append(1) or extract(image))
+    monkeypatch.setattr(
+        "assay.similar.work.extract", lambda image: opened.append(1) or extract(image)
+    )
     found = found_in(tmp_path, [0, 1, 2, 0])
     assert (len(opened), found.opened) == (3, 4)
     assert found.pairs.select("a", "b").rows() == [(0, 3)]
@@ -159,7 +167,9 @@ def test_what_another_wrote_meanwhile_is_not_written_twice(tmp_path: Path) -> No
     assert len(store) == 2
 
 
-def test_a_pair_that_was_half_written_is_compared_again(fresh: tuple[Path, Similar], tmp_path: Path) -> None:
+def test_a_pair_that_was_half_written_is_compared_again(
+    fresh: tuple[Path, Similar], tmp_path: Path
+) -> None:
     features, _ = store_at(fresh[0])
     pairs = Appended(tmp_path / "pairs.bin", PAIR)
     places = np.array([[0, 10], [1, 11], [0, 1]])
@@ -211,7 +221,9 @@ def test_a_fault_in_a_process_stays_what_it_was() -> None:
 
 def test_a_record_holds_what_the_extractor_gives() -> None:
     assert RECORD.itemsize < 100_000
-    assert compare(*(unpacked(packed(content(["x"])[0], extract(textured(seed)))[0]) for seed in (0, 0)))
+    assert compare(
+        *(unpacked(packed(content(["x"])[0], extract(textured(seed)))[0]) for seed in (0, 0))
+    )
 
 
 def test_pairs_of_one_place_are_one_picture(fresh: tuple[Path, Similar], tmp_path: Path) -> None:

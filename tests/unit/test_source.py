@@ -19,7 +19,7 @@ from assay.manifest.source import ReadError, Source, Stamp
 from assay.systems.hemoglobin.data.sections import Phantom
 
 SYSTEM = find_system("hemoglobin.conjunctiva")
-SAME = ["sample_id", "digest", "width", "height", "hash", "hb", "group_id", "status", "reason"]
+SAME = ["sample_id", "digest", "width", "height", "hb", "group_id", "status", "reason"]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from assay.doctor.finding import Finding, Report
 from assay.registry.gc_files import size
+from assay.runs.cores import available_cores
 from assay.runs.git import git
 from assay.sections import TaskParams
 

@@ -9,6 +9,7 @@ from assay.manifest.groups import join_pairs
 from assay.manifest.index import OK
 
 NONE = "none"  # the search of `similar.parquet` where there was none
+SIMILAR, UNSOUGHT = "similar images", "NOT LOOKED FOR"
 
 
 def judge_leakage(
@@ -78,8 +79,8 @@ def _exclusive(parted: pl.DataFrame, column: str, name: str) -> Check:
 
 def _unsought(search: str) -> Check:
     """Say that nobody looked: not refused, but never silent."""
-    found = f"NOT LOOKED FOR (similar.search: {search}): copies may stand in two parts"
-    return Check("similar images", True, "told, not refused", found, 0)
+    found = f"{UNSOUGHT} (similar.search: {search}): copies may stand in two parts"
+    return Check(SIMILAR, True, "told, not refused", found, 0)
 
 
 def _similar(parted: pl.DataFrame, similar: pl.DataFrame, name: str) -> Check:
@@ -101,13 +102,13 @@ def _similar(parted: pl.DataFrame, similar: pl.DataFrame, name: str) -> Check:
         for row in across.iter_rows(named=True)
     ]  # fmt: skip
     mend = f"dvc exp run -S {name}.policy.similar=group" if rows else ""
-    return Check("similar images", not rows, "none in two parts", found, len(sides), rows, mend)
+    return Check(SIMILAR, not rows, "none in two parts", found, len(sides), rows, mend)
 
 
 def similar_groups(similar: pl.DataFrame, search: str = "features") -> Check:
     """Show what near-identity joins: each group of images, the largest first."""
     if search.startswith(NONE):
-        return Check("similar groups", True, "told, not refused", "NOT LOOKED FOR", 0)
+        return Check("similar groups", True, "told, not refused", UNSOUGHT, 0)
     ends = pl.concat([similar["sample_a"], similar["sample_b"]]).unique().sort()
     if not len(ends):
         return Check("similar groups", True, "told, not refused", "none", 0)

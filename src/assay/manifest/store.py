@@ -90,7 +90,9 @@ class ImageStore:
         known = self._index.exists() and (not keep or self._pixels.exists())
         # Those columns alone: stores made before had a hash too.
         self.table = (
-            pl.read_parquet(self._index, columns=list(SCHEMA)) if known else pl.DataFrame(schema=SCHEMA)
+            pl.read_parquet(self._index, columns=list(SCHEMA))
+            if known
+            else pl.DataFrame(schema=SCHEMA)
         )
         self._slots = int(self.table["slot"].max() or 0) + 1 if len(self.table) else 0  # type: ignore[arg-type]
 
@@ -130,9 +132,7 @@ class ImageStore:
         found = asked.join(held, on="digest", how="left", maintain_order="left")
         return found["slot"].fill_null(NO_SLOT).to_numpy()
 
-    def _rows(
-        self, files: Sequence[tuple[str, Stamp]], opened: Sequence[Opened]
-    ) -> pl.DataFrame:
+    def _rows(self, files: Sequence[tuple[str, Stamp]], opened: Sequence[Opened]) -> pl.DataFrame:
         readable = np.array([image.pixels is not None for image in opened], dtype=bool)
         slot = np.full(len(opened), NO_SLOT, dtype=np.int64)
         slot[readable] = self._slots + np.arange(readable.sum())

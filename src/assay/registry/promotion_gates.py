@@ -86,6 +86,9 @@ def verdicts(case: Case) -> Check:
     found = ", ".join(
         f"{name} {'failed' if name in failed else 'passed'} ({counts[name]})" for name in said
     )
+    unsought = [each["found"] for each in said["leakage"]["checks"] if each["name"] == SIMILAR]
+    if unsought and unsought[0].startswith(UNSOUGHT):
+        found += f"; similar images {unsought[0]}"
     return Check("verdicts", not failed, "all passed", found, sum(counts.values()), failed)
 
 

@@ -18,7 +18,9 @@ Integers = npt.NDArray[np.int64]
 Words = npt.NDArray[np.int32]
 
 CHUNK = 256  # images whose likeness to all others is held at once
-COMMON = 512  # images: a word of more tells little, and would make the search grow with their square
+COMMON = (
+    512  # images: a word of more tells little, and would make the search grow with their square
+)
 
 
 def word_weights(found: list[Words]) -> csr_array:

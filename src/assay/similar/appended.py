@@ -1,4 +1,4 @@
-"""A file of records of one type, appended to, mapped when it is read; safe with `kill -9` and two writers.
+"""A file of records of one type, appended to, mapped to be read; safe with `kill -9` and two writers.
 
 The file's own length says how much of it is whole: half a record at its end, of a killed run, is cut off
 by the next who writes. Who writes holds a lock, and what was written is on the disk before it is freed.

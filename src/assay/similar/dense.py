@@ -81,9 +81,11 @@ def reliefs(picture: Picture) -> tuple[Relief, Relief]:
     """Return the relief of a grey picture at half its side, and, tamed, as a square; 0 outside."""
     level = _relief(picture, _weights(picture > 0)) * (picture > 0)
     half = tuple((side + 1) // 2 for side in picture.shape[::-1])
-    small = cv2.resize(level, half, interpolation=cv2.INTER_AREA)
-    square = cv2.resize(level, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
-    return _stored(small), _stored(_levelled(np.clip(np.rint(square * GAIN), -127, 127)))
+    small, square = (
+        cv2.resize(level, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        for size in (half, (SQUARE, SQUARE))
+    )
+    return _stored(small), _stored(_levelled(square))
 
 
 def _stored(level: Levels) -> Relief:

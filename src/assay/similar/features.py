@@ -17,6 +17,9 @@ Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
 AREA = 240**2  # px; SIFT doubles each side. Smaller images are enlarged to it, but
+LARGEST = (
+    640  # px of the longest side: what is larger is brought to it first, once for all that follows
+)
 ENLARGED = 4.0  # … no further: what is between their pixels looks alike everywhere
 KEYPOINTS = 256
 CONTRAST = 0.003  # OpenCV's 0.04 leaves 50 keypoints on a smooth crop of tissue
@@ -55,6 +58,7 @@ class Features:
 def extract(image: Pixels) -> Features:
     """Return the strongest SIFT features (Lowe 2004) of an image (height, width, 3), and the rest."""
     cv2.setNumThreads(1)
+    image = _resized(image, min(1.0, LARGEST / max(image.shape[:2])))
     whole = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.uint8)
     height, width = whole.shape
     grey = _resized(whole, min((AREA / (height * width)) ** 0.5, ENLARGED))
@@ -80,7 +84,7 @@ def _keypoints(grey: Pixels) -> tuple[Floats, Floats, Floats]:
     centre = ((np.array(grey.shape[::-1]) - 1) / 2).astype(np.float32)
     angles = np.array([each.angle for each in found], dtype=np.float32)
     raw = raw[:KEYPOINTS] if found else np.empty((0, 128), np.float32)
-    return points - centre, angles, raw.reshape(-1, 128)
+    return points - centre, angles, raw.reshape(-1, 128).astype(np.float32, copy=False)
 
 
 def _upright(raw: Floats) -> tuple[Pixels, npt.NDArray[np.bool_]]:
@@ -99,14 +103,16 @@ def _upright(raw: Floats) -> tuple[Pixels, npt.NDArray[np.bool_]]:
 @cache
 def _kinds() -> Floats:
     """Return the halves (2, KINDS, HALF) of descriptors of the drawn pictures."""
-    found = [_upright(_keypoints(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY))[-1])[0] for each in drawn()]
-    every = np.concatenate(found)
+    greys = [cv2.cvtColor(each, cv2.COLOR_RGB2GRAY).astype(np.uint8) for each in drawn()]
+    every = np.concatenate([_upright(_keypoints(grey)[-1])[0] for grey in greys])
     chosen = np.random.default_rng(SEED).permutation(len(every))[:KINDS]
     return as_halves(every[np.sort(chosen)])
 
 
-def _resized(grey: Pixels, factor: float) -> Pixels:
-    height, width = grey.shape
+def _resized(image: Pixels, factor: float) -> Pixels:
+    if factor == 1:
+        return image
+    height, width = image.shape[:2]
     size = max(1, round(width * factor)), max(1, round(height * factor))
     way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    return cv2.resize(grey, size, interpolation=way).astype(np.uint8)
+    return cv2.resize(image, size, interpolation=way).astype(np.uint8)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-
 from rich.progress import track
 from threadpoolctl import threadpool_limits
 
@@ -125,7 +124,11 @@ def _reached(records: Records, pairs: Integers) -> tuple[Integers, npt.NDArray[n
 
 
 def _accepted(
-    candidates: Integers, places: Integers, stores: tuple[Appended, Appended], least: Rule, cores: int
+    candidates: Integers,
+    places: Integers,
+    stores: tuple[Appended, Appended],
+    least: Rule,
+    cores: int,
 ) -> pl.DataFrame:
     """Return the table of accepted pairs, each with the best of its accepted guesses."""
     pairs, features = stores
@@ -141,4 +144,9 @@ def _accepted(
          "a": ends[:, 0].astype(np.int32), "b": ends[:, 1].astype(np.int32)}
     )  # fmt: skip
     joined = rows.join(best.unique(["a", "b"], keep="first", maintain_order=True), on=["a", "b"])
-    return joined.drop("a", "b").rename({"row_a": "a", "row_b": "b"}).sort("a", "b").cast(SCHEMA)
+    return (
+        joined.drop("a", "b")
+        .rename({"row_a": "a", "row_b": "b"})
+        .sort("a", "b")
+        .cast(pl.Schema(SCHEMA))
+    )

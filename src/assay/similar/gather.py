@@ -21,7 +21,7 @@ IMAGES, PAIRS = 64, 2048  # of a task: seconds, so that a killed run loses littl
 def gathered_features(
     store: Appended, digests: Sequence[str], open_image: Callable[[int], Pixels], workers: int
 ) -> Integers:
-    """Return the place (n,) of each image in the store; those that it lacks are opened, each content once.
+    """Return the place (n,) of each image in the store; contents that it lacks are opened, each once.
 
     Args:
         store: of features.
@@ -44,10 +44,13 @@ def gathered_features(
 
 def _unless_there(made: Records, seen: int, records: Records) -> Records:
     """Leave out what another process has written since the first `seen`."""
-    return made[slots(records["content"][seen:], made["content"]) == ABSENT]
+    new: Records = made[slots(records["content"][seen:], made["content"]) == ABSENT]
+    return new
 
 
-def gathered_pairs(store: Appended, features: Appended, places: Integers, workers: int) -> pl.DataFrame:
+def gathered_pairs(
+    store: Appended, features: Appended, places: Integers, workers: int
+) -> pl.DataFrame:
     """Return the guesses of each pair that could be accepted by any rule, as rows of `PAIR`.
 
     Args:

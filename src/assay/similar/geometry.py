@@ -52,7 +52,9 @@ def compare(first: Features, second: Features, thorough: bool = False) -> list[M
     left, right = _matches(first.descriptors, second.descriptors)
     other = first.turned[left] != second.turned[right]
     guesses = [
-        _geometry(first, second, left[other == mirrored], right[other == mirrored], mirrored, thorough)
+        _geometry(
+            first, second, left[other == mirrored], right[other == mirrored], mirrored, thorough
+        )
         for mirrored in (False, True)
     ]
     correlation, mirrored, degrees = whole(first.frame, second.frame)
@@ -63,35 +65,46 @@ def compare(first: Features, second: Features, thorough: bool = False) -> list[M
 def _geometry(
     first: Features, second: Features, left: Places, right: Places, mirrored: bool, thorough: bool
 ) -> Match | None:
-    if len(left) < FEWEST:
-        return None
-    if not thorough:
+    if not thorough and len(left) >= FEWEST:
         alike = _turning_alike(first.angles[left], second.angles[right], mirrored)
         left, right = left[alike], right[alike]
-        if len(left) < FEWEST:
-            return None
     target, origin = first.points[left], second.points[right]
+    relief, picture = second.relief, second.picture
     if mirrored:
         origin = origin * np.array([-1, 1], dtype=np.float32)
+        relief, picture = (np.ascontiguousarray(each[:, ::-1]) for each in (relief, picture))
+    motion, inlying = _motion(target, origin)
+    scale = float(np.hypot(motion[0, 0], motion[1, 0]))
+    if not SCALES[0] <= scale <= SCALES[1]:
+        return None
+    inliers = _inliers(target[inlying], origin[inlying])
+    if inliers < MANY and not thorough and likeness(first.relief, relief, motion) < LIKE:
+        return None
+    correlation, overlap = agreement(first.picture, picture, motion)
+    rotation = float(np.degrees(np.arctan2(-motion[1, 0], motion[0, 0])))
+    return Match(inliers, correlation, overlap, mirrored, round(rotation, 2), round(scale, 4))
+
+
+def _motion(
+    target: Floats, origin: Floats
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Return the similarity (2, 3) that most matches agree on, all 0 without one, and which they are."""
+    none = np.zeros((2, 3)), np.zeros(len(target), dtype=bool)
+    if len(target) < FEWEST:
+        return none
     cv2.setRNGSeed(0)  # each pair for itself: the order of pairs changes nothing
     motion, mask = cv2.estimateAffinePartial2D(
         origin, target, method=cv2.RANSAC, ransacReprojThreshold=REPROJECTION, maxIters=TRIES
     )
     if motion is None:
-        return None
-    scale = float(np.hypot(motion[0, 0], motion[1, 0]))
-    if not SCALES[0] <= scale <= SCALES[1]:
-        return None
-    target, origin = target[mask.ravel() > 0], origin[mask.ravel() > 0]
-    inliers = min(_places(target), _places(origin)) if _spread(target) and _spread(origin) else 0
-    one, two = (first.relief, first.picture), (second.relief, second.picture)
-    if mirrored:
-        two = (np.ascontiguousarray(two[0][:, ::-1]), np.ascontiguousarray(two[1][:, ::-1]))
-    if inliers < MANY and not thorough and likeness(one[0], two[0], motion) < LIKE:
-        return None
-    correlation, overlap = agreement(one[1], two[1], motion)
-    rotation = float(np.degrees(np.arctan2(-motion[1, 0], motion[0, 0])))
-    return Match(inliers, correlation, overlap, mirrored, round(rotation, 2), round(scale, 4))
+        return none
+    return np.asarray(motion, dtype=np.float64), np.asarray(mask).ravel() > 0
+
+
+def _inliers(target: Floats, origin: Floats) -> int:
+    """Return the number of places that agree; 0 on one spot or line."""
+    spread = _spread(target) and _spread(origin)
+    return min(_places(target), _places(origin)) if spread else 0
 
 
 def _turning_alike(first: Floats, second: Floats, mirrored: bool) -> npt.NDArray[np.bool_]:
@@ -106,9 +119,7 @@ def _turning_alike(first: Floats, second: Floats, mirrored: bool) -> npt.NDArray
     return np.asarray((bins - best) % BINS < 2)
 
 
-def _matches(
-    first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]
-) -> tuple[Places, Places]:
+def _matches(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> tuple[Places, Places]:
     """Return the pairs that are each other's nearest and pass the ratio test."""
     if min(len(first), len(second)) < 2:
         return np.empty(0, np.int64), np.empty(0, np.int64)

@@ -35,7 +35,8 @@ RECORD = np.dtype([
     ("angles", "<f4", (KEYPOINTS,)), ("turned", "?", (KEYPOINTS,)),
     ("descriptors", "u1", (KEYPOINTS, 128)), ("words", "<i4", (KEYPOINTS, words.EACH)),
     ("shape", "<u2", (2,)), ("picture", "u1", (PICTURE, PICTURE)),
-    ("relief", "i1", (PICTURE // 2, PICTURE // 2)), ("frame", "i1", (dense.SQUARE, dense.SQUARE)), ("colour", "<f4", (colour.COLUMNS,)),
+    ("relief", "i1", (PICTURE // 2, PICTURE // 2)), ("frame", "i1", (dense.SQUARE, dense.SQUARE)),
+    ("colour", "<f4", (colour.COLUMNS,)),
 ])  # fmt: skip
 # A guess about a pair of places; a pair without one that any rule accepts has one of −1 inliers. `last`
 # says that no more follow: of a pair that a killed run left half written nothing is believed.
@@ -95,14 +96,16 @@ def unpacked(record: np.void) -> Features:
     """Return the features of an image; views of the record."""
     count, (height, width) = int(record["count"]), record["shape"]
     return Features(
-        *(record[part][:count] for part in PARTS),
-        record["picture"][:height, :width], record["relief"][: (height + 1) // 2, : (width + 1) // 2],
-        record["frame"], record["colour"],
-    )  # fmt: skip
+        **{part: record[part][:count] for part in PARTS},
+        picture=record["picture"][:height, :width],
+        relief=record["relief"][: (height + 1) // 2, : (width + 1) // 2],
+        frame=record["frame"],
+        colour=record["colour"],
+    )
 
 
 def told(a: int, b: int, guesses: Sequence[Match]) -> Records:
-    """Return the rows of a pair: the guesses that the least strict rule accepts, or that there is none."""
+    """Return the rows of a pair: the guesses that the least strict rule accepts, or that none is."""
     good = [(a, b, *astuple(guess), False) for guess in guesses if LEAST.accepts(guess)]
     rows = np.array(good or [(a, b, ABSENT, 0, 0, False, 0, 0, False)], PAIR)
     rows["last"][-1] = True

@@ -36,7 +36,7 @@ def over_cores(
     """
     count = min(workers, len(tasks) // WORTH)
     if count < 2:
-        # Matching multiplies small matrices: BLAS threads that wait for each other took ten times as long.
+        # BLAS threads, waiting for each other at small matrices, took ten times as long.
         with threadpool_limits(1, "blas"):
             yield from map(work, tasks)
         return

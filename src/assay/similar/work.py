@@ -26,7 +26,10 @@ class Extract:
     def __call__(self, task: tuple[Integers, npt.NDArray[np.void]]) -> Records:
         """Return the records of rows, known by the contents beside them."""
         rows, names = task
-        found = [packed(name, extract(self.open_image(int(row)))) for row, name in zip(rows, names, strict=True)]
+        found = [
+            packed(name, extract(self.open_image(int(row))))
+            for row, name in zip(rows, names, strict=True)
+        ]
         return np.concatenate(found)
 
 
