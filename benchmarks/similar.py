@@ -165,11 +165,10 @@ def baselines(count: int, originals: int, true: Pairs) -> tuple[float, tuple[flo
         [],
         min(count, 1000),
     )  # every pair of more would take the peer hours
-    for row in range(count):
-        image = picture(row, originals)
-        if row < rows:
-            hashes.append(imagehash.phash(Image.fromarray(image)))
-    limit = cpu() - start
+    for row in np.linspace(0, count - 1, rows).astype(int):
+        picture(int(row), originals)
+    limit = (cpu() - start) * count / rows
+    hashes = [imagehash.phash(Image.fromarray(picture(row, originals))) for row in range(rows)]
     start = cpu()
     close = {(a, b) for b in range(rows) for a in range(b) if hashes[a] - hashes[b] <= 6}
     peer = (cpu() - start) * (count / rows) ** 2

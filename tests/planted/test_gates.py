@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from assay.contract import Check, find_system
 from assay.errors import GateError
 from assay.gates.expectations import judge_expectations
 from assay.gates.labels import common, judge_labels
-from assay.gates.leakage import judge_leakage, similar_groups
+from assay.gates.leakage import judge_leakage, similar_groups, unsought
 from assay.gates.verdict import Verdict
 from assay.runs.files import read_json
 
@@ -193,5 +194,8 @@ def test_a_set_that_was_not_searched_says_so_and_passes() -> None:
     assert told.passed
     assert "NOT LOOKED FOR" in told.found
     assert "NOT LOOKED FOR" in similar_groups(NO_PAIRS, "none").found
+    said = {"checks": [asdict(each) for each in checks.values()]}
+    assert "similar images NOT LOOKED FOR" in unsought(said)
     looked = {each.name: each for each in judge_leakage(manifest(), splits, NO_PAIRS, "set")}
     assert "NOT LOOKED FOR" not in looked["similar images"].found
+    assert unsought({"checks": [asdict(each) for each in looked.values()]}) == ""

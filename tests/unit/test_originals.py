@@ -100,6 +100,18 @@ def test_only_what_changed_is_opened_again(root: Path, monkeypatch: pytest.Monke
     assert np.array_equal(rows.images[3], rows.images[5])
 
 
+def test_the_number_of_cores_changes_no_byte(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    for cores in (1, 5):
+        monkeypatch.setattr("assay.manifest.index.available_cores", lambda cores=cores: cores)
+        shutil.rmtree(root / "full", ignore_errors=True)
+        read(root, "full")
+        made.append(
+            [(root / "full" / name).read_bytes() for name in ("pixels.u8", "index.parquet")]
+        )
+    assert made[0] == made[1]
+
+
 def labelled(rows: Rows) -> Set:
     return Set(rows.images, LEVELS[:COUNT, None].astype(np.float32))
 

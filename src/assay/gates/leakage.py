@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import polars as pl
 
 from assay.contract import Check
@@ -75,6 +78,12 @@ def _exclusive(parted: pl.DataFrame, column: str, name: str) -> Check:
         first = spread.row(0, named=True)
         found += f", e.g. {first[column]} in {' and '.join(first['parts'])}"
     return Check(name, not len(spread), "none in two parts", found, checked, spread.to_dicts())
+
+
+def unsought(verdict: Mapping[str, Any]) -> str:
+    """Return what has to be said beside a leakage verdict that rests on no search; mostly nothing."""
+    found = {check["name"]: str(check["found"]) for check in verdict["checks"]}.get(SIMILAR, "")
+    return f"; {SIMILAR} {found}" if found.startswith(UNSOUGHT) else ""
 
 
 def _unsought(search: str) -> Check:

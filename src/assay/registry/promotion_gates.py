@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from assay.contract import Check
 from assay.errors import AssayError
+from assay.gates.leakage import unsought
 from assay.manifest.layout import Layout
 from assay.manifest.snapshot import UNSTATED
 from assay.registry.case import Case
@@ -86,9 +87,7 @@ def verdicts(case: Case) -> Check:
     found = ", ".join(
         f"{name} {'failed' if name in failed else 'passed'} ({counts[name]})" for name in said
     )
-    unsought = [each["found"] for each in said["leakage"]["checks"] if each["name"] == SIMILAR]
-    if unsought and unsought[0].startswith(UNSOUGHT):
-        found += f"; similar images {unsought[0]}"
+    found += unsought(said["leakage"])
     return Check("verdicts", not failed, "all passed", found, sum(counts.values()), failed)
 
 
