@@ -46,12 +46,16 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     return stored_films(tmp_path_factory.mktemp("films"))
 
 
+def crop_of(films: Rows, order: Any = np.arange) -> FoundCrop:
+    """Return the crop of a detector that learned three of four films, their squares in an order."""
+    learns = films.where(training(films))
+    squares = roi.stored_squares(learns, RULE)[order(len(learns))]
+    return FoundCrop(detector.train_detector(learns.images, squares, 42), 32).eval()
+
+
 @pytest.fixture(scope="module")
 def found(films: Rows) -> FoundCrop:
-    """Return the crop of a detector that was trained on three of four films."""
-    learns = films.where(training(films))
-    squares = roi.stored_squares(learns, RULE)
-    return FoundCrop(detector.train_detector(learns.images, squares, 42), 32).eval()
+    return crop_of(films)
 
 
 def column(found: Any) -> Any:
@@ -173,32 +177,54 @@ def test_overlap_by_hand() -> None:
     assert detector.overlap(one, other) == pytest.approx([1, 1 / 3, 0])
 
 
-@pytest.mark.train_all
-def test_heads_elsewhere_are_found_and_not_cut(films: Rows, found: FoundCrop) -> None:
-    """By 12–15 % of the side: the detector shows C2–C4 as before, the fixed region cuts into them."""
+def shares(films: Rows, crop: Any) -> tuple[float, float]:
+    """Return how much of C2–C4 it shows of films not seen before: as they are, and moved, at least."""
     held_out = films.where(~training(films))
     outlines = bodies(held_out)
+    still = shown(outlines, cvm_model.squares(crop, held_out.images), (0, 0)).mean()
+    moved = [
+        shown(outlines, cvm_model.squares(crop, shifted(held_out.images, shift)), shift).mean()
+        for shift in ((0.0, -0.12), (0.13, -0.13), (0.15, -0.15), (-0.12, -0.15), (-0.15, 0.12))
+    ]
+    return float(still), float(min(moved))
+
+
+@pytest.mark.train_all
+def test_heads_elsewhere_are_found_and_not_cut(
+    films: Rows, found: FoundCrop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By 12–15 % of the side: the detector shows C2–C4 as before, the fixed region cuts into them.
+
+    At least 1.00 of their area with the detector, 0.73 with the fixed region, and with one that has learned
+    for twenty steps and not six hundred.
+    """
+    still, moved = shares(films, found)
     fixed = FixedCrop(roi.learn_region(films.where(training(films)), RULE), 32)
-    shares: dict[str, list[float]] = {"found": [], "fixed": []}
-    for shift in ((0.0, -0.12), (0.13, -0.13), (0.15, -0.15), (-0.12, -0.15), (-0.15, 0.12)):
-        moved = shifted(held_out.images, shift)
-        for name, crop in (("found", found), ("fixed", fixed)):
-            shares[name].append(shown(outlines, cvm_model.squares(crop, moved), shift).mean())
-    still = shown(outlines, cvm_model.squares(found, held_out.images), (0, 0))
-    print(still.mean(), still.min(), shares)
-    assert still.mean() > 0.98
-    assert min(shares["found"]) > 0.95
-    assert np.mean(shares["found"]) > np.mean(shares["fixed"]) + 0.08
+    least = shares(films, fixed)[1]
+    monkeypatch.setattr(detector, "STEPS", 20)
+    untaught = shares(films, crop_of(films))[1]
+    assert still > 0.95
+    assert moved > least + 0.1
+    assert untaught < least + 0.1
 
 
 @pytest.mark.train_all
 def test_squares_are_each_film_s_own_and_inside_it(films: Rows, found: FoundCrop) -> None:
+    """Nearer to the rule's than the mean square is, and than who was shown other films' squares.
+
+    The overlap is 0.89, with other films' squares 0.83, and 0.78 of the mean square.
+    """
+    misled = crop_of(films, np.random.default_rng(0).permutation)
     squares = cvm_model.squares(found, films.images)
     wanted = roi.stored_squares(films, RULE)
     held_out = ~training(films)
-    own = detector.overlap(squares, wanted)[held_out]
     usual = np.broadcast_to(wanted[~held_out].mean(axis=0), wanted.shape)
-    assert own.mean() > detector.overlap(usual, wanted)[held_out].mean() + 0.1
+    own, others, mean = (
+        detector.overlap(each, wanted)[held_out].mean()
+        for each in (squares, cvm_model.squares(misled, films.images), usual)
+    )
+    assert own > mean + 0.05
+    assert own > others + 0.02
     half = squares[:, 2:] / 2
     assert (squares[:, :2] >= half - 1e-6).all()
     assert (squares[:, :2] <= 1 - half + 1e-6).all()
