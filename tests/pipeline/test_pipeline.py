@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 
+import pytest
 from ruamel.yaml import YAML
 from tests.conftest import DATA, ROOT, TASK, Project
 
@@ -23,6 +24,7 @@ def test_a_run_leaves_its_outputs_and_a_clean_tree(finished: Project) -> None:
     assert re.search(r"MAE \d\.\d\d g/dL \[.*\] · skill .* vs mean · \d+ patients · phantom", line)
 
 
+@pytest.mark.train_all
 def test_the_nails_run_too(fresh: Project) -> None:
     shutil.copyfile(ROOT / "dvc.yaml", fresh.folder / "dvc.yaml")
     fresh.keep_only("hemoglobin.nail", "hemoglobin-nail")
