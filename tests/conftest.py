@@ -39,6 +39,12 @@ def fresh(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
+def finished_folder() -> Path:
+    """Return the finished project that others are copies of: to be read only."""
+    return stories.finished()
+
+
+@pytest.fixture
 def finished(tmp_path: Path) -> Project:
     """Return a project whose pipeline has run and is committed."""
     return copied(stories.finished(), tmp_path / "project")

@@ -68,6 +68,10 @@ class Project:
         assert (code != 0) == fails, f"assay {arguments} → {code}\n{said}"
         return said
 
+    def own(self, *arguments: str, fails: bool = False, **more: str) -> str:
+        """Run `assay` in a process, with the project's own code: where that differs."""
+        return self.run("python", "-m", "assay", *arguments, fails=fails, PYTHONPATH="src", **more)
+
     def dvc(self, *arguments: str, fails: bool = False, **more: str) -> str:
         """Run `dvc` in this process, and what it would start as well."""
         code, said = inproc.dvc(self.folder, arguments, environment(**more))

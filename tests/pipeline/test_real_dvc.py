@@ -71,12 +71,11 @@ def test_a_clone_pulls_and_has_all_runs(finished: Project, tmp_path: Path) -> No
     finished.run("dvc", "push", "-q", "--run-cache", "--all-commits")
     finished.run("git", "clone", "-q", str(finished.folder), str(tmp_path / "clone"))
     clone = Project(tmp_path / "clone")
-    sync = ("python", "-m", "assay", "sync")
-    said = clone.run(*sync, PYTHONPATH="src")
+    said = clone.own("sync")
     assert "0 run(s) added, 0 known, 2 known to git but not in the DVC cache" in said
     assert "dvc pull --run-cache --all-commits" in said
     clone.run("dvc", "pull", "-q", "--run-cache", "--all-commits")
-    assert clone.run(*sync, PYTHONPATH="src").startswith("2 run(s) added, 0 known")
+    assert clone.own("sync").startswith("2 run(s) added, 0 known")
     assert "Running stage" not in clone.run("dvc", "repro")
 
 
