@@ -81,7 +81,7 @@ def searched(
         ]
         hashes = perceptual_hash(np.stack(small))
         start = cpu()
-        found = find_similar(small, hashes, np.arange(count), open_image, radius=6, **how)  # type: ignore
+        found = find_similar(small, hashes, np.arange(count), open_image, radius=6, **how)  # type: ignore[call-arg,arg-type,misc]
     return set(found.pairs.select("a", "b").iter_rows()), cpu() - start
 
 
@@ -160,11 +160,8 @@ def baselines(count: int, originals: int, true: Pairs) -> tuple[float, tuple[flo
     from assay.similar.features import extract
     from assay.similar.geometry import compare
 
-    start, hashes, rows = (
-        cpu(),
-        [],
-        min(count, 1000),
-    )  # every pair of more would take the peer hours
+    rows = min(count, 1000)  # every pair of more would take the peer hours
+    start = cpu()
     for row in np.linspace(0, count - 1, rows).astype(int):
         picture(int(row), originals)
     limit = (cpu() - start) * count / rows
