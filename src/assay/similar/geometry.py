@@ -72,7 +72,8 @@ def _geometry(
     relief, picture = second.relief, second.picture
     if mirrored:
         origin = origin * np.array([-1, 1], dtype=np.float32)
-        relief, picture = (np.ascontiguousarray(each[:, ::-1]) for each in (relief, picture))
+        relief = np.ascontiguousarray(relief[:, ::-1])
+        picture = np.ascontiguousarray(picture[:, ::-1])
     motion, inlying = _motion(target, origin)
     scale = float(np.hypot(motion[0, 0], motion[1, 0]))
     if not SCALES[0] <= scale <= SCALES[1]:
