@@ -55,8 +55,8 @@ class Similar(Section):
     def _without_radius(cls, value: Any) -> Any:
         if isinstance(value, dict) and "radius" in value:
             raise ValueError(
-                "similar without `radius`: copies are proposed by colour and local features, no longer by a"
-                " hash; delete the line"
+                "similar without `radius`: copies are proposed by colour and local features, no longer by"
+                " a hash; delete the line"
             )
         return value
 

@@ -51,7 +51,7 @@ def over_cores(
                 "the same command goes on where it stopped (with one core: `taskset -c 0` before it)",
             ) from None  # fmt: skip
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 def _settle(work: Callable[[Any], Any]) -> None:
