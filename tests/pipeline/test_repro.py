@@ -70,6 +70,7 @@ def test_branches_run_side_by_side_and_leave_what_a_serial_run_leaves(
     assert all(project.runs(name) == 1 for name in NEEDS)
 
 
+@pytest.mark.dvc
 def test_one_at_a_time_is_one_at_a_time(project: Pipeline, serial: Pipeline) -> None:
     """With one job `left` waits for `right` in vain, in whatever order they come."""
     assert "2 of 2" in project.repro("same", jobs=1)
@@ -80,6 +81,7 @@ def test_one_at_a_time_is_one_at_a_time(project: Pipeline, serial: Pipeline) -> 
     assert "was alone" in project.repro("both", jobs=1, fails=True)
 
 
+@pytest.mark.dvc
 def test_a_changed_stage_with_equal_output_stops_there(project: Pipeline, serial: Pipeline) -> None:
     """Planned with all that depends on it; DVC itself finds that the rest is as it was."""
     project.repro()
@@ -117,6 +119,7 @@ def test_a_failure_is_told_with_its_own_words_and_starts_nothing_else(
     same(project, serial)
 
 
+@pytest.mark.dvc
 def test_keep_going_runs_what_does_not_need_it(project: Pipeline) -> None:
     project.put("first.fails")
     project.repro(jobs=1, fails=True)
@@ -130,6 +133,7 @@ def test_keep_going_runs_what_does_not_need_it(project: Pipeline) -> None:
     assert "error: first: failed; failed as well: apart; not run: " in text
 
 
+@pytest.mark.kill
 def test_a_killed_branch_leaves_the_others_and_the_same_command_ends_it(
     project: Pipeline, serial: Pipeline
 ) -> None:
@@ -145,6 +149,7 @@ def test_a_killed_branch_leaves_the_others_and_the_same_command_ends_it(
     same(project, serial)
 
 
+@pytest.mark.kill
 def test_what_it_started_dies_with_it(project: Pipeline, serial: Pipeline) -> None:
     project.put("left.meets", "nobody")
     driver = project.begin()
@@ -160,6 +165,7 @@ def test_what_it_started_dies_with_it(project: Pipeline, serial: Pipeline) -> No
     same(project, serial)
 
 
+@pytest.mark.kill
 def test_after_ctrl_c_nothing_runs_and_the_same_command_goes_on(
     project: Pipeline, serial: Pipeline
 ) -> None:
@@ -175,6 +181,7 @@ def test_after_ctrl_c_nothing_runs_and_the_same_command_goes_on(
     same(project, serial)
 
 
+@pytest.mark.dvc
 def test_a_stage_that_ends_while_others_commit_for_long_is_not_lost(
     project: Pipeline, serial: Pipeline
 ) -> None:
@@ -194,6 +201,7 @@ def test_a_stage_that_ends_while_others_commit_for_long_is_not_lost(
     same(project, serial)
 
 
+@pytest.mark.dvc
 def test_a_frozen_stage_is_left_as_it_is(project: Pipeline) -> None:
     project.repro()
     project.run("dvc", "freeze", "first")
@@ -224,6 +232,7 @@ def test_a_half_written_lock_of_a_killed_dvc_is_told_with_its_mend(
     same(project, serial)
 
 
+@pytest.mark.dvc
 def test_a_dvc_beside_it_is_told_who_stands_in_its_way(project: Pipeline, serial: Pipeline) -> None:
     """What the documentation says of `dvc repro` and `dvc status` while branches run."""
     project.repro("same")
@@ -241,6 +250,7 @@ def test_a_dvc_beside_it_is_told_who_stands_in_its_way(project: Pipeline, serial
     same(project, serial)
 
 
+@pytest.mark.dvc
 def test_a_work_tree_beside_it_is_free(project: Pipeline, serial: Pipeline, tmp_path: Path) -> None:
     """As the documentation has it: another folder, the same cache."""
     project.repro("same")

@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 from ruamel.yaml import YAML
 from tests.conftest import DATA, ROOT, TASK, Project
 
@@ -47,6 +48,7 @@ def holder(lock: Path) -> int:
     raise AssertionError(f"nobody took {lock}")
 
 
+@pytest.mark.kill
 def test_systems_side_by_side_killed_or_broken_leave_the_bytes_of_a_serial_run(
     fresh: Project, finished_folder: Path
 ) -> None:
@@ -57,9 +59,8 @@ def test_systems_side_by_side_killed_or_broken_leave_the_bytes_of_a_serial_run(
     fresh.set(**{"spectra-bayer.train.epochs": "ten"})
     fresh.commit("Break the spectra")
 
-    text = fresh.assay(
-        "repro", fails=True
-    )  # all was asked for, so all is checked, and before anything starts
+    # All was asked for, so all is checked, and before anything starts.
+    text = fresh.own("repro", fails=True)
     assert f"{broken}, line 1: RuntimeError: planted" in text
     assert "Traceback" not in text
     assert not (fresh.folder / "data" / DATA / "manifest.parquet").exists()
@@ -90,6 +91,7 @@ def test_systems_side_by_side_killed_or_broken_leave_the_bytes_of_a_serial_run(
     assert "up to date" in fresh.run("dvc", "status", *BOTH)
 
 
+@pytest.mark.dvc
 def test_a_broken_systems_own_stage_says_so_without_a_traceback(fresh: Project) -> None:
     broken = fresh.folder / "src/assay/systems/hemoglobin/data/__init__.py"
     broken.write_text("import nosuchmodule\n")
@@ -102,6 +104,7 @@ def test_a_broken_systems_own_stage_says_so_without_a_traceback(fresh: Project) 
     assert "nosuchmodule" in shown
 
 
+@pytest.mark.dvc
 def test_an_ill_typed_section_stops_its_own_stages_and_is_told_with_its_key(fresh: Project) -> None:
     fresh.set(**{f"{DATA}.ingest.size": "big"})
     text = fresh.run("dvc", "repro", f"ingest@{DATA}", fails=True)
