@@ -18,6 +18,9 @@ __all__ = ["DATA", "ROOT", "SMALL", "TASK", "Project", "environment"]
 assay.systems.__path__.append(str(ROOT / "examples"))
 
 
+@pytest.hookimpl(
+    tryfirst=True
+)  # before xdist, which writes the group into the name that it deals by
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of a file with one worker, but for those that name another group."""
     for item in items:

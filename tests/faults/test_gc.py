@@ -85,12 +85,12 @@ def later_study(project: Project) -> Path:
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
-    """Return what is there, but for locks and DVC's notes."""
+    """Return what is there, but for locks, DVC's notes, and what is kept of parsed locks."""
     found = [*(folder / ".assay").rglob("*"), *(folder / ".dvc/cache").rglob("*")]
     return {
         str(path): path.read_bytes()
         for path in found
-        if path.is_file() and "locks" not in path.parts
+        if path.is_file() and not {"locks", "history"} & set(path.parts)
     }
 
 

@@ -99,7 +99,8 @@ def test_what_cannot_be_compared_is_refused(compared: Project, tmp_path: Path) -
     table = pl.read_parquet(predictions)
     predictions.unlink()
     # No sample of one is in the other.
-    table.with_columns(pl.lit("other-") + pl.col("sample_id")).write_parquet(predictions)
+    renamed = table.with_columns(sample_id="other-" + pl.col("sample_id"))
+    renamed.write_parquet(predictions)
     said = compared.assay("compare", "other", "HEAD", fails=True)
     assert re.search(r"params  train\.epochs +2 +3", said)  # what changed is told all the same
     assert "0 group(s) in common: 0 common rows of " in said

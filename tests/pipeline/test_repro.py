@@ -49,11 +49,8 @@ def until(true: Callable[[], object]) -> None:
 
 
 def ended(process: int) -> bool:
-    try:
-        status = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
-        return True
-    return status.rpartition(")")[2].split()[0] == "Z"
+    """Return whether nobody has that number any more: DVC takes one that nobody reaped for alive."""
+    return not Path(f"/proc/{process}").exists()
 
 
 def test_branches_run_side_by_side_and_leave_what_a_serial_run_leaves(
@@ -175,7 +172,7 @@ def test_after_ctrl_c_nothing_runs_and_the_same_command_goes_on(
     stage = project.process("left")
     driver.send_signal(signal.SIGINT)
     assert driver.wait(60) != 0
-    assert ended(stage)
+    until(lambda: ended(stage))
     (project.folder / "left.meets").unlink()
     assert "had been killed" not in project.repro(), "it gave its locks back"
     same(project, serial)
