@@ -23,6 +23,12 @@ FINE, COARSE = 1.0, 4.0  # px: finer is noise and encoding, coarser is light and
 TAME = 2.0  # spreads
 GAIN = 2.0  # of a square's levels, stored as whole numbers
 SQUARE = 64
+# Where each pixel of a square is found in its eight views: as it is, then mirrored, each turned by
+# quarters counterclockwise.
+PLACES = np.arange(SQUARE**2).reshape(SQUARE, SQUARE)
+VIEWS = np.stack(
+    [np.rot90(seen, quarter).ravel() for seen in (PLACES, PLACES[:, ::-1]) for quarter in range(4)]
+)
 LEAST_SHARE, LEAST_PIXELS = 0.5, 300  # of overlap: of the smaller picture's inside; in all
 
 
@@ -98,11 +104,10 @@ def whole(first: Relief, second: Relief) -> tuple[float, bool, int]:
     It finds a copy of the whole picture without any feature: mirrored (left–right) first, then
     turned counterclockwise.
     """
-    one, two = first.astype(np.float32), second.astype(np.float32)
-    seen = [np.rot90(flipped, quarter) for flipped in (two, two[:, ::-1]) for quarter in range(4)]
-    found = np.stack([each.ravel() for each in seen]) @ one.ravel()
+    one, two = (square.ravel().astype(np.float32) for square in (first, second))
+    found = two[VIEWS] @ one
     best = int(found.argmax())
-    length = float(np.sqrt((one.ravel() @ one.ravel()) * (two.ravel() @ two.ravel())))
+    length = float(np.sqrt((one @ one) * (two @ two)))
     return round(float(found[best]) / max(length, 1), 3), best >= 4, 90 * (best % 4)
 
 

@@ -9,16 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from rich.progress import track
-from threadpoolctl import threadpool_limits
 
 from assay.runs.cores import available_cores
 from assay.similar.alike import most_alike, word_weights
-from assay.similar.appended import Appended, Records
+from assay.similar.appended import Records
 from assay.similar.colour import neighbours, standardised
-from assay.similar.gather import gathered_features, gathered_pairs
-from assay.similar.geometry import compare
-from assay.similar.kept import store_at, unpacked
+from assay.similar.gather import gathered_chance, gathered_features, gathered_pairs
+from assay.similar.kept import Store, store_at
 from assay.similar.null import LEAST, LEAST_OVERLAP, Rule, null_pairs, rule
 
 Integers = npt.NDArray[np.int64]
@@ -82,9 +79,9 @@ def find_similar(
     if len(np.unique(groups)) < 2:
         return NOTHING
     cores = available_cores() if workers is None else workers
-    features, pairs = store_at(root)
-    places = gathered_features(features, digests, open_image, cores)
-    records = features.read()
+    store = store_at(root)
+    places = gathered_features(store.features, digests, open_image, cores)
+    records = store.features.read()
     colours = standardised(records["colour"][places])
     proposed = {
         "colour": neighbours(colours, groups, nearest, cores),
@@ -92,10 +89,9 @@ def find_similar(
     }
     candidates = np.unique(np.concatenate(list(proposed.values())), axis=0)
     chance = null_pairs(colours, groups, null, seed)
-    with threadpool_limits(1, "blas"):
-        inliers, agreeing = _reached(records, places[chance])
+    inliers, agreeing = gathered_chance(store.chance, store.features, places[chance])
     least = rule(inliers, agreeing)
-    table = _accepted(candidates, places, (pairs, features), least, cores)
+    table = _accepted(candidates, places, store, least, cores)
     return Similar(
         table,
         proposed={proposer: len(found) for proposer, found in proposed.items()},
@@ -113,27 +109,16 @@ def _words(records: Records, places: Integers) -> list[npt.NDArray[np.int32]]:
     return [words[place, : counts[place]].ravel() for place in places.tolist()]
 
 
-def _reached(records: Records, pairs: Integers) -> tuple[Integers, npt.NDArray[np.float64]]:
-    """Return the most inliers and the highest correlation of each random pair, thoroughly compared."""
-    found = [
-        compare(unpacked(records[a]), unpacked(records[b]), thorough=True)
-        for a, b in track(pairs.tolist(), "null pairs")
-    ]  # some hundred, whatever the set: here
-    inliers = np.array([max(each.inliers for each in pair) for pair in found], dtype=np.int64)
-    return inliers, np.array([max(each.correlation for each in pair) for pair in found])
-
-
 def _accepted(
     candidates: Integers,
     places: Integers,
-    stores: tuple[Appended, Appended],
+    store: Store,
     least: Rule,
     cores: int,
 ) -> pl.DataFrame:
     """Return the table of accepted pairs, each with the best of its accepted guesses."""
-    pairs, features = stores
     ends = places[candidates]
-    known = gathered_pairs(pairs, features, np.unique(ends, axis=0), cores)
+    known = gathered_pairs(store.pairs, store.features, np.unique(ends, axis=0), cores)
     alike = (pl.col("correlation") >= least.correlation) & (pl.col("overlap") >= LEAST_OVERLAP)
     borne_out = (pl.col("inliers") >= least.inliers) & (pl.col("correlation") >= least.borne_out)
     best = known.filter(alike | borne_out).sort(

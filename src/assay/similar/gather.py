@@ -8,12 +8,13 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from rich.progress import Progress
+from rich.progress import Progress, track
+from threadpoolctl import threadpool_limits
 
 from assay.similar.appended import Appended, Records
 from assay.similar.kept import ABSENT, content, slots
 from assay.similar.pool import over_cores
-from assay.similar.work import Compare, Extract, Integers, Pixels
+from assay.similar.work import Compare, Extract, Integers, Pixels, Reach
 
 IMAGES, PAIRS = 64, 2048  # of a task: seconds, so that a killed run loses little
 
@@ -68,6 +69,33 @@ def gathered_pairs(
             store.append(partial(_all, made))
             progress.advance(bar, len(task))
     return wanted.join(_guesses(store), on=["a", "b"], how="inner", maintain_order="left")
+
+
+def gathered_chance(
+    store: Appended, features: Appended, places: Integers
+) -> tuple[Integers, npt.NDArray[np.float64]]:
+    """Return the most inliers (m,) and the highest correlation (m,) of each random pair.
+
+    Args:
+        store: of what random pairs reach.
+        features: where the pairs' places are.
+        places: (m, 2) pairs of places; some hundred, whatever the set: compared in this process.
+    """
+    wanted = pl.DataFrame(places.astype(np.int32), schema=["a", "b"])
+    lacking = wanted.unique(maintain_order=True).join(_chance(store), on=["a", "b"], how="anti")
+    if len(lacking):
+        with threadpool_limits(1, "blas"):
+            pairs = track(lacking.rows(), "null pairs")
+            reached = list(map(Reach(features), pairs))
+        store.append(partial(_all, np.concatenate(reached)))
+    found = wanted.join(_chance(store), on=["a", "b"], how="left", maintain_order="left")
+    return found["inliers"].cast(pl.Int64).to_numpy(), found["correlation"].to_numpy()
+
+
+def _chance(store: Appended) -> pl.DataFrame:
+    kept = store.read()
+    table = pl.DataFrame({name: kept[name] for name in kept.dtype.names or ()})
+    return table.unique(["a", "b"], maintain_order=True)  # two processes may have written at once
 
 
 def _all(made: Records, _: Records) -> Records:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,8 @@ ALONG, ACROSS = 0.06, 0.02
 TRIES = 1000  # of RANSAC
 FEWEST = 4  # matches below which no geometry is sought: two always agree
 BINS = 12  # of a turn, 30° each; two neighbours vote together
-MANY = 8  # inliers that no rule asks less of; with fewer, pictures that are not alike at half their
+NEXT = np.arange(1, BINS + 1) % BINS
+MANY = 8  # matches that no rule asks less of; with fewer, pictures that are not alike at half their
 LIKE = 0.25  # … side by so much are not compared at the whole (0.5 loses 0.006 of copies of eyes)
 
 
@@ -69,21 +71,23 @@ def _geometry(
         alike = _turning_alike(first.angles[left], second.angles[right], mirrored)
         left, right = left[alike], right[alike]
     target, origin = first.points[left], second.points[right]
-    relief, picture = second.relief, second.picture
     if mirrored:
         origin = origin * np.array([-1, 1], dtype=np.float32)
-        relief = np.ascontiguousarray(relief[:, ::-1])
-        picture = np.ascontiguousarray(picture[:, ::-1])
     motion, inlying = _motion(target, origin)
     scale = float(np.hypot(motion[0, 0], motion[1, 0]))
     if not SCALES[0] <= scale <= SCALES[1]:
         return None
-    inliers = _inliers(target[inlying], origin[inlying])
-    if inliers < MANY and not thorough and likeness(first.relief, relief, motion) < LIKE:
+    few = np.count_nonzero(inlying) < MANY and not thorough
+    if few and likeness(first.relief, _seen(second.relief, mirrored), motion) < LIKE:
         return None
-    correlation, overlap = agreement(first.picture, picture, motion)
+    inliers = _inliers(target[inlying], origin[inlying])
+    correlation, overlap = agreement(first.picture, _seen(second.picture, mirrored), motion)
     rotation = float(np.degrees(np.arctan2(-motion[1, 0], motion[0, 0])))
     return Match(inliers, correlation, overlap, mirrored, round(rotation, 2), round(scale, 4))
+
+
+def _seen(level: npt.NDArray[Any], mirrored: bool) -> npt.NDArray[Any]:
+    return np.ascontiguousarray(level[:, ::-1]) if mirrored else level
 
 
 def _motion(
@@ -116,7 +120,7 @@ def _turning_alike(first: Floats, second: Floats, mirrored: bool) -> npt.NDArray
     turn = first - (180 - second if mirrored else second)
     bins = np.floor(turn * (BINS / 360)).astype(np.int64) % BINS
     votes = np.bincount(bins, minlength=BINS)
-    best = int((votes + np.roll(votes, -1)).argmax())
+    best = int((votes + votes[NEXT]).argmax())
     return np.asarray((bins - best) % BINS < 2)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -44,14 +44,29 @@ PAIR = np.dtype([
     ("a", "<i4"), ("b", "<i4"), ("inliers", "<i4"), ("correlation", "<f8"), ("overlap", "<f8"),
     ("mirrored", "?"), ("rotation", "<f8"), ("scale", "<f8"), ("last", "?"),
 ])  # fmt: skip
+# What a random pair reaches, of a pair of places, thoroughly compared.
+CHANCE = np.dtype([("a", "<i4"), ("b", "<i4"), ("inliers", "<i4"), ("correlation", "<f8")])
 PARTS = ("points", "angles", "turned", "descriptors", "words")
 
 
-def store_at(root: Path) -> tuple[Appended, Appended]:
-    """Return the files of features and of pairs that this code reads and writes."""
+@dataclass(frozen=True)
+class Store:
+    """The files of one code: of images' features, of pairs' guesses, and of what random pairs reach."""
+
+    features: Appended
+    pairs: Appended
+    chance: Appended
+
+
+def store_at(root: Path) -> Store:
+    """Return the files that this code reads and writes."""
     folder = root / FEATURES / _code(features, dense, colour, words)
-    pairs = folder / f"pairs-{_code(geometry, dense, null)}.bin"
-    return Appended(folder / "features.bin", RECORD), Appended(pairs, PAIR)
+    compared = _code(geometry, dense, null)
+    return Store(
+        Appended(folder / "features.bin", RECORD),
+        Appended(folder / f"pairs-{compared}.bin", PAIR),
+        Appended(folder / f"chance-{compared}.bin", CHANCE),
+    )
 
 
 def _code(*modules: ModuleType) -> str:

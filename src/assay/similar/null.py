@@ -20,8 +20,8 @@ from assay.similar.geometry import Match
 Integers = npt.NDArray[np.int64]
 
 DRAWS = 20  # random pairs drawn for each one wanted: half are too similar, some in one group
-LEAST_CORRELATION, LEAST_INLIERS, LEAST_BORNE_OUT = 0.9, 8, 0.3
-QUANTILE, FACTOR, REST = 0.95, 3, 1 / 5
+LEAST_CORRELATION, LEAST_INLIERS, LEAST_BORNE_OUT = 0.9, 6, 0.6
+QUANTILE, FACTOR, REST, HALF = 0.95, 3, 1 / 5, 1 / 2
 # A little piece of a smooth picture resembles many: correlation alone needs half of the larger.
 LEAST_OVERLAP = 0.5
 
@@ -86,9 +86,9 @@ def rule(inliers: Integers, correlations: npt.NDArray[np.float64]) -> Rule:
     if not len(inliers):
         return LEAST
     count = FACTOR * int(np.quantile(inliers, QUANTILE, method="higher"))
-    high, middle = np.quantile(correlations, [QUANTILE, 0.5], method="higher").tolist()
+    high = float(np.quantile(correlations, QUANTILE, method="higher"))
     return Rule(
         correlation=round(max(LEAST_CORRELATION, 1 - (1 - high) * REST), 3),
         inliers=max(LEAST_INLIERS, count),
-        borne_out=max(LEAST_BORNE_OUT, middle),
+        borne_out=round(max(LEAST_BORNE_OUT, 1 - (1 - high) * HALF), 3),
     )

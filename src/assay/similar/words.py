@@ -24,7 +24,7 @@ SEED = 0
 DRAWN = 240  # px of a side
 GRAINS = (6, 12, 20, 32, 48, 80)  # cells a side of the smooth pictures
 SHAPES = 60  # of a sharp one
-ROUNDS = 3  # pictures of each grain, and as many sharp ones
+ROUNDS = 1  # pictures of each grain, and as many sharp ones
 
 
 def words(descriptors: Pixels, kinds: Floats) -> npt.NDArray[np.int32]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from assay.similar.appended import Appended, Records
 from assay.similar.features import extract
 from assay.similar.geometry import compare
-from assay.similar.kept import packed, told, unpacked
+from assay.similar.kept import CHANCE, packed, told, unpacked
 
 Pixels = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -46,3 +46,17 @@ class Compare:
         for a, b in pairs.tolist():
             found.append(told(a, b, compare(unpacked(records[a]), unpacked(records[b]))))
         return np.concatenate(found)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Compare a random pair of places in the file of features, thoroughly."""
+
+    features: Appended
+
+    def __call__(self, pair: tuple[int, int]) -> Records:
+        """Return the most inliers and the highest correlation of any guess."""
+        one, two = (unpacked(self.features.read()[place]) for place in pair)
+        found = compare(one, two, thorough=True)
+        most = max(each.inliers for each in found), max(each.correlation for each in found)
+        return np.array([(*pair, *most)], CHANCE)
