@@ -163,7 +163,7 @@ def writes(path: Path) -> None:
 
 
 def test_what_another_wrote_meanwhile_is_not_written_twice(tmp_path: Path) -> None:
-    store, _ = store_at(tmp_path)
+    store = store_at(tmp_path).features
 
     def meanwhile(row: int) -> Pixels:
         if not len(store):
@@ -178,7 +178,7 @@ def test_what_another_wrote_meanwhile_is_not_written_twice(tmp_path: Path) -> No
 def test_a_pair_that_was_half_written_is_compared_again(
     fresh: tuple[Path, Similar], tmp_path: Path
 ) -> None:
-    features, _ = store_at(fresh[0])
+    features = store_at(fresh[0]).features
     pairs = Appended(tmp_path / "pairs.bin", PAIR)
     places = np.array([[0, 10], [1, 11], [0, 1]])
     whole = gathered_pairs(pairs, features, places, 1)
@@ -197,10 +197,11 @@ def test_an_edited_extractor_reads_nothing_that_another_left(
     edited.write_text("KEYPOINTS = 1\n")
     monkeypatch.setattr("assay.similar.features.__file__", str(edited))
     after = store_at(tmp_path)
-    assert before[0].path.parent != after[0].path.parent
+    assert before.features.path.parent != after.features.path.parent
     monkeypatch.setattr("assay.similar.geometry.__file__", str(edited))
-    assert store_at(tmp_path)[0].path == after[0].path
-    assert store_at(tmp_path)[1].path != after[1].path
+    assert store_at(tmp_path).features.path == after.features.path
+    assert store_at(tmp_path).pairs.path != after.pairs.path
+    assert store_at(tmp_path).chance.path != after.chance.path
 
 
 def test_a_guess_that_no_rule_accepts_is_not_kept() -> None:
@@ -234,6 +235,6 @@ def test_a_record_holds_what_the_extractor_gives() -> None:
 
 
 def test_pairs_of_one_place_are_one_picture(fresh: tuple[Path, Similar], tmp_path: Path) -> None:
-    features, _ = store_at(fresh[0])
+    features = store_at(fresh[0]).features
     same = gathered_pairs(Appended(tmp_path / "p", PAIR), features, np.array([[4, 4]]), 1)
     assert same.filter(pl.col("inliers") > 50)["correlation"].to_list() == [1.0]

@@ -8,6 +8,7 @@ from typing import Any, cast
 import polars as pl
 import pytest
 
+from assay.errors import AssayError
 from assay.manifest.layout import Layout
 from assay.manifest.table import read_table, write_table
 from assay.stages import leakage, similar
@@ -52,6 +53,19 @@ def test_nothing_is_opened_where_nobody_is_to_look(
 def test_a_search_opens_what_is_gone_and_says_so(project: Path) -> None:
     with pytest.raises(Exception, match="gone"):
         similar.main(stage(project, "features"))
+
+
+def test_a_table_of_an_earlier_build_is_told(project: Path) -> None:
+    similar.main(stage(project, "none"))
+    manifest, _ = read_table(Layout(ITEM).manifest, "ingest")
+    write_table(Layout(ITEM).splits, manifest.select("sample_id"), {})
+    pairs, how = read_table(Layout(ITEM).similar, "similar")
+    write_table(Layout(ITEM).similar, pairs, {"images": how["images"]})
+    with pytest.raises(AssayError, match="looked for") as told:
+        leakage.main(stage(project, "none"))
+    assert told.value.mend == f"dvc repro similar@{ITEM}"
+    similar.main(stage(project, "none"))  # what that command does
+    assert read_table(Layout(ITEM).similar, "similar")[1]["search"] == "none"
 
 
 def test_the_verdict_says_that_nobody_looked(

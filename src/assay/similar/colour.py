@@ -31,12 +31,13 @@ def described(image: npt.NDArray[np.uint8]) -> Floats:
     """
     small = cv2.resize(image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
     rim = 2 * (THUMBNAIL // RIM) + 1
-    lit = cv2.erode((small.max(axis=-1) > DARK).astype(np.uint8), np.ones((rim, rim))) > 0
+    brightest = np.maximum(np.maximum(small[..., 0], small[..., 1]), small[..., 2])
+    lit = cv2.erode((brightest > DARK).astype(np.uint8), np.ones((rim, rim))) > 0
     inside = small[lit] if lit.any() else small.reshape(-1, 3)
     lab = cv2.cvtColor((inside[None] / np.float32(255)).astype(np.float32), cv2.COLOR_RGB2Lab)[0]
     levels = np.sort(lab.T.copy(), axis=1)
     quantiles = levels[:, np.rint(np.array(QUANTILES) * (len(lab) - 1)).astype(int)]
-    parts = [lab.mean(axis=0), lab.std(axis=0), quantiles.T.ravel()]
+    parts = [levels.mean(axis=1), levels.std(axis=1), quantiles.T.ravel()]
     return np.concatenate(parts).astype(np.float32)
 
 

@@ -16,7 +16,7 @@ from assay.similar.words import KINDS, SEED, as_halves, drawn, words
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
-AREA = 240**2  # px; SIFT doubles each side. Smaller images are enlarged to it, but
+AREA = 224**2  # px; SIFT doubles each side. Smaller images are enlarged to it, but
 LARGEST = (
     640  # px of the longest side: what is larger is brought to it first, once for all that follows
 )

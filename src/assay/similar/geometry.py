@@ -14,6 +14,7 @@ from assay.similar.features import PICTURE, Features
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int64]
+Motion = npt.NDArray[np.float64]
 
 RATIO = 0.95  # nearest to second nearest distance: Lowe's 0.8 loses coarse copies, geometry decides
 REPROJECTION = 5 / 3  # px of the small picture
@@ -21,10 +22,10 @@ SCALES = (0.25, 4.0)
 # Share of the longest side by which inliers spread (standard deviation), along and across.
 ALONG, ACROSS = 0.06, 0.02
 TRIES = 1000  # of RANSAC
-FEWEST = 4  # matches below which no geometry is sought: two always agree
+FEWEST, AGREEING = 5, 3  # matches below which no geometry is sought, or believed: two always agree
 BINS = 12  # of a turn, 30° each; two neighbours vote together
 NEXT = np.arange(1, BINS + 1) % BINS
-MANY = 8  # matches that no rule asks less of; with fewer, pictures that are not alike at half their
+MANY = 8  # matches that agree; with fewer, pictures that are not alike at half their
 LIKE = 0.25  # … side by so much are not compared at the whole (0.5 loses 0.006 of copies of eyes)
 
 
@@ -49,7 +50,7 @@ def compare(first: Features, second: Features, thorough: bool = False) -> list[M
     Args:
         first: of one image.
         second: of the other.
-        thorough: also where no four matches agree; random pairs are, candidates are not.
+        thorough: also where few matches agree; random pairs are, candidates are not.
     """
     left, right = _matches(first.descriptors, second.descriptors)
     other = first.turned[left] != second.turned[right]
@@ -77,8 +78,9 @@ def _geometry(
     scale = float(np.hypot(motion[0, 0], motion[1, 0]))
     if not SCALES[0] <= scale <= SCALES[1]:
         return None
-    few = np.count_nonzero(inlying) < MANY and not thorough
-    if few and likeness(first.relief, _seen(second.relief, mirrored), motion) < LIKE:
+    if not thorough and not _promising(
+        first, second, mirrored, motion, int(np.count_nonzero(inlying))
+    ):
         return None
     inliers = _inliers(target[inlying], origin[inlying])
     correlation, overlap = agreement(first.picture, _seen(second.picture, mirrored), motion)
@@ -86,13 +88,21 @@ def _geometry(
     return Match(inliers, correlation, overlap, mirrored, round(rotation, 2), round(scale, 4))
 
 
+def _promising(
+    first: Features, second: Features, mirrored: bool, motion: Motion, agreeing: int
+) -> bool:
+    """Return False where too few matches agree, or few and the small pictures do not."""
+    if agreeing < AGREEING:
+        return False
+    seen = _seen(second.relief, mirrored)
+    return agreeing >= MANY or likeness(first.relief, seen, motion) >= LIKE
+
+
 def _seen(level: npt.NDArray[Any], mirrored: bool) -> npt.NDArray[Any]:
     return np.ascontiguousarray(level[:, ::-1]) if mirrored else level
 
 
-def _motion(
-    target: Floats, origin: Floats
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+def _motion(target: Floats, origin: Floats) -> tuple[Motion, npt.NDArray[np.bool_]]:
     """Return the similarity (2, 3) that most matches agree on, all 0 without one, and which they are."""
     none = np.zeros((2, 3)), np.zeros(len(target), dtype=bool)
     if len(target) < FEWEST:
@@ -129,10 +139,10 @@ def _matches(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> tup
     if min(len(first), len(second)) < 2:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     one, two = first.astype(np.float32), second.astype(np.float32)
-    squares = one @ two.T
-    squares *= -2
-    squares += np.einsum("ij,ij->i", one, one)[:, None]
-    squares += np.einsum("ij,ij->i", two, two)
+    lengths = [np.einsum("ij,ij->i", each, each)[:, None] for each in (one, two)]
+    ones = [np.ones_like(each) for each in lengths]
+    # In one product: whole numbers below 2²⁴ all the way, so exact.
+    squares = np.hstack([-2 * one, lengths[0], ones[0]]) @ np.hstack([two, ones[1], lengths[1]]).T
     nearest, back = squares.argmin(axis=1), squares.argmin(axis=0)
     rows = np.flatnonzero(back[nearest] == np.arange(len(one)))
     nearest = nearest[rows]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -49,8 +50,7 @@ CHANCE = np.dtype([("a", "<i4"), ("b", "<i4"), ("inliers", "<i4"), ("correlation
 PARTS = ("points", "angles", "turned", "descriptors", "words")
 
 
-@dataclass(frozen=True)
-class Store:
+class Store(NamedTuple):
     """The files of one code: of images' features, of pairs' guesses, and of what random pairs reach."""
 
     features: Appended
