@@ -186,7 +186,7 @@ def test_copies_among_the_null_pairs_do_not_lift_the_rule() -> None:
     clean = rule(inliers, correlations)
     inliers[:4], correlations[:4] = 300, 1.0
     assert rule(inliers, correlations) == clean
-    assert clean == Rule(correlation=0.9, inliers=8, borne_out=0.8)
+    assert clean == Rule(correlation=0.9, inliers=10, borne_out=0.75)
 
 
 def match(inliers: int, correlation: float, overlap: float) -> Match:
@@ -194,8 +194,9 @@ def match(inliers: int, correlation: float, overlap: float) -> Match:
 
 
 JUDGED = [
-    (match(8, 0.8, 0.1), True),
-    (match(7, 0.8, 1.0), False),
+    (match(10, 0.7, 0.1), True),
+    (match(9, 0.7, 1.0), False),
+    (match(10, 0.69, 1.0), False),
     (match(29, 0.351, 0.92), False),  # two phantom eyes, whose outlines agree
     (match(300, 0.1, 1.0), False),  # letters, which the pictures do not bear out
     (match(0, 0.95, 0.6), True),

@@ -22,7 +22,7 @@ SCALES = (0.25, 4.0)
 # Share of the longest side by which inliers spread (standard deviation), along and across.
 ALONG, ACROSS = 0.06, 0.02
 TRIES = 1000  # of RANSAC
-FEWEST, AGREEING = 5, 3  # matches below which no geometry is sought, or believed: two always agree
+FEWEST, AGREEING = 5, 3  # matches that are asked, and that must agree: two always do
 BINS = 12  # of a turn, 30° each; two neighbours vote together
 NEXT = np.arange(1, BINS + 1) % BINS
 MANY = 8  # matches that agree; with fewer, pictures that are not alike at half their
@@ -78,9 +78,8 @@ def _geometry(
     scale = float(np.hypot(motion[0, 0], motion[1, 0]))
     if not SCALES[0] <= scale <= SCALES[1]:
         return None
-    if not thorough and not _promising(
-        first, second, mirrored, motion, int(np.count_nonzero(inlying))
-    ):
+    agreeing = int(np.count_nonzero(inlying))
+    if not thorough and not _promising(first, second, mirrored, motion, agreeing):
         return None
     inliers = _inliers(target[inlying], origin[inlying])
     correlation, overlap = agreement(first.picture, _seen(second.picture, mirrored), motion)

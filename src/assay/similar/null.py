@@ -57,9 +57,9 @@ class Rule:
     """A pair is accepted by its correlation alone, or by inliers that the pictures bear out.
 
     Not by inliers alone: the same letters, burnt into two films, would make copies of them, and so
-    would outlines that all crops share. Inliers are borne out beyond what chance reaches. Of 4,100
-    pairs of degraded crops of one picture that have six or more, 99 % correlate by 0.8; of 2,200 phantoms, none
-    of which stands twice, pairs of 29 inliers by 0.35, and of eleven or fewer by 0.67.
+    would outlines that all crops share. Of 4,100 pairs of degraded crops of one picture that have six
+    inliers or more, 99 % correlate by 0.8; of 1,400 phantom eyes, none of which stands twice, pairs of
+    29 inliers by 0.35, of 20 by 0.46, and of 11 by 0.67.
     """
 
     correlation: float
@@ -78,8 +78,9 @@ LEAST = Rule(LEAST_CORRELATION, LEAST_INLIERS, LEAST_BORNE_OUT)  # no set's is l
 def rule(inliers: Integers, correlations: npt.NDArray[np.float64]) -> Rule:
     """Return the rule that the null pairs leave.
 
-    Inliers: two, and four times what their 95 % quantile has more, at least 6. Correlation alone: four
-    fifths of the way from their 95 % quantile to 1, at least 0.9; to bear inliers out: half, at least 0.6.
+    Inliers: two, and four times what their 95 % quantile has more, at least 6. Correlation alone:
+    four fifths of the way from their 95 % quantile to 1, at least 0.9; to bear inliers out: half of
+    the way, at least 0.6.
     Quantiles, not the maximum: a copy among the null pairs, which are many in a set full of copies,
     must not lift the rule above all other copies.
 
