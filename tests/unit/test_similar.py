@@ -56,7 +56,8 @@ def test_mirrored_images_have_the_same_descriptors() -> None:
     plain, mirrored = extract(image), extract(np.ascontiguousarray(image[:, ::-1]))
     one, two = (each.descriptors.astype(np.float64) for each in (plain, mirrored))
     cosines = (one @ two.T) / np.outer(np.linalg.norm(one, axis=1), np.linalg.norm(two, axis=1))
-    assert np.median(cosines.max(axis=1)) > 0.99
+    # Not 1: the equalisation fills up its last tiles on the right, of either.
+    assert np.median(cosines.max(axis=1)) > 0.97
     shared = np.isin(plain.words, mirrored.words).any(axis=1)
     assert shared.mean() > 0.5
     best = max(compare(plain, mirrored), key=lambda match: match.inliers)
