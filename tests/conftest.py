@@ -18,16 +18,6 @@ __all__ = ["DATA", "ROOT", "SMALL", "TASK", "Project", "environment"]
 assay.systems.__path__.append(str(ROOT / "examples"))
 
 
-@pytest.hookimpl(
-    tryfirst=True
-)  # before xdist, which writes the group into the name that it deals by
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file with one worker, but for those that name another group."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
-
-
 @pytest.fixture(autouse=True)
 def no_store_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the store that a test before stated, as MLflow does when it is told one."""

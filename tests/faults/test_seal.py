@@ -20,8 +20,6 @@ from assay.registry.promotion_gates import looks as looks_gate
 from assay.registry.seal import SCORES, look
 from assay.registry.versions import standing, versions
 
-pytestmark = pytest.mark.xdist_group("promotions")
-
 
 @pytest.mark.kill
 def test_a_look_killed_after_its_entry_is_a_used_look(door: Project, tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from tests.stories import SEALED, kinds, looks, taken_away
 from assay.manifest.layout import Layout
 from assay.manifest.table import read_table, write_table
 
-pytestmark = pytest.mark.xdist_group("promotions")
 OUT_OF_REACH = (*SEALED, f"data/{DATA}/manifest.parquet", f"data/{DATA}/splits.parquet")
 
 

@@ -21,7 +21,6 @@ from assay.registry.promotion import promote
 from assay.registry.promotion_gates import content, served
 from assay.registry.versions import CANDIDATE, PROMOTION, standing, versions
 
-pytestmark = pytest.mark.xdist_group("promotions")
 VALIDATED = f"reports/{TASK}/predictions.parquet"
 
 
