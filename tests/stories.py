@@ -265,6 +265,7 @@ def composed() -> Path:
             tables[table] = {name: tables[table][name] for name in kept}
         yaml.dump(content, project.folder / "dvc.yaml")
         project.set(**PILLS)
+        project.commit("Choose")  # after DVC has staged its lock, git takes the file for unchanged
         project.dvc("repro", f"compose@{COMBO}", f"evaluate@{CLASSIFIER}")
         project.commit("Train")
 
