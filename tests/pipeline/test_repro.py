@@ -33,7 +33,7 @@ def project(untouched: Path, tmp_path: Path) -> Pipeline:
     return Pipeline(tmp_path / "project")
 
 
-def same(project: Pipeline, serial: Pipeline) -> None:
+def assert_same(project: Pipeline, serial: Pipeline) -> None:
     """Bytes and dvc.lock are those of the serial run, and DVC has nothing to do."""
     assert project.outputs() == serial.outputs()
     assert project.lock() == serial.lock()
@@ -62,7 +62,7 @@ def test_branches_run_side_by_side_and_leave_what_a_serial_run_leaves(
     text = project.repro()
     assert "7 of 7 stages may have to run" in text
     assert all(f"done  {name}" in text for name in NEEDS)
-    same(project, serial)
+    assert_same(project, serial)
     assert "nothing changed: 7 stages" in project.repro()
     assert all(project.runs(name) == 1 for name in NEEDS)
 
@@ -113,7 +113,7 @@ def test_a_failure_is_told_with_its_own_words_and_starts_nothing_else(
     (project.folder / "left.fails").unlink()
     project.repro()
     assert project.runs("right") == project.runs("first") == 1
-    same(project, serial)
+    assert_same(project, serial)
 
 
 @pytest.mark.dvc
@@ -143,7 +143,7 @@ def test_a_killed_branch_leaves_the_others_and_the_same_command_ends_it(
     assert "left" not in project.lock()
     project.repro()
     assert project.runs("right") == project.runs("first") == 1
-    same(project, serial)
+    assert_same(project, serial)
 
 
 @pytest.mark.kill
@@ -159,7 +159,7 @@ def test_what_it_started_dies_with_it(project: Pipeline, serial: Pipeline) -> No
     os.kill(stage, signal.SIGKILL)  # a stage of assay dies with its dvc; this one has no such habit
     (project.folder / "left.meets").unlink()
     project.repro()
-    same(project, serial)
+    assert_same(project, serial)
 
 
 @pytest.mark.kill
@@ -175,7 +175,7 @@ def test_after_ctrl_c_nothing_runs_and_the_same_command_goes_on(
     until(lambda: ended(stage))
     (project.folder / "left.meets").unlink()
     assert "had been killed" not in project.repro(), "it gave its locks back"
-    same(project, serial)
+    assert_same(project, serial)
 
 
 @pytest.mark.dvc
@@ -195,7 +195,7 @@ def test_a_stage_that_ends_while_others_commit_for_long_is_not_lost(
     assert driver.wait(60) == 0
     (project.folder / "left.meets").unlink()
     assert project.runs("left") == 1
-    same(project, serial)
+    assert_same(project, serial)
 
 
 @pytest.mark.dvc
@@ -226,7 +226,7 @@ def test_a_half_written_lock_of_a_killed_dvc_is_told_with_its_mend(
     assert "Traceback" not in text
     project.run("rm", ".dvc/tmp/rwlock")
     project.repro()
-    same(project, serial)
+    assert_same(project, serial)
 
 
 @pytest.mark.dvc
@@ -244,7 +244,7 @@ def test_a_dvc_beside_it_is_told_who_stands_in_its_way(project: Pipeline, serial
     project.put("begun/never")
     assert driver.wait(60) == 0
     (project.folder / "left.meets").unlink()
-    same(project, serial)
+    assert_same(project, serial)
 
 
 @pytest.mark.dvc

@@ -89,7 +89,7 @@ def runs(history: History) -> dict[str, Any]:
     return {run.data.tags[RESULT]: run for run in found}
 
 
-def again(history: History, asked: list[Path], line: str) -> Synced:
+def assert_mended_once(history: History, asked: list[Path], line: str) -> Synced:
     """Sync what was changed: MLflow is asked, says this, and what it now holds is what is noted."""
     asked.clear()
     done = sync(history.folder)
@@ -150,21 +150,21 @@ def test_a_deleted_store_is_built_anew(synced: History, place: str) -> None:
 def test_a_deleted_run_is_built_anew(synced: History, asked: list[Path]) -> None:
     victim = next(iter(runs(synced).values())).info.run_id
     client(synced).delete_run(victim)
-    again(synced, asked, "1 run(s) added, 2 known")
+    assert_mended_once(synced, asked, "1 run(s) added, 2 known")
 
 
 def test_a_run_cut_off_half_way_is_built_anew(synced: History, asked: list[Path]) -> None:
     run = next(iter(runs(synced).values()))
     client(synced).set_tag(run.info.run_id, DRAFT, run.data.tags[RESULT])
     client(synced).delete_tag(run.info.run_id, RESULT)
-    again(synced, asked, "1 run(s) added, 2 known")
+    assert_mended_once(synced, asked, "1 run(s) added, 2 known")
 
 
 def test_a_lost_tag_and_a_left_mark_are_mended(synced: History, asked: list[Path]) -> None:
     named = {run.data.tags["experiment"]: run for run in runs(synced).values()}
     client(synced).delete_tag(named["e1"].info.run_id, "experiment")
     client(synced).set_tag(named["e2"].info.run_id, DRAFT, "x")
-    again(synced, asked, "0 run(s) added, 3 known")
+    assert_mended_once(synced, asked, "0 run(s) added, 3 known")
     mended = {run.data.tags["experiment"]: run for run in runs(synced).values()}
     assert mended.keys() == named.keys()
     assert not any(DRAFT in run.data.tags for run in mended.values())
@@ -175,13 +175,13 @@ def test_another_name_of_a_known_result_is_added(synced: History, asked: list[Pa
     ref = f"refs/exps/{synced.baseline[:2]}/{synced.baseline[2:]}/second"
     other = synced.git("commit-tree", f"{commit}^{{tree}}", "-p", synced.baseline, "-m", "x")
     synced.git("update-ref", ref, other)
-    again(synced, asked, "0 run(s) added, 3 known")
+    assert_mended_once(synced, asked, "0 run(s) added, 3 known")
     assert "e1, second" in {run.data.tags["experiment"] for run in runs(synced).values()}
 
 
 def test_a_new_experiment_is_added(synced: History, asked: list[Path]) -> None:
     synced.experiment("e3", 3)
-    again(synced, asked, "1 run(s) added, 3 known")
+    assert_mended_once(synced, asked, "1 run(s) added, 3 known")
 
 
 def test_a_clone_builds_its_own(synced: History, asked: list[Path], tmp_path: Path) -> None:
@@ -191,19 +191,19 @@ def test_a_clone_builds_its_own(synced: History, asked: list[Path], tmp_path: Pa
     clone.git("config", "core.bare", "false")
     clone.git("reset", "-q", "--hard")
     shutil.copytree(synced.folder / ".dvc/cache", clone.folder / ".dvc/cache")
-    again(clone, asked, "3 run(s) added, 0 known")
+    assert_mended_once(clone, asked, "3 run(s) added, 0 known")
 
 
 def test_a_copied_store_is_asked(synced: History, asked: list[Path], tmp_path: Path) -> None:
     copy = synced.copied(tmp_path / "copy")
     assert stamp.state_of(copy.folder)
     assert known_runs(copy.folder) is None
-    again(copy, asked, "0 run(s) added, 3 known")
+    assert_mended_once(copy, asked, "0 run(s) added, 3 known")
 
 
 def test_a_moved_store_is_asked(synced: History, asked: list[Path], tmp_path: Path) -> None:
     synced.folder = synced.folder.rename(tmp_path / "moved")
-    again(synced, asked, "0 run(s) added, 3 known")
+    assert_mended_once(synced, asked, "0 run(s) added, 3 known")
 
 
 def test_of_a_stated_server_nothing_is_assumed(
@@ -233,7 +233,7 @@ def test_files_that_arrive_later_are_added(history: History, asked: list[Path]) 
     assert "1 known to git but not in the DVC cache" in sync(history.folder).line()
     assert not asked
     aside.rename(record)  # dvc pull
-    again(history, asked, "1 run(s) added, 2 known")
+    assert_mended_once(history, asked, "1 run(s) added, 2 known")
 
 
 @pytest.mark.parametrize("mode", ["delete", "truncate", "persist", "wal"])
@@ -273,7 +273,7 @@ def test_a_torn_or_foreign_note_is_none(synced: History, asked: list[Path], cont
     state = stamp.state_of(synced.folder)
     content = content.replace(b"STATE", state.encode()).replace(b"OF", noted["of"].encode())
     path.write_bytes(content)
-    again(synced, asked, "0 run(s) added, 3 known")
+    assert_mended_once(synced, asked, "0 run(s) added, 3 known")
 
 
 def test_what_is_noted_is_what_is_believed(synced: History, asked: list[Path]) -> None:
@@ -303,7 +303,7 @@ def test_a_change_while_sync_looks_is_not_noted(
     sync(synced.folder)
     assert known_runs(synced.folder) is None
     monkeypatch.setattr(sync_module, "_bring_up", look)
-    again(synced, asked, "1 run(s) added, 3 known")
+    assert_mended_once(synced, asked, "1 run(s) added, 3 known")
 
 
 @pytest.fixture
