@@ -20,12 +20,6 @@ name, *needs = sys.argv[1:]
 Path("begun").mkdir(exist_ok=True)
 with open(f"begun/{name}", "a") as log:
     log.write(f"{os.getpid()}\\n")
-if Path(f"{name}.kills").exists():
-    Path(f"{name}.kills").unlink()
-    os.kill(os.getppid(), signal.SIGKILL)
-if Path(f"{name}.fails").exists():
-    print(f"error: {name}: no luck", flush=True)
-    sys.exit(1)
 if Path(f"{name}.meets").exists():
     other = Path("begun", Path(f"{name}.meets").read_text().strip())
     for _ in range(1200):
@@ -34,6 +28,12 @@ if Path(f"{name}.meets").exists():
         time.sleep(0.05)
     else:
         sys.exit(f"{name} was alone")
+if Path(f"{name}.fails").exists():
+    print(f"error: {name}: no luck", flush=True)
+    sys.exit(1)
+if Path(f"{name}.kills").exists():
+    Path(f"{name}.kills").unlink()
+    os.kill(os.getppid(), signal.SIGKILL)
 text = "".join(Path(f"{need}.txt").read_text() for need in needs) + Path("seed").read_text()
 Path(f"{name}.txt").write_text(f"{name}: {len(text)} {'' if name == 'same' else text}\\n")
 """

@@ -136,6 +136,7 @@ def test_a_killed_branch_leaves_the_others_and_the_same_command_ends_it(
 ) -> None:
     """`kill -9` of the branch's dvc, from within its stage, while another branch runs."""
     project.put("left.kills")
+    project.put("left.meets", "right")
     project.put("right.meets", "left")
     text = project.repro(fails=True)
     assert "error: left: was killed by SIGKILL; not run: " in text
