@@ -63,7 +63,7 @@ def find_similar(
 ) -> Similar:
     """Return the pairs of rows of different groups that show one picture.
 
-    Each content is opened once in the life of the store below `root`, and 86 kB of it kept there; in
+    Each content is opened once in the life of the store below `root`, and 99 kB of it kept there; in
     memory 6 kB a row. What is kept, and how many processes work, changes no byte of what is found.
 
     Args:

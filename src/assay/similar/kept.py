@@ -30,7 +30,7 @@ Integers = npt.NDArray[np.int64]
 
 FEATURES = ".assay/features"
 ABSENT = -1
-# One image: 86 kB. `picture` and `relief` fill the upper left of a square.
+# One image: 99 kB. `picture` and `relief` fill the upper left of a square.
 RECORD = np.dtype([
     ("content", "V16"), ("count", "<u2"), ("points", "<f4", (KEYPOINTS, 2)),
     ("angles", "<f4", (KEYPOINTS,)), ("turned", "?", (KEYPOINTS,)),
