@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tarfile
+import shutil
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -80,6 +80,5 @@ class Pinned:
         """Write the commit's own version of `paths` below `folder`."""
         archive = folder / "commit.tar"
         must_git(self.root, "archive", "-o", str(archive), self.commit, *paths)
-        with tarfile.open(archive) as stream:
-            stream.extractall(folder, filter="data")
+        shutil.unpack_archive(archive, folder)  # tarfile's filters came with Python 3.11.4
         archive.unlink()
