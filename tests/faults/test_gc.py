@@ -66,6 +66,7 @@ def littered(project: Project) -> list[Path]:
         folder / f".assay/images/{DATA}-01234567.lock",
         folder / f".assay/phantom/{DATA}-01234567/table.csv",
         folder / ".assay/fetched/01/0123",
+        folder / ".assay/features/0123456789abcdef/features.bin",
         folder / ".dvc/tmp/exps/standalone/tmpkilled/params.yaml",
     ]
     for path in paths:

@@ -24,6 +24,7 @@ from assay.runs.record import HISTORY, RECORD, WEIGHTS
 from assay.runs.run import Run
 from assay.runs.summary import best_of_many
 from assay.search.outcome import Outcome, Tried
+from assay.search.pictures import draw
 from assay.search.plan import StudyPlan, plan_study, read_plan
 from assay.search.recipe import BEST_OF, recipe_text, write_recipe
 from assay.search.storage import Store, shown_url
@@ -174,6 +175,13 @@ def test_equal_studies_draw_equal_trials(root: Path) -> None:
     assert [t.params for t in first.tried] == [t.params for t in again.tried]
     assert [t.values for t in first.tried] == [t.values for t in again.tried]
     assert len({t.params["train.lr"] for t in first.tried}) == 3
+
+
+@pytest.mark.parametrize("space", [{"train.lr": [0.01, 0.05]}, STUDY["space"]])
+def test_a_study_of_one_parameter_is_drawn(root: Path, space: dict[str, Any]) -> None:
+    found = run(root, space=space, sampler="random", trials=3, fixed={"train.epochs": 2})
+    drawn = draw(Store(found.plan, root), found, root)
+    assert [path.stem for path in drawn] == ["history-mae", "slice-mae", "curves"]
 
 
 def test_more_trials_go_on_where_fewer_ended(root: Path) -> None:

@@ -104,6 +104,7 @@ def _plan(root: Path, repo: Repo, before: float) -> list[Kind]:
         "killed experiments": files.left_behind(root),
         "sweep logs": files.sweep_logs(root),
         "earlier studies": files.earlier_studies(root, before),
+        "earlier features": files.earlier_features(root),
         "images, phantoms": files.unnamed_images(root, objects),
     }
     return [

@@ -59,6 +59,17 @@ def _changed(folder: Path) -> float:
     return max(each.stat().st_mtime for each in (folder, *folder.iterdir()))
 
 
+def earlier_features(root: Path) -> list[Path]:
+    """Return what the search for copies kept under code that this checkout has no more."""
+    from assay.similar.kept import FEATURES, store_at
+
+    current = store_at(root)
+    folder = current.features.path.parent
+    found = [*(root / FEATURES).glob("*"), *folder.glob("*")]
+    spared = {folder, *(each.path for each in current)}
+    return sorted(each for each in found if each not in spared)
+
+
 def left_behind(root: Path) -> list[Path]:
     """Return the folders of killed experiments, and DVC's notes that they run."""
     lived_in = {place for _, place in inside(root)}

@@ -101,7 +101,8 @@ def _tidy(figure: Any, name: str, keys: int) -> None:
     """Give each picture its room (a slice has one field a parameter), and the others' plain ground."""
     wide = max(7.5, 2.4 * keys) if name.startswith("slice") else 7.5
     figure.set_size_inches(wide, 4.2)
-    figure.set_layout_engine("constrained")
+    # The bar beside a lone slice stands in a grid with an empty row, by which "constrained" divides.
+    figure.set_layout_engine("tight" if name.startswith("slice") and keys == 1 else "constrained")
     for axes in figure.axes:
         if not hasattr(axes, "_colorbar"):
             axes.set_facecolor("white")
