@@ -26,6 +26,7 @@ from unittest import mock
 
 import assay.systems
 from assay.errors import AssayError
+from tests import warm
 
 STAGE = ["exec", "env", "PYTHONPATH=src", "python", "-m", "assay.stages"]
 # One object for ever, since handlers of log messages keep the stream that they first saw.
@@ -52,7 +53,7 @@ def verb(folder: Path, arguments: Sequence[str], env: Mapping[str, str]) -> tupl
     from assay.__main__ import main
 
     def go() -> int:
-        with mock.patch.object(sys, "argv", ["assay", *arguments]), _dvc_in_verbs():
+        with mock.patch.object(sys, "argv", ["assay", *arguments]), _children():
             try:
                 main()
             except SystemExit as end:
@@ -137,14 +138,17 @@ def forget_stores() -> None:
 
 
 @contextlib.contextmanager
-def _dvc_in_verbs() -> Iterator[None]:
-    """Where a verb would start `dvc`, run it here."""
+def _children() -> Iterator[None]:
+    """Where a verb would start `dvc`, run it here; where it would ask a model, by a warm process."""
     from assay.commands import recipe, sweep
+    from assay.registry import predictions
 
     other = SimpleNamespace(**{**vars(subprocess), "Popen": Ended, "run": Ended})
+    warmed = SimpleNamespace(**{**vars(subprocess), "run": warm.asked})
     with (
         mock.patch.object(recipe, "subprocess", other),
         mock.patch.object(sweep, "subprocess", other),
+        mock.patch.object(predictions, "subprocess", warmed),
     ):
         yield
 

@@ -19,7 +19,7 @@ from tests.project import ROOT, Project, listed
 HOME = ROOT / ".assay" / "test-templates"
 # Bytes depend on these: a training on another processor gives another weights file.
 CHOSEN = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "OMP_NUM_THREADS")
-MAKERS = ("project.py", "inproc.py", "templates.py", "stories.py")
+MAKERS = ("project.py", "inproc.py", "templates.py", "stories.py", "warm.py")
 MLFLOW = ".assay/mlflow/mlflow.db"
 _held: list[IO[str]] = []
 

@@ -93,6 +93,18 @@ def test_a_better_one_is_promoted_and_rolled_back(said: dict[str, str], story: P
     assert not project.run("git", "status", "--porcelain")
 
 
+@pytest.mark.dvc
+def test_in_processes_it_is_the_same(story: Path, said: dict[str, str], tmp_path: Path) -> None:
+    """The story's models were asked by warm processes: one of their own, from nothing, says the same."""
+    door = copied(story / "at-the-door", tmp_path / "door")
+    assert door.own("promote", TASK).splitlines()[-1] == said["better"].splitlines()[-1]
+    mine, told = (
+        [each.facts["scores"] for each in entries(root) if each.kind == "scores"]
+        for root in (door.folder, story / "told")
+    )
+    assert mine == told
+
+
 def test_the_ledger_tells_the_story(said: dict[str, str], story: Path) -> None:
     assert kinds(Project(story / "told")) == [
         *("candidate", "look", "scores", "promotion"),
