@@ -18,7 +18,7 @@ from assay.errors import AssayError
 from assay.registry import ledger
 from assay.registry.ledger import BRANCH, REF, UNREADABLE, WITNESS, Entry, append, entries
 
-WRITERS, EACH = 8, 200
+WRITERS, EACH = 8, 60
 WRITER = """
 import sys
 from pathlib import Path
