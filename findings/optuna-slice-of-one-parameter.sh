@@ -3,7 +3,7 @@
 # cannot lay out by "constrained": saving it raises ZeroDivisionError. With two parameters it is saved, and so
 # it is by "tight". Seen: a lone slice's colour bar stands in a grid of its own with an empty row, by whose
 # height the layout divides; with more slices the bar takes its room from all of them, without a grid.
-# Fails where any of this has changed. Needs python3 and a package index.
+# Run and seen 2026-11-30, Python 3.11. Fails where any of this has changed. Needs python3 and a package index.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.asked import noted
 from tests.studies import TOY, make_root, run
 
 from assay.search import record as record_module
@@ -16,14 +16,7 @@ from assay.tracking.store import open_store
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Note each time that MLflow is asked."""
-    seen: list[Path] = []
-
-    def noting(root: Path) -> Any:
-        seen.append(root)
-        return open_store(root)
-
-    monkeypatch.setattr(record_module, "open_store", noting)
-    return seen
+    return noted(monkeypatch, record_module)
 
 
 def test_a_study_is_asked_for_where_something_changed(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.asked import noted
 from tests.conftest import ROOT, TASK, environment
 from tests.history_set import History
 
@@ -56,14 +57,7 @@ def history(_made: History, tmp_path: Path) -> History:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Note each time that MLflow is asked."""
-    seen: list[Path] = []
-
-    def noting(root: Path) -> Any:
-        seen.append(root)
-        return open_store(root)
-
-    monkeypatch.setattr(sync_module, "open_store", noting)
-    return seen
+    return noted(monkeypatch, sync_module)
 
 
 @pytest.fixture

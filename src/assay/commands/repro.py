@@ -28,6 +28,7 @@ def command(targets: tuple[str, ...], jobs: int | None, keep_going: bool) -> Non
     from assay.params import PARAMS_FILE, read_params
     from assay.repro.plan import make_plan
     from assay.repro.run import run_plan
+    from assay.runs.cores import available_cores
     from assay.runs.lock import held
     from assay.runs.root import find_root
     from assay.tracking.comparison_table import make_console
@@ -39,7 +40,7 @@ def command(targets: tuple[str, ...], jobs: int | None, keep_going: bool) -> Non
         plan = make_plan(root, targets)
         if plan.branches:
             _check(content, plan.stages if targets else ())
-        run_plan(plan, root, jobs or _cores(), keep_going, make_console())
+        run_plan(plan, root, jobs or available_cores(), keep_going, make_console())
 
 
 def _check(content: Mapping[str, Any], stages: Iterable[str]) -> None:
@@ -54,10 +55,3 @@ def _check(content: Mapping[str, Any], stages: Iterable[str]) -> None:
         check_content(content)
     for item in sorted({name.partition("@")[2] for name in stages} - {""}):
         check_own(content, item)
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
