@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from tests.conftest import ROOT, Project, environment
 
@@ -118,8 +119,15 @@ class Pipeline(Project):
         return {path.name: path.read_text() for path in paths if path.exists()}
 
     def lock(self) -> dict[str, Any]:
-        """Return the entries of dvc.lock; their order is that in which stages ended."""
-        found: dict[str, Any] = YAML(typ="safe").load(self.folder / "dvc.lock")["stages"]
+        """Return the entries of dvc.lock; their order is that in which stages ended.
+
+        DVC empties the file before it writes it anew: what is read meanwhile has fewer entries, or none.
+        """
+        try:
+            content = YAML(typ="safe").load(self.folder / "dvc.lock") or {}
+        except YAMLError:
+            content = {}
+        found: dict[str, Any] = content.get("stages") or {}
         return found
 
 
