@@ -28,9 +28,9 @@ from matplotlib.figure import Figure
 from rich.progress import track
 from sklearn.ensemble import ExtraTreesRegressor
 
-from assay.contract import find_system, find_task
 from assay.learning.intervals import group_intervals
 from assay.learning.scores import regression_scores
+from assay.lookup import find_system, find_task
 from assay.manifest.groups import join_pairs
 from assay.manifest.index import index_images
 from assay.manifest.listing import settle

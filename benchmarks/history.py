@@ -36,9 +36,9 @@ import numpy as np
 import polars as pl
 from ruamel.yaml import YAML
 
-from assay.contract import find_task
 from assay.learning.scoring import score
-from assay.sections import Evaluate
+from assay.lookup import find_task
+from assay.sections.task import Evaluate
 
 ROOT = Path(__file__).parents[1]
 TASK, RATES, PATIENTS, EPOCHS = "hemoglobin-conjunctiva", 10, 40, 14

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from assay import contract
 from assay.learning.optics.symmetry import SYMMETRIES
 from assay.learning.scoring import score
+from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params, typed
 from assay.runs.journal import Journal
@@ -32,7 +32,7 @@ from assay.runs.run import Run
 from assay.systems.spectra.tasks.sections import BayerParams
 
 NAME = "spectra-bayer"
-TASK = contract.find_task(NAME)
+TASK = find_task(NAME)
 EPOCHS = {"none": 32, "rot180": 16, "shift8": 8, "full32": 2}  # views: 416 × 1, 2, 4, 16
 MODEL = {
     "network": "cnn_cell", "input": 64, "stem": 16, "stages": [64, 96, 128], "blocks": 1,

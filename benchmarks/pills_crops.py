@@ -27,8 +27,9 @@ import numpy as np
 import polars as pl
 from ruamel.yaml import YAML
 
-from assay import contract
 from assay.commands.recipe import read_recipe
+from assay.contract.task_rows import task_rows
+from assay.lookup import find_system, find_task
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import OK, index_images
 from assay.manifest.listing import settle
@@ -55,7 +56,7 @@ def parameters(changed: list[str]) -> dict[str, Any]:
 
 def photographs(folder: Path, root: Path, content: dict[str, Any], by: str) -> Rows:
     """Ingest a copy of the set, as the stages do, and deal its groups out to folds."""
-    system = contract.find_system(DATA)
+    system = find_system(DATA)
     params = typed(content, DATA, system.params)
     shutil.copytree(folder, root / "set")
     source = Source("set", root)
@@ -86,10 +87,10 @@ def consecutive(photographs: list[str], folds: int) -> list[int]:
 
 def measured(rows: Rows, content: dict[str, Any], fold: int, root: Path) -> dict[str, float]:
     """Train without one fold, and return the scores of its pills."""
-    task = contract.find_task(NAME)
+    task = find_task(NAME)
     content[NAME]["train"]["fold"] = fold
     params: Any = typed(content, NAME, task.params)
-    pills = contract.task_rows(task, rows, params)
+    pills = task_rows(task, rows, params)
     validates = pills.columns["fold"] == fold
     folder = root / str(fold)
     folder.mkdir()

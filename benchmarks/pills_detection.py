@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from ruamel.yaml import YAML
 
-from assay.contract import find_system, find_task
 from assay.learning.scoring import score
+from assay.lookup import find_system, find_task
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import OK, index_images
 from assay.manifest.listing import settle

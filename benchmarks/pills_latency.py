@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from assay import contract
 from assay.commands.recipe import read_recipe
+from assay.lookup import find_system, find_task
 from assay.manifest.images import open_image
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
@@ -52,7 +52,7 @@ def parameters(study: bool, yolo: str | None) -> dict[str, Any]:
 
 def photographs(root: Path, content: dict[str, Any], count: int) -> Any:
     """Write a phantom of the published size, and return the rows of its photographs."""
-    system: Any = contract.find_system("pills")
+    system: Any = find_system("pills")
     angles = -(-(count + WARM_UP) // 2)  # of either combination, and of each drug
     designs = content["pills"]["phantom"] | {
         "classes": 4, "combinations": 2, "sessions": 1, "angles": angles, "width": 976,
@@ -64,8 +64,8 @@ def photographs(root: Path, content: dict[str, Any], count: int) -> Any:
 
 def networks(content: dict[str, Any], threads: int) -> tuple[Any, Any, int]:
     """Return detector and classifier as functions of stored images, and the side of cuts."""
-    detector: Any = typed(content, DETECTOR, contract.find_task(DETECTOR).params)
-    classifier: Any = typed(content, CLASSIFIER, contract.find_task(CLASSIFIER).params)
+    detector: Any = typed(content, DETECTOR, find_task(DETECTOR).params)
+    classifier: Any = typed(content, CLASSIFIER, find_task(CLASSIFIER).params)
     ids = np.arange(DRUGS)
     network, _ = classifier_model.build(
         classifier.model, "none", ROOT, 0, ids, np.ones(DRUGS, dtype=np.int64)

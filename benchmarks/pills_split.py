@@ -18,7 +18,7 @@ import polars as pl
 from sklearn.model_selection import train_test_split
 
 from assay.manifest.split import assign
-from assay.sections import Split
+from assay.sections.data import Split
 from assay.systems.pills.data.curriculum import choose
 from assay.systems.pills.data.parting import part
 from assay.systems.pills.data.sections import Ingest

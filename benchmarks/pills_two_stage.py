@@ -24,9 +24,10 @@ import numpy as np
 from pills_crops import DATA, ROOT, photographs
 from ruamel.yaml import YAML
 
-from assay import contract
 from assay.commands.recipe import read_recipe
 from assay.composition import Model, find_composition, tasks_of
+from assay.contract.task_rows import task_rows
+from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.params import read_params, typed
@@ -60,10 +61,10 @@ def parameters(changed: list[str]) -> dict[str, Any]:
 
 def trained(name: str, rows: Rows, content: dict[str, Any], fold: int, work: Path) -> Model:
     """Train a task without one fold, or take what lies in `work`; print what it came to."""
-    task = contract.find_task(name)
+    task = find_task(name)
     content[name]["train"]["fold"] = fold
     params: Any = typed(content, name, task.params)
-    own = contract.task_rows(task, rows, params)
+    own = task_rows(task, rows, params)
     validates = own.columns["fold"] == fold
     facts = {"params": {name: content[name]}, "key": str(fold),
              "data": {"size": content[DATA]["ingest"]["size"], "fit": "letterbox"}}  # fmt: skip

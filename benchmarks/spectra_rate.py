@@ -26,11 +26,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from assay import contract
 from assay.learning.determinism import settle
 from assay.learning.fit import fit
 from assay.learning.optics.physics import spectra_of
 from assay.learning.optics.structures import random_structures
+from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params, typed
 from assay.runs.journal import Journal
@@ -39,7 +39,7 @@ from assay.systems.spectra.tasks import bayer_fit, bayer_model
 from assay.systems.spectra.tasks.sections import BayerParams
 
 NAME, ROUNDS, BATCH = "spectra-bayer", 3, 32
-TASK = contract.find_task(NAME)
+TASK = find_task(NAME)
 FOUNDING = {
     "input": 128, "stem": 64, "stages": [96, 128, 192, 256], "blocks": 2, "width": 256, "heads": 8,
     "layers": 4,

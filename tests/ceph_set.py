@@ -17,12 +17,12 @@ from assay.manifest.index import index_images
 from assay.manifest.listing import settle
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
-from assay.systems.ceph.data import SYSTEMS, checks, likeness
+from assay.systems.ceph.data import checks, likeness
+from assay.systems.ceph.data.aariz import CEPH
 from assay.systems.ceph.data.landmarks import COUNT, PLACE
 from assay.systems.ceph.data.layout import KINDS
 from assay.systems.ceph.data.sections import Phantom
 
-CEPH = SYSTEMS["ceph"]
 SIZE = 128
 PLAIN = {"films": 24, "width": 150, "seed": 3, "doubled": 0, "missing": 0, "pairs": 0, "broken": 0}
 

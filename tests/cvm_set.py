@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.contract import find_task
+from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params, typed
 from assay.runs.journal import Journal

@@ -7,8 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from assay import contract
-from assay.contract import Listing
+from assay.contract.listing import Listing
+from assay.contract.system import System
+from assay.contract.system_offers import Streaming
 from assay.manifest.arrays import made_records, write_records
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import OK, index_images
@@ -30,10 +31,10 @@ def indexed(source: Source, listing: Listing, root: Path) -> tuple[pl.DataFrame,
 
 
 def taken_in(
-    system: contract.System, source: Source, listing: Listing, params: Any, root: Path
+    system: System, source: Source, listing: Listing, params: Any, root: Path
 ) -> tuple[pl.DataFrame, Any]:
     """Return the manifest of any system, and its stored images; of a streamed one, lazily."""
-    if not isinstance(system, contract.Streaming):
+    if not isinstance(system, Streaming):
         table, store = indexed(source, listing, root)
         return table, store.pixels()
     table, rows = streamed(system, source, listing, params, root)
@@ -41,7 +42,7 @@ def taken_in(
 
 
 def streamed(
-    system: contract.Streaming, source: Source, listing: Listing, params: Any, root: Path
+    system: Streaming, source: Source, listing: Listing, params: Any, root: Path
 ) -> tuple[pl.DataFrame, Rows]:
     """Return the manifest of a streamed system, and its usable rows as training gets them."""
     how, name = params.ingest, "streamed"

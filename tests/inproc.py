@@ -203,10 +203,10 @@ def _stage(name: str) -> int:
     """Do as `python -m assay.stages` does, but for its guard, which would refuse the tests' process."""
     from assay.stages import launch
 
+    start = importlib.import_module("assay.stages.__main__").start
     try:
-        main = importlib.import_module(f"assay.stages.{name}").main
         with mock.patch.object(launch, "ProcessPoolExecutor", _Here):
-            launch.launch(main)
+            start(name)
     except AssayError as error:
         print(error.render(), file=sys.stderr, flush=True)
         return 1

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from assay import contract
 from assay.learning.determinism import settle
 from assay.learning.fit import fit
 from assay.learning.plan import Plan, Set
+from assay.lookup import find_task
 from assay.params import read_params, typed
 from assay.runs.journal import Journal
 from assay.runs.record import WEIGHTS
@@ -27,7 +27,7 @@ from tests.films import films
 
 ROOT = Path(__file__).parents[1]
 NAME, SIZE, COUNT = "ceph-landmarks", 32, 12
-TASK = contract.find_task(NAME)
+TASK = find_task(NAME)
 FROZEN, EPOCHS = 2, 4
 State = dict[str, torch.Tensor]
 

@@ -10,9 +10,9 @@ import numpy as np
 from ruamel.yaml import YAML
 from safetensors.torch import save_file
 
-from assay import contract
 from assay.composition import Model, find_composition, read_models
 from assay.learning.determinism import reseed
+from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params, typed
 from assay.runs.files import write_json
@@ -51,7 +51,7 @@ def checkout_of(rows: Rows, root: Path) -> Path:
             "train_counts": dict.fromkeys(codes.values(), 3),
         }}  # fmt: skip
         write_json(root / "models" / name / RECORD, record)
-        params: Any = typed(content, name, contract.find_task(name).params)
+        params: Any = typed(content, name, find_task(name).params)
         if name == CLASSIFIER:
             ids = np.array(list(codes))
             network, _ = classifier_model.build(

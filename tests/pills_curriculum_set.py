@@ -16,7 +16,7 @@ from assay.learning.scoring import score
 from assay.manifest.table import write_table
 from assay.runs.files import file_digest, read_json, write_json
 from assay.runs.journal import Journal, spool_path
-from assay.sections import Evaluate
+from assay.sections.task import Evaluate
 from assay.systems.pills.curriculum.judging import BOTH, STEPS
 from assay.systems.pills.data.curriculum import STAGES
 from assay.systems.pills.tasks.classifier import Classifier

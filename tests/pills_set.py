@@ -14,7 +14,7 @@ from assay.manifest.index import index_images
 from assay.manifest.listing import settle
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
-from assay.sections import Split
+from assay.sections.data import Split
 from assay.systems.pills.data.aihub import AiHub
 from assay.systems.pills.data.sections import Ingest, Phantom
 

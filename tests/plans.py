@@ -24,7 +24,7 @@ from assay.learning.schedules import Piece, warmup_cosine
 from assay.learning.targets import Classes, Joint, Points, Values, places
 from assay.learning.views import Prepare
 from assay.runs.files import read_json
-from assay.sections import Train
+from assay.sections.task import Train
 
 SIZE, COUNT = 16, 24
 LOOP = Train(

@@ -116,6 +116,7 @@ class Project:
         path = self.folder / "dvc.yaml"
         content = yaml.load(path)
         tables = content["vars"][0]
+        tables["code"] = [tables["systems"][data]["system"]]
         for table, kept in ((tables["systems"], data), (tables["tasks"], task)):
             for name in [name for name in table if name != kept]:
                 del table[name]

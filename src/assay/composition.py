@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import Field
 
-from assay import contract
-from assay.contract import Score
 from assay.errors import AssayError
-from assay.lookup import listed, own
-from assay.params import Section, declared_part
+from assay.lookup import find, find_task, listed, places_in, system_of
+from assay.params import declared_part
 from assay.runs.files import read_json
 from assay.runs.record import RECORD, WEIGHTS
-from assay.sections import Evaluate
+from assay.sections.section import Section
+from assay.sections.task import Evaluate
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from assay.contract.score import Score
     from assay.manifest.images import Opened
     from assay.manifest.rows import Rows
 
@@ -130,10 +130,10 @@ def compositions() -> dict[str, Composition]:
 
 def find_composition(name: str) -> Composition:
     """Return a composition by its own name, or by its data's; imports no other system."""
-    for each in own(name, "compositions", "COMPOSITIONS").values():
+    for own in places_in(system_of(name), "compositions", "COMPOSITIONS"):
+        each: Composition = find(own, "compositions", "COMPOSITIONS")
         if name in (each.name, each.data):
-            found: Composition = each
-            return found
+            return each
     offered = ", ".join(each.data for each in compositions().values())
     raise AssayError(name, "nothing is composed of its tasks", f"one of {offered}")
 
@@ -156,7 +156,7 @@ def read_models(tasks: Iterable[str], folder: Path = Path("models")) -> dict[str
             if not path.exists():
                 raise AssayError(str(path), "no such file", mend=f"dvc repro train@{name}")
         told = read_json(record)
-        params = declared_part(told["params"], name, contract.find_task(name).params)
+        params = declared_part(told["params"], name, find_task(name).params)
         found[name] = Model(weights, params, told)
     return found
 

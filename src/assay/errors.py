@@ -11,7 +11,8 @@ AssayError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class AssayError(Exception):
@@ -20,6 +21,10 @@ class AssayError(Exception):
     def __init__(self, where: str, found: str, expected: str = "", mend: str = "") -> None:
         self.where, self.found, self.expected, self.mend = where, found, expected, mend
         super().__init__(self.render())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Come out of another process as it went in; an exception is else made anew of its text."""
+        return _again, (type(self), self.args, self.__dict__)
 
     def render(self) -> str:
         """Return the text that a person reads: two or three lines, the way out last."""
@@ -69,3 +74,9 @@ class GateError(AssayError):
 
 class RegistryError(AssayError):
     """A model cannot enter, or move within, the registry."""
+
+
+def _again(kind: type[AssayError], args: tuple[Any, ...], content: Mapping[str, Any]) -> AssayError:
+    fault = kind.__new__(kind, *args)
+    fault.__dict__.update(content)
+    return fault

@@ -1,6 +1,8 @@
-"""What the systems hold, by name: each system is a folder, and imported when somebody asks for it.
+"""What the systems hold, by name: each is imported when somebody asks for it, and no sibling with it.
 
-The platform depends on none of them. One whose code is broken stops who asks for it, and nobody else.
+A room of a system (`data`, `tasks`, `compositions`) holds a table in its `__init__`: name → where the
+object is, `module:NAME` within the room, as entry points are written. The platform depends on no system.
+One whose code is broken stops who asks for it, and nobody else.
 """
 
 from __future__ import annotations
@@ -10,56 +12,102 @@ import importlib.util
 import pkgutil
 import re
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError
 
+if TYPE_CHECKING:
+    from assay.contract.system import System
+    from assay.contract.task import Task
+
 
 def find(name: str, room: str, table: str) -> Any:
-    """Return what is called `name` in a table; importing no other system's folder.
+    """Return what is called `name` in a table; importing nothing else that it holds.
 
     Args:
         name: of a system's data (`system`, `system.part`) or of a task (`system-task`).
-        room: `data`, `tasks`, `compositions`: a module, or a package, of each system that has such.
+        room: `data`, `tasks`, `compositions`: a package of each system that has such.
         table: the dictionary that it holds.
 
     Raises:
         AssayError: there is none, or its system's code cannot be imported.
     """
-    found = own(name, room, table)
-    if name in found:
-        return found[name]
-    known = ", ".join(sorted(listed(room, table)))
+    folder = system_of(name)
+    places = places_in(folder, room, table)
+    if name in places:
+        return _object(folder, room, places[name])
+    known = ", ".join(sorted(names(room, table)))
     raise AssayError(name, f"no such {table.lower()[:-1]}", f"one of {known}")
 
 
-def own(name: str, room: str, table: str) -> dict[str, Any]:
-    """Return what the system that `name` belongs to holds in a table, by name."""
-    folder = re.split(r"[.-]", name)[0]
-    return _table(folder, room, table) if folder in _folders() else {}
+def find_system(name: str) -> System:
+    """Return the set of data of that name."""
+    found: System = find(name, "data", "SYSTEMS")
+    return found
+
+
+def find_task(name: str) -> Task:
+    """Return the task of that name."""
+    found: Task = find(name, "tasks", "TASKS")
+    return found
+
+
+def all_systems() -> dict[str, System]:
+    """Return every set of data by name."""
+    return listed("data", "SYSTEMS")
+
+
+def all_tasks() -> dict[str, Task]:
+    """Return every task by name."""
+    return listed("tasks", "TASKS")
 
 
 def listed(room: str, table: str) -> dict[str, Any]:
     """Return what the systems' rooms of that name hold in `table`, all of it, by name."""
-    return {key: one for folder in _folders() for key, one in _table(folder, room, table).items()}
+    return {
+        name: _object(folder, room, place)
+        for folder in system_folders()
+        for name, place in places_in(folder, room, table).items()
+    }
 
 
-def _table(folder: str, room: str, table: str) -> dict[str, Any]:
-    module = f"assay.systems.{folder}.{room}"
+def names(room: str, table: str) -> list[str]:
+    """Return the names in every system's table; none of the objects is imported."""
+    return [name for folder in system_folders() for name in places_in(folder, room, table)]
+
+
+def system_of(name: str) -> str:
+    """Return the folder of the system that a name belongs to."""
+    return re.split(r"[.-]", name)[0]
+
+
+def places_in(folder: str, room: str, table: str) -> dict[str, str]:
+    """Return a system's table, name → `module:NAME`; empty where it has none."""
+    package = f"assay.systems.{folder}.{room}"
+    if folder not in system_folders() or importlib.util.find_spec(package) is None:
+        return {}
+    found: dict[str, str] = getattr(_imported(package), table)
+    return found
+
+
+def system_folders() -> list[str]:
+    """Return the folders of the systems."""
+    path = importlib.import_module("assay.systems").__path__
+    return sorted(module.name for module in pkgutil.iter_modules(path))
+
+
+def _object(folder: str, room: str, place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(_imported(f"assay.systems.{folder}.{room}.{module}"), name)
+
+
+def _imported(module: str) -> Any:
     try:
-        if importlib.util.find_spec(module) is None:
-            return {}
-        found: dict[str, Any] = getattr(importlib.import_module(module), table)
+        return importlib.import_module(module)
     except AssayError:
         raise
     except Exception as fault:
         raise _import_error(module, fault) from fault
-    return found
-
-
-def _folders() -> list[str]:
-    path = importlib.import_module("assay.systems").__path__
-    return sorted(module.name for module in pkgutil.iter_modules(path))
 
 
 def _import_error(module: str, fault: Exception) -> AssayError:

@@ -12,22 +12,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from assay.errors import AssayError, ParamsError
+from assay.sections.section import Section
 
 PARAMS_FILE = "params.yaml"
 STUDIES = "search"  # task → study → declaration; no task or system, see `params_check`
 S = TypeVar("S", bound="Section")
 T = TypeVar("T")
-
-
-class Section(BaseModel):
-    """A part of `params.yaml`: unknown keys are refused, text is never turned into a number."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def read_params(path: Path = Path(PARAMS_FILE)) -> dict[str, Any]:
@@ -172,7 +167,7 @@ def _wrong_value(where: str, fault: Any) -> AssayError:
     return AssayError(f"{PARAMS_FILE} · {where}", found, message, mend)
 
 
-def _fields_at(model: type[BaseModel], keys: list[str]) -> list[str]:
+def _fields_at(model: type[Section], keys: list[str]) -> list[str]:
     for key in keys:
         field = model.model_fields.get(key)
         if field is None or not isinstance(field.annotation, type):

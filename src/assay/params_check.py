@@ -6,13 +6,17 @@ import copy
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assay import contract
 from assay.errors import AssayError, ParamsError
+from assay.lookup import all_systems, all_tasks, find_system, find_task, listed
 from assay.params import PARAMS_FILE, STUDIES, check_params, read_params, section_faults, typed
 from assay.section_check import disagreements
-from assay.sections import Study
+from assay.sections.study import Study
+
+if TYPE_CHECKING:
+    from assay.contract.task import Task
+    from assay.sections.section import Section
 
 CORNERS = 256  # of a study's space, that are checked in combination: about 20 ms
 SEARCHED = ("model", "train")  # what a trial can change: the data are made before it
@@ -33,13 +37,20 @@ def check_content(content: Mapping[str, Any]) -> None:
     Raises:
         ParamsError: with every fault, not the first.
     """
-    check_params(content, contract.sections())
-    faults = [fault for task in contract.tasks().values() for fault in disagreements(content, task)]
+    check_params(content, all_sections())
+    faults = [fault for task in all_tasks().values() for fault in disagreements(content, task)]
     if faults:
         raise ParamsError(faults)
     faults = [fault for task, studies in _studies(content) for fault in _of(content, task, studies)]
     if faults:
         raise ParamsError(faults)
+
+
+def all_sections() -> dict[str, type[Section]]:
+    """Return the model of every section of `params.yaml`."""
+    found: dict[str, type[Section]] = {name: each.params for name, each in all_systems().items()}
+    composed = listed("compositions", "COMPOSITIONS")  # see `assay.composition`
+    return found | {name: each.params for name, each in (all_tasks() | composed).items()}
 
 
 def laid_over(section: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +73,7 @@ def _studies(content: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _of(content: Mapping[str, Any], task: str, studies: Any) -> list[AssayError]:
     """Return what is wrong with the studies of one task."""
     where = f"{PARAMS_FILE} · {STUDIES}.{task}"
-    known = contract.tasks()
+    known = all_tasks()
     if task not in known:
         close = difflib.get_close_matches(task, list(known), n=1, cutoff=0.6)
         expected = f"did you mean {close[0]}?" if close else f"one of {', '.join(sorted(known))}"
@@ -78,7 +89,7 @@ def _of(content: Mapping[str, Any], task: str, studies: Any) -> list[AssayError]
 
 
 def _key_faults(
-    content: Mapping[str, Any], task: contract.Task, path: str, study: Study
+    content: Mapping[str, Any], task: Task, path: str, study: Study
 ) -> list[AssayError]:
     """Refuse keys that the task's section lacks; DVC's `-S` knows no others."""
     own = content[task.name]
@@ -117,8 +128,8 @@ def check_spaces(content: Mapping[str, Any]) -> None:
 def _corner_fault(
     content: Mapping[str, Any], named: str, name: str, study: Study
 ) -> AssayError | None:
-    task = contract.find_task(named)
-    data = contract.find_system(task.data)
+    task = find_task(named)
+    data = find_system(task.data)
     data_params = typed(content, data.name, data.params)
     for corner in study.corners(CORNERS):
         section = laid_over(content[task.name], {**study.fixed, **corner})

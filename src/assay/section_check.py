@@ -6,12 +6,15 @@ The others' are not its concern: another system's broken code or parameter stops
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assay import contract
 from assay.errors import AssayError, ParamsError
-from assay.lookup import own
-from assay.params import PARAMS_FILE, Section, faults_of, typed
+from assay.lookup import find, find_system, find_task, places_in, system_of
+from assay.params import PARAMS_FILE, faults_of, typed
+
+if TYPE_CHECKING:
+    from assay.contract.task import Task
+    from assay.sections.section import Section
 
 
 def check_own(content: Mapping[str, Any], name: str) -> None:
@@ -21,7 +24,8 @@ def check_own(content: Mapping[str, Any], name: str) -> None:
         ParamsError: with every fault, not the first.
         AssayError: there is no such thing, or its system's code cannot be imported.
     """
-    task: contract.Task | None = own(name, "tasks", "TASKS").get(name) if "-" in name else None
+    is_task = name in places_in(system_of(name), "tasks", "TASKS")
+    task = find_task(name) if is_task else None
     faults = faults_of(content, _models(name, task))
     if task and not faults:
         faults = disagreements(content, task)
@@ -29,9 +33,9 @@ def check_own(content: Mapping[str, Any], name: str) -> None:
         raise ParamsError(faults)
 
 
-def disagreements(content: Mapping[str, Any], task: contract.Task) -> list[AssayError]:
+def disagreements(content: Mapping[str, Any], task: Task) -> list[AssayError]:
     """Return why a task's section does not go with its data's: one fault, or none."""
-    data = contract.find_system(task.data)
+    data = find_system(task.data)
     reason = task.agrees(
         typed(content, task.name, task.params), typed(content, data.name, data.params)
     )
@@ -39,12 +43,12 @@ def disagreements(content: Mapping[str, Any], task: contract.Task) -> list[Assay
     return [AssayError(where, reason, "values that agree")] if reason else []
 
 
-def _models(name: str, task: contract.Task | None) -> dict[str, type[Section]]:
+def _models(name: str, task: Task | None) -> dict[str, type[Section]]:
     """Return the models of the sections that count for `name`."""
     if task:
-        return {name: task.params, task.data: contract.find_system(task.data).params}
+        return {name: task.params, task.data: find_system(task.data).params}
     if "-" not in name:
-        return {name: contract.find_system(name).params}
-    composed = own(name, "compositions", "COMPOSITIONS")
-    found = composed[name] if name in composed else contract.find_task(name)
+        return {name: find_system(name).params}
+    is_composed = name in places_in(system_of(name), "compositions", "COMPOSITIONS")
+    found = find(name, "compositions", "COMPOSITIONS") if is_composed else find_task(name)
     return {name: found.params}

@@ -10,31 +10,33 @@ import polars as pl
 import pytest
 from tests.ingest import taken_in
 
-from assay import contract
+from assay.contract.listing import GROUP_KINDS, Listing
+from assay.contract.system import System
 from assay.gates.labels import judge_labels
+from assay.lookup import all_systems, all_tasks, find_system
 from assay.manifest.index import FILTERED, OK
 from assay.manifest.source import Source
 from assay.params import read_params, typed
-from assay.sections import DataParams
+from assay.sections.data import DataParams
 
 ROOT = Path(__file__).parents[2]
-SYSTEMS = sorted(contract.systems())
+SYSTEMS = sorted(all_systems())
 
 
-def params_of(system: contract.System) -> DataParams:
+def params_of(system: System) -> DataParams:
     toy = read_params(ROOT / "examples" / "toy" / "params.yaml")
     return typed({**read_params(ROOT / "params.yaml"), **toy}, system.name, system.params)
 
 
-Phantom = tuple[Source, contract.Listing]
+Phantom = tuple[Source, Listing]
 
 
 @pytest.fixture(params=SYSTEMS, scope="module")
-def system(request: pytest.FixtureRequest) -> contract.System:
-    return contract.find_system(request.param)
+def system(request: pytest.FixtureRequest) -> System:
+    return find_system(request.param)
 
 
-def written(system: contract.System, root: Path) -> Path:
+def written(system: System, root: Path) -> Path:
     folder = root / "phantom"
     folder.mkdir()
     system.phantom(folder, params_of(system).phantom)
@@ -42,20 +44,20 @@ def written(system: contract.System, root: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def phantom(system: contract.System, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def phantom(system: System, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a phantom, written once; nobody writes into it."""
     return written(system, tmp_path_factory.mktemp(system.name))
 
 
 @pytest.fixture(scope="module")
-def made(system: contract.System, phantom: Path) -> Phantom:
+def made(system: System, phantom: Path) -> Phantom:
     source = Source(phantom.name, phantom.parent)
     return source, system.read(source)
 
 
 @pytest.fixture(scope="module")
 def ingested(
-    system: contract.System, made: Phantom, tmp_path_factory: pytest.TempPathFactory
+    system: System, made: Phantom, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[pl.DataFrame, Any]:
     """Return the manifest of the phantom, and its stored images."""
     return taken_in(system, *made, params_of(system), tmp_path_factory.mktemp(system.name))
@@ -63,10 +65,10 @@ def ingested(
 
 def test_the_toy_is_among_them() -> None:
     assert "toy" in SYSTEMS
-    assert "toy-level" in contract.tasks()
+    assert "toy-level" in all_tasks()
 
 
-def test_a_phantom_is_deterministic(system: contract.System, phantom: Path, tmp_path: Path) -> None:
+def test_a_phantom_is_deterministic(system: System, phantom: Path, tmp_path: Path) -> None:
     contents = []
     for folder in (phantom, written(system, tmp_path)):
         files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -75,19 +77,17 @@ def test_a_phantom_is_deterministic(system: contract.System, phantom: Path, tmp_
     assert len(contents[0]) > 5
 
 
-def test_a_listing_has_what_the_platform_reads(system: contract.System, made: Phantom) -> None:
+def test_a_listing_has_what_the_platform_reads(system: System, made: Phantom) -> None:
     source, listing = made
     needed = {"sample_id", "uri", "item", "group", "subset", "fault", system.target}
     assert needed <= set(listing.table.columns)
     assert listing.table["sample_id"].is_unique().all()
     assert listing.table["fault"].is_null().all()
-    assert listing.group_kind in contract.GROUP_KINDS
+    assert listing.group_kind in GROUP_KINDS
     assert all(source.stamp(source.uri(name)).bytes > 0 for name in listing.files())
 
 
-def test_a_phantom_passes_its_own_gate(
-    system: contract.System, ingested: tuple[pl.DataFrame, Any]
-) -> None:
+def test_a_phantom_passes_its_own_gate(system: System, ingested: tuple[pl.DataFrame, Any]) -> None:
     table, pixels = ingested
     assert (table["status"].is_in([OK, FILTERED])).all()
     assert pixels[:].std() > 0
@@ -96,7 +96,7 @@ def test_a_phantom_passes_its_own_gate(
 
 
 def test_the_target_is_a_number_that_varies(
-    system: contract.System, ingested: tuple[pl.DataFrame, Any]
+    system: System, ingested: tuple[pl.DataFrame, Any]
 ) -> None:
     table, _ = ingested
     labels = table.filter(pl.col("status") == OK)[system.target].to_numpy()
@@ -104,7 +104,7 @@ def test_the_target_is_a_number_that_varies(
     assert labels.std() > 0
 
 
-def test_a_source_without_its_table_is_refused(system: contract.System, tmp_path: Path) -> None:
+def test_a_source_without_its_table_is_refused(system: System, tmp_path: Path) -> None:
     from assay.errors import SourceError
 
     with pytest.raises(SourceError):

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 from tests.ingest import streamed
 
-from assay import contract
+from assay.contract.system_offers import Streaming
+from assay.contract.task import Task
+from assay.contract.task_rows import Cutting, row_of, task_rows
+from assay.lookup import all_tasks, find_system, find_task
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import OK, index_images
 from assay.manifest.listing import settle
@@ -25,7 +28,7 @@ from assay.runs.record import HISTORY, RECORD, WEIGHTS
 from assay.runs.run import Run
 
 ROOT = Path(__file__).parents[2]
-TASKS = sorted(contract.tasks())
+TASKS = sorted(all_tasks())
 # A training of each kind of target is made in every suite; of these kinds there is another.
 MORE = {"hemoglobin-conjunctiva": "values", "pills-classifier": "classes"}
 TRAINED = [
@@ -34,7 +37,7 @@ TRAINED = [
 SIZE = 32
 
 
-def params_of(task: contract.Task) -> Any:
+def params_of(task: Task) -> Any:
     """Return the task's parameters from the file, with a short loop."""
     toy = read_params(ROOT / "examples" / "toy" / "params.yaml")
     content = {**read_params(ROOT / "params.yaml"), **toy}
@@ -45,15 +48,15 @@ def params_of(task: contract.Task) -> Any:
 
 
 @pytest.fixture(params=TASKS)
-def task(request: pytest.FixtureRequest) -> contract.Task:
-    return contract.find_task(request.param)
+def task(request: pytest.FixtureRequest) -> Task:
+    return find_task(request.param)
 
 
-def rows_of(task: contract.Task, count: int = 36) -> Rows:
+def rows_of(task: Task, count: int = 36) -> Rows:
     """Return rows of the phantom, as ingest makes them of it; so many that every class occurs."""
     rows = phantom_rows(task.data)
     kept = rows.where(np.arange(len(rows)) < count)
-    return contract.task_rows(task, kept, params_of(task))
+    return task_rows(task, kept, params_of(task))
 
 
 @functools.cache
@@ -61,8 +64,8 @@ def phantom_rows(data: str) -> Rows:
     """Return the readable rows of a system's phantom, in the order of their ids."""
     from tests.contract.test_systems import params_of as data_params
 
-    system = contract.find_system(data)
-    if isinstance(system, contract.Streaming):
+    system = find_system(data)
+    if isinstance(system, Streaming):
         return streamed_rows(system, data_params(system))
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
@@ -89,7 +92,7 @@ def streamed_rows(system: Any, params: Any) -> Rows:
         return streamed(system, source, system.read(source), params, root)[1]
 
 
-def perfect(task: contract.Task, rows: Rows) -> Any:
+def perfect(task: Task, rows: Rows) -> Any:
     """Return what a perfect predictor says: the labels; of classes, the true one for certain."""
     labels = task.labels(rows)
     width = task.baseline(rows, rows).shape[1]
@@ -98,31 +101,31 @@ def perfect(task: contract.Task, rows: Rows) -> Any:
     return labels[:, :width]  # what else stands there serves the scores
 
 
-def run_in(folder: Path, task: contract.Task) -> Run:
+def run_in(folder: Path, task: Task) -> Run:
     return Run(
         task.name, folder, folder / "model", folder / "reports", folder / "resume",
         Journal(folder / "journal.jsonl"), {"params": {}, "key": "0"},
     )  # fmt: skip
 
 
-def test_the_data_exists_and_agrees(task: contract.Task) -> None:
+def test_the_data_exists_and_agrees(task: Task) -> None:
     from tests.contract.test_systems import params_of as data_params
 
-    assert task.agrees(params_of(task), data_params(contract.find_system(task.data))) == ""
+    assert task.agrees(params_of(task), data_params(find_system(task.data))) == ""
 
 
-def test_labels_are_what_the_loss_is_fed(task: contract.Task) -> None:
+def test_labels_are_what_the_loss_is_fed(task: Task) -> None:
     rows = rows_of(task)
     labels = task.labels(rows)
     assert labels.dtype == np.float32
     assert labels.ndim == 2
     assert len(labels) == len(rows)
     if labels.shape[1] == 1:
-        exact = rows.columns[contract.find_system(task.data).target]
+        exact = rows.columns[find_system(task.data).target]
         assert np.allclose(labels[:, 0], exact, rtol=1e-6)  # nothing rounds a target
 
 
-def test_a_perfect_prediction_has_perfect_metrics(task: contract.Task) -> None:
+def test_a_perfect_prediction_has_perfect_metrics(task: Task) -> None:
     rows = rows_of(task)
     labels, said = task.labels(rows), perfect(task, rows)
     best = task.metrics(said, labels)
@@ -132,31 +135,31 @@ def test_a_perfect_prediction_has_perfect_metrics(task: contract.Task) -> None:
     assert not any("@" in name for name in best)
 
 
-def test_cuts_keep_what_their_rows_have(task: contract.Task) -> None:
-    if not isinstance(task, contract.Cutting):
+def test_cuts_keep_what_their_rows_have(task: Task) -> None:
+    if not isinstance(task, Cutting):
         return
     whole, params = phantom_rows(task.data), params_of(task)
-    cuts = contract.task_rows(task, whole, params)
-    ids = [contract.row_of(task, name) for name in cuts.columns["sample_id"]]
+    cuts = task_rows(task, whole, params)
+    ids = [row_of(task, name) for name in cuts.columns["sample_id"]]
     assert len(set(cuts.columns["sample_id"])) == len(cuts)
     place = {name: row for row, name in enumerate(whole.columns["sample_id"])}
     rows = np.array([place[name] for name in ids])
     assert (cuts.columns["group_id"] == whole.columns["group_id"][rows]).all()
     # A cut depends on its own row alone: of some rows there are the same cuts as of all.
     some = np.arange(len(whole)) % 5 == 2
-    apart = contract.task_rows(task, whole.where(some), params)
+    apart = task_rows(task, whole.where(some), params)
     mine = cuts.where(some[rows])
     assert apart.columns["sample_id"].tolist() == mine.columns["sample_id"].tolist()
     assert np.array_equal(apart.images[:], mine.images[:])
 
 
-def test_the_baseline_knows_the_training_labels_only(task: contract.Task) -> None:
+def test_the_baseline_knows_the_training_labels_only(task: Task) -> None:
     rows = rows_of(task)
     trivial = task.baseline(rows.where(np.arange(len(rows)) < 10), rows)
     assert len(trivial) == len(rows)
     assert np.isfinite(task.metrics(trivial, task.labels(rows))[task.headline.metric])
     # Of the rows that it is asked about it must not read the labels.
-    hidden = {**rows.columns, contract.find_system(task.data).target: np.full(len(rows), np.nan)}
+    hidden = {**rows.columns, find_system(task.data).target: np.full(len(rows), np.nan)}
     again = task.baseline(rows.where(np.arange(len(rows)) < 10), Rows(rows.images, hidden))
     assert np.array_equal(trivial, again, equal_nan=True)
 
@@ -164,7 +167,7 @@ def test_the_baseline_knows_the_training_labels_only(task: contract.Task) -> Non
 @pytest.mark.numeric
 @pytest.mark.parametrize("task", TRAINED, indirect=True)
 def test_fit_leaves_its_outputs_and_predicts_alike_after_loading(
-    task: contract.Task, tmp_path: Path
+    task: Task, tmp_path: Path
 ) -> None:
     rows, params = rows_of(task), params_of(task)
     (tmp_path / "model").mkdir()

@@ -98,7 +98,7 @@ def test_weights_that_are_not_to_be_had_are_told_at_once(finished: Project) -> N
 
 def a_set(folder: Path, count: int = 40) -> Path:
     """Write a set in the published layout with every kind of bad row and file."""
-    from assay.contract import find_system
+    from assay.lookup import find_system
     from assay.systems.hemoglobin.data.sections import Phantom
 
     folder.mkdir()

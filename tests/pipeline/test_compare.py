@@ -83,7 +83,7 @@ def test_other_data_code_and_parameters_are_named(compared: Project) -> None:
     assert re.search(r"params  train\.epochs +2 +3", said)
     assert re.search(rf"data  {re.escape(DATA)}\.split\.folds +3 +4", said)
     assert re.search(r"data  split_digest +\w{16} +\w{16}", said)
-    assert re.search(r"code  src/assay/learning +\w{8} +\w{8}", said)
+    assert re.search(rf"code  {CHANGED} +\w{{8}} +\w{{8}}", said)
     assert "seeds of B differ by" in said  # A's configuration has one seed
     assert "the same in both: environment" in said
     changed = [line for line in said.splitlines() if line.startswith("  src/")]

@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 from tests.conftest import DATA, ROOT, TASK, Project
 
-from assay.contract import sections
+from assay.params_check import all_sections
 
 
 def test_a_run_leaves_its_outputs_and_a_clean_tree(finished: Project) -> None:
@@ -41,7 +41,7 @@ def test_the_nails_run_too(fresh: Project) -> None:
 def test_a_second_repro_runs_nothing(finished: Project) -> None:
     said = finished.dvc("repro")
     assert "Running stage" not in said
-    assert said.count("didn't change, skipping") == 7
+    assert said.count("didn't change, skipping") == 8
 
 
 def test_no_sealed_row_is_predicted(finished: Project) -> None:
@@ -88,11 +88,12 @@ def test_the_toy_is_copied_in_and_runs(fresh: Project) -> None:
         stream.write((toy / "params.yaml").read_text())
     yaml = YAML()
     content = yaml.load(fresh.folder / "dvc.yaml")
-    content["vars"][0]["systems"]["toy"] = {"code": "toy", "core": "__init__.py"}
-    content["vars"][0]["tasks"]["toy-level"] = {"code": "toy", "data": "toy"}
+    content["vars"][0]["code"].append("toy")
+    content["vars"][0]["systems"]["toy"] = {"system": "toy"}
+    content["vars"][0]["tasks"]["toy-level"] = {"system": "toy", "data": "toy"}
     yaml.dump(content, fresh.folder / "dvc.yaml")
     fresh.commit("Add the toy")
-    assert f"{len(sections())} sections, no fault" in fresh.assay("params")
+    assert f"{len(all_sections())} sections, no fault" in fresh.assay("params")
     fresh.dvc("repro", "evaluate@toy-level")
     scores = fresh.json("reports/toy-level/metrics.json")
     assert scores["skill"]["low"] > 0  # learnable, and learned

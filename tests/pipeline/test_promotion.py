@@ -253,14 +253,27 @@ def test_a_lock_with_other_weights_is_no_candidate_and_does_not_pass(door: Proje
 
 def test_a_lock_with_other_code_does_not_pass(door: Project) -> None:
     lock = (door.folder / "dvc.lock").read_text()
-    md5 = re.search(r"src/assay/learning\n\s+hash: md5\n\s+md5: (\w+)\.dir", lock)
+    path = f"code/hemoglobin/train@{TASK}.json"
+    md5 = re.search(rf"{path}\n\s+hash: md5\n\s+md5: (\w+)", lock)
     assert md5
     commit = forge(door, (md5[1], "0" * 32))
     assert "stale" in door.assay("candidate", TASK, fails=True)
     register_by_hand(door, commit=commit)
     check = content(open_case(door.folder, TASK))
     assert not check.passed
-    assert f"train@{TASK} · src/assay/learning" in check.found
+    assert f"train@{TASK} · {path}" in check.found
+
+
+def test_a_commit_of_other_source_does_not_pass(door: Project) -> None:
+    """The lock's own file of code is there, and was written for another source than the commit's."""
+    source = door.folder / "src/assay/learning/schedules.py"
+    source.write_text(source.read_text() + "# changed\n")
+    commit = door.commit("Change code, and run nothing")
+    assert "stale" in door.assay("candidate", TASK, fails=True)
+    register_by_hand(door, commit=commit)
+    check = content(open_case(door.folder, TASK))
+    assert not check.passed
+    assert "code@hemoglobin · src/assay" in check.found
 
 
 def test_an_entry_that_names_no_such_commit_does_not_pass(door: Project) -> None:

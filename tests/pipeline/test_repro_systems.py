@@ -27,7 +27,7 @@ def keep_both(project: Project) -> None:
     yaml = YAML()
     content = yaml.load(project.folder / "dvc.yaml")
     tables = content["vars"][0]
-    tables["compositions"] = {}
+    tables["code"], tables["compositions"] = ["hemoglobin"], {}
     for table in ("systems", "tasks"):
         for name in [name for name in tables[table] if not name.startswith("hemoglobin")]:
             del tables[table][name]

@@ -55,7 +55,7 @@ def test_a_run_shows_everything(synced: Project, store: Store) -> None:
     head = synced.run("git", "rev-parse", "HEAD").strip()
     assert tags["mlflow.source.git.commit"] == head
     assert tags["stage"] == f"train@{TASK}"
-    assert tags["environment"] in lock
+    assert tags["code"] in lock
     assert tags["dirty"] == "no"
     assert tags["group_kind"] == "patient"
     assert tags["provenance"] == "stated"
@@ -90,7 +90,7 @@ def test_experiments_in_place_and_in_temp_land_in_one_store(experimented: Projec
         assert named[name].data.tags["experiment"] == name
         assert named[name].data.tags["baseline"] == baseline
     assert named["short"].data.tags["dirty"] == "no"
-    assert "src/assay/learning/progress.py" in named["long"].data.tags["dirty"]
+    assert stories.CHANGED in named["long"].data.tags["dirty"]
 
 
 def test_dvc_shows_compares_and_applies_experiments(experimented: Project) -> None:

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 from tests.ingest import indexed
 
-from assay.contract import find_system
 from assay.errors import SourceError
 from assay.gates.labels import judge_labels
+from assay.lookup import find_system
 from assay.manifest.source import Source, Stamp
 
 ROOT = Path(__file__).parents[2]

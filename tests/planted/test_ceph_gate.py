@@ -20,7 +20,7 @@ from tests.ceph_set import (
     with_points,
 )
 
-from assay.contract import Check
+from assay.contract.checks import Check
 from assay.gates.labels import Seeing, judge_labels
 from assay.manifest.conflicts import apply_policy
 from assay.systems.ceph.data import agreement, anatomy, checks

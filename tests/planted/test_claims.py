@@ -14,12 +14,12 @@ import pytest
 from rich.console import Console
 from ruamel.yaml import YAML
 
-from assay import contract
-from assay.contract import Check
+from assay.contract.checks import Check
 from assay.errors import AssayError
 from assay.gates.claims import Claim, Gain
 from assay.gates.claims_file import read_claims
 from assay.gates.claims_judge import judge_claim, judge_gain
+from assay.lookup import find_task
 from assay.runs.files import write_json
 from assay.runs.summary import FEWEST, remarks, summary
 from assay.tracking.comparison import Ranking, Row
@@ -267,7 +267,7 @@ def test_the_remarks_of_a_result() -> None:
 
 
 def test_the_line_of_a_result_ends_with_its_remarks() -> None:
-    task = contract.find_task("toy-level")
+    task = find_task("toy-level")
     facts = {"group_kind": "patient", "source": "phantom"}
     assert summary(task, scores(), facts).endswith(" · 32 patients · phantom")
     by_image = summary(task, scores(groups=4), facts | {"group_kind": "sample"})
@@ -288,7 +288,7 @@ def test_a_comparison_says_each_remark_once_and_of_whom() -> None:
     def row(value: str, **planted: Any) -> Row:
         return Row(value, {}, {}, "phantom", "code", scores(groups=4, **planted), frozenset(), 0)
 
-    task = contract.find_task("toy-level")
+    task = find_task("toy-level")
     printed = io.StringIO()
     console = Console(file=printed, width=100, highlight=False, markup=False)
     rows = [row("net_a"), row("net_b", r2=-0.313)]

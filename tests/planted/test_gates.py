@@ -9,12 +9,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assay.contract import Check, find_system
+from assay.contract.checks import Check
 from assay.errors import GateError
 from assay.gates.expectations import judge_expectations
 from assay.gates.labels import common, judge_labels
 from assay.gates.leakage import judge_leakage, similar_groups, unsought
 from assay.gates.verdict import Verdict
+from assay.lookup import find_system
 from assay.runs.files import read_json
 
 RULES = find_system("hemoglobin.conjunctiva").rules()

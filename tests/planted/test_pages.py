@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from tests.ingest import SIZE, indexed
 
-from assay.contract import find_system
 from assay.gates.labels import judge_labels, profile
 from assay.gates.verdict import Verdict
+from assay.lookup import find_system
 from assay.manifest.source import Source
 from assay.pages.gate import write_gate_page
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from tests.pills_set import FAULTS, PILLS, edit, faults_of, labels, made, manifest, phantom_params
 
-from assay.contract import Check
+from assay.contract.checks import Check
 from assay.gates.labels import judge_labels
 from assay.manifest.index import BROKEN, OK
 from assay.systems.pills.data import checks

@@ -26,7 +26,7 @@ from assay.learning.plan import Plan, Set
 from assay.learning.scoring import score, slice_scores
 from assay.runs.files import read_json
 from assay.runs.record import WEIGHTS
-from assay.sections import Evaluate
+from assay.sections.task import Evaluate
 from assay.stages.evaluate import write_predictions
 from assay.systems.ceph.tasks import (
     calibration,

@@ -29,13 +29,13 @@ from tests.landmark_plans import (
     whole_and_killed,
 )
 
-from assay import contract
 from assay.commands.show import command, find_row
 from assay.errors import AssayError, MachineError
 from assay.gates.preflight_network import judge_network
 from assay.learning.fit import fit
 from assay.learning.landmarks.scores import landmark_scores, radial_errors
 from assay.learning.schedules import Piece, after, rate, warmup_cosine
+from assay.lookup import find_task
 from assay.manifest.table import write_table
 from assay.runs.summary import summary
 from assay.systems.ceph.tasks import (
@@ -174,7 +174,7 @@ def test_the_line_names_metric_and_baseline_as_people_do() -> None:
     line = summary(TASK, scores, facts)
     assert "MRE 2.8 px [2.5, 3.1]" in line
     assert "vs mean shape ·" in line
-    other = summary(contract.find_task("hemoglobin-nail"), scores, facts)
+    other = summary(find_task("hemoglobin-nail"), scores, facts)
     assert "MAE 2.84 g/dL" in other
     assert "vs mean ·" in other
 

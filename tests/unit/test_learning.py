@@ -10,13 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.contract import find_task
 from assay.learning.determinism import reseed
 from assay.learning.intervals import group_intervals
 from assay.learning.regression import RegressionHead
 from assay.learning.schedules import factor, rate, warmup_cosine
 from assay.learning.scores import regression_rank, regression_scores
 from assay.learning.views import Prepare, normalise
+from assay.lookup import find_task
 from assay.manifest.rows import Rows
 
 pytestmark = pytest.mark.numeric

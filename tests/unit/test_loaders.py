@@ -13,12 +13,12 @@ import torch
 from tests.plans import COUNT, IMAGES, LEVELS
 from tests.unit.test_schedules import awkward, linear, run_in
 
-from assay.contract import find_task
 from assay.errors import AssayError, ParamsError
 from assay.learning.data import plain_loader, train_loader
 from assay.learning.determinism import settle
 from assay.learning.fit import fit
 from assay.learning.plan import Set
+from assay.lookup import find_task
 from assay.params import read_params, typed
 from assay.runs.record import HISTORY, WEIGHTS
 

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from assay.contract import find_system
 from assay.errors import AssayError, SourceError
 from assay.gates.leakage import judge_leakage
 from assay.learning.landmarks.geometry import Frame
+from assay.lookup import find_system
 from assay.manifest.conflicts import apply_policy, identical
 from assay.manifest.groups import join_groups
 from assay.manifest.images import LETTERBOX, Opened, open_image

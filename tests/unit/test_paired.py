@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assay.contract import find_task
 from assay.errors import AssayError
-from assay.sections import Evaluate
+from assay.lookup import find_task
+from assay.sections.task import Evaluate
 from assay.tracking.changes import repictured
 from assay.tracking.paired import against_baseline, paired
 from assay.tracking.scored import Scored

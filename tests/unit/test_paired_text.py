@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from assay.contract import find_task
+from assay.lookup import find_task
 from assay.tracking.find import Found
 from assay.tracking.paired import Difference, Noise, Paired
 from assay.tracking.paired_text import Side, show_metrics

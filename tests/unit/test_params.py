@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from assay import contract
 from assay.errors import AssayError, ParamsError
-from assay.params import STUDIES, Section, check_params, declared_part, read_params
-from assay.params_check import check_file
-from assay.sections import Study
+from assay.lookup import all_tasks, find_task
+from assay.params import STUDIES, check_params, declared_part, read_params
+from assay.params_check import all_sections, check_file
+from assay.sections.section import Section
+from assay.sections.study import Study
 
 ROOT = Path(__file__).parents[2]
 TASK, DATA = "hemoglobin-conjunctiva", "hemoglobin.conjunctiva"
@@ -23,14 +24,14 @@ TASK, DATA = "hemoglobin-conjunctiva", "hemoglobin.conjunctiva"
 
 @pytest.fixture
 def content() -> dict[str, Any]:
-    names = {name: model for name, model in contract.sections().items() if "toy" not in name}
+    names = {name: model for name, model in all_sections().items() if "toy" not in name}
     whole = copy.deepcopy(read_params(ROOT / "params.yaml"))
     check_params(whole, names)
     return whole
 
 
 def told(content: dict[str, Any]) -> str:
-    names = {name: model for name, model in contract.sections().items() if "toy" not in name}
+    names = {name: model for name, model in all_sections().items() if "toy" not in name}
     with pytest.raises(ParamsError) as caught:
         check_params(content, names)
     return caught.value.render()
@@ -120,7 +121,7 @@ def test_broken_yaml_names_the_line(tmp_path: Path) -> None:
 
 def test_an_undeclared_section_names_the_line_to_add() -> None:
     with pytest.raises(AssayError, match=r"params: - hemoglobin-conjunctiva"):
-        declared_part({}, TASK, contract.find_task(TASK).params)
+        declared_part({}, TASK, find_task(TASK).params)
 
 
 HEAVY = "torch torchvision lightning timm mlflow great_expectations dvc pandas sklearn optuna matplotlib"
@@ -158,6 +159,6 @@ def test_the_whole_check_reads_once_and_goes_by_the_number_of_sections(
     check_file(ROOT / "params.yaml")
     assert len(parsed) == 1
     studies = sum(len(each) for each in read_params(ROOT / "params.yaml")[STUDIES].values())
-    once, again = len(contract.sections()), len(contract.tasks())
+    once, again = len(all_sections()), len(all_tasks())
     # Each for itself, then each task beside its data; a study for itself, and for its keys.
     assert 0 < len(judged) <= once + 2 * again + 2 * studies

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from tests.pills_set import PILLS, made, manifest
 
-from assay import contract
 from assay.commands.recipe import read_recipe
+from assay.contract.task_rows import row_of
 from assay.errors import GateError, ParamsError
 from assay.gates.preflight import preflight
 from assay.learning.data import Stored
@@ -22,6 +22,7 @@ from assay.learning.pills.cuts import cut_boxes, stored_boxes
 from assay.learning.pills.scores import drug_scores
 from assay.learning.pills.views import PillViews, lit
 from assay.learning.pills.weights import effective_number, inverse_frequency
+from assay.lookup import find_task
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
 from assay.params import read_params, typed
@@ -32,7 +33,7 @@ from assay.systems.pills.tasks.classifier_sections import ClassifierParams
 
 ROOT = Path(__file__).parents[2]
 NAME = "pills-classifier"
-TASK: Any = contract.find_task(NAME)
+TASK: Any = find_task(NAME)
 COUNTS = np.array([400, 40, 0, 4])
 
 
@@ -152,7 +153,7 @@ def test_pills_of_the_phantom_are_cut_as_from_the_original(
     assert len(pills) == sum(counts)
     apart = []
     for row in range(0, len(pills), 7):
-        photograph = folder / contract.row_of(TASK, pills.columns["sample_id"][row])
+        photograph = folder / row_of(TASK, pills.columns["sample_id"][row])
         whole = np.asarray(Image.open(photograph).convert("RGB"))
         box = pills.columns["box"][row]
         [fine] = cut_boxes(whole, box, 32, params.model.padding)
@@ -168,7 +169,7 @@ def test_pills_of_the_phantom_are_cut_as_from_the_original(
 def test_a_pill_keeps_its_photographs_columns(photographs: tuple[Rows, Path]) -> None:
     rows, _ = photographs
     pills = TASK.cut(rows, params_of())
-    own = [contract.row_of(TASK, name) for name in pills.columns["sample_id"]]
+    own = [row_of(TASK, name) for name in pills.columns["sample_id"]]
     groups = dict(zip(rows.columns["sample_id"], rows.columns["group_id"], strict=True))
     assert [groups[name] for name in own] == pills.columns["group_id"].tolist()
     codes = dict(zip(rows.columns["sample_id"], rows.columns["codes"], strict=True))
@@ -183,7 +184,7 @@ def test_a_photograph_of_one_pill_may_be_shown_whole(photographs: tuple[Rows, Pa
     tight = TASK.cut(rows, params_of())
     alone = np.array([name == "single" for name in pills.columns["mode"]])
     first = int(np.flatnonzero(alone)[0])
-    photograph = contract.row_of(TASK, pills.columns["sample_id"][first])
+    photograph = row_of(TASK, pills.columns["sample_id"][first])
     whole = rows.images[list(rows.columns["sample_id"]).index(photograph)]
     apart = np.abs(pills.images[first].astype(int) - whole)
     assert apart[:, 5:-5].max() <= 1  # stored at the cut's size; the bars' edges are no whole px

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from safetensors.numpy import load_file
 
 from assay.commands.recipe import read_recipe
-from assay.contract import task_rows
+from assay.contract.task_rows import task_rows
 from assay.errors import AssayError, GateError
 from assay.manifest.rows import Rows
 from assay.params import read_params, typed

@@ -14,10 +14,11 @@ from ruamel.yaml import YAML
 from tests.pills_combo_set import COMBO, checkout_of, models_of, own
 from tests.pills_set import SIZE, made, manifest
 
-from assay import contract
 from assay.__main__ import cli
 from assay.composition import Model, compositions, find_composition, one_fold, tasks_of
+from assay.contract.task_rows import task_rows
 from assay.errors import AssayError
+from assay.lookup import find_task
 from assay.manifest.images import open_image
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
@@ -54,8 +55,8 @@ def asked(checkout: Path, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> R
 def test_a_true_box_is_cut_as_in_training(photographs: tuple[Rows, Path], checkout: Path) -> None:
     rows, models = photographs[0], models_of(checkout)
     classify = reading.predictor(CLASSIFIER, models)
-    task, params = contract.find_task(CLASSIFIER), models[CLASSIFIER].params
-    pills = contract.task_rows(task, rows, params)
+    task, params = find_task(CLASSIFIER), models[CLASSIFIER].params
+    pills = task_rows(task, rows, params)
     expected = reading.drugs(classify(pills.images))
     found = reading.name(classify, rows, reading.true_boxes(rows), SIZE, params.model.padding)
     assert np.array_equal(found.number, expected.number)
@@ -64,7 +65,7 @@ def test_a_true_box_is_cut_as_in_training(photographs: tuple[Rows, Path], checko
     wide = params.model_copy(
         update={"model": params.model.model_copy(update={"view": "photograph"})}
     )
-    shown = contract.task_rows(task, rows, wide)
+    shown = task_rows(task, rows, wide)
     alone = rows.columns["mode"] == "single"
     expected = reading.drugs(classify(shown.where(shown.columns["mode"] == "single").images))
     found = reading.name_whole(classify, rows.where(alone), SIZE)
@@ -256,6 +257,6 @@ def test_the_pipeline_knows_what_each_composition_is_made_of() -> None:
     for name, each in compositions().items():
         assert each.data == stated[name]["data"]
         assert set(tasks_of(each)) == {stated[name]["first"], stated[name]["second"]}
-        assert all(contract.find_task(task).data == each.data for task in tasks_of(each))
+        assert all(find_task(task).data == each.data for task in tasks_of(each))
     with pytest.raises(AssayError, match="nothing is composed"):
         find_composition("ceph")

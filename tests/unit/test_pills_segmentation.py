@@ -12,7 +12,6 @@ import torch
 from tests.masks_set import made, rows_of
 from torchmetrics.functional.classification import multiclass_jaccard_index
 
-from assay import contract
 from assay.errors import GateError
 from assay.gates.preflight import preflight
 from assay.learning.pills.segmentation_loss import SegmentationLoss
@@ -27,6 +26,7 @@ from assay.learning.pills.segmentation_plan import (
 from assay.learning.pills.segmentation_scores import map_scores
 from assay.learning.pills.segmentation_views import Together
 from assay.learning.plan import Set
+from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params, typed
 from assay.systems.pills.tasks import segmentation_fit, segmentation_model
@@ -34,7 +34,7 @@ from assay.systems.pills.tasks.segmentation_masks import cells, masks_of, outsid
 from assay.systems.pills.tasks.segmentation_sections import FINEST, cell
 
 ROOT = Path(__file__).parents[2]
-TASK = contract.find_task("pills-segmentation")
+TASK = find_task("pills-segmentation")
 NAMES = ("ground", "round", "long")
 MOVES = Together(flip=0.5, rotation=15.0, scale=(0.9, 1.1), shift=0.05)
 SQUARE = Masks(NAMES, 96, 96, 2)

@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from dvc.utils.hydra import apply_overrides, to_hydra_overrides
 from tests.films import films
 
-from assay import contract
 from assay.commands.recipe import command, read_recipe, written
 from assay.errors import AssayError, ParamsError
 from assay.learning.backbone import NONE
 from assay.learning.data import Stored
 from assay.learning.determinism import reseed, settle
 from assay.learning.module import Training
+from assay.lookup import find_task
 from assay.params import PARAMS_FILE, read_params, typed, undotted
 from assay.params_check import laid_over
 
@@ -149,7 +149,7 @@ def parameters(path: Path) -> Any:
     content = laid_over(read_params(ROOT / PARAMS_FILE), read_recipe(ROOT, path))
     content[TASK]["model"]["weights"] = NONE
     content[TASK]["train"]["batch"] = 2
-    return typed(content, TASK, contract.find_task(TASK).params)
+    return typed(content, TASK, find_task(TASK).params)
 
 
 @pytest.mark.parametrize("path", LANDMARKS, ids=lambda path: path.stem)
@@ -161,7 +161,7 @@ def test_its_plan_makes_a_step(path: Path) -> None:
     settle(1)
     network, _ = landmarks_model.build(params.model, NONE, ROOT, seed=1)
     codec = landmarks_model.make_codec(params.model, SIZE)
-    plan = landmarks_fit.make_plan(contract.find_task(TASK), network, codec, rows, params.train)
+    plan = landmarks_fit.make_plan(find_task(TASK), network, codec, rows, params.train)
     module = Training(plan, rows=2)
     optimizer = module.configure_optimizers()["optimizer"]
     for part, group in zip(plan.parts, optimizer.param_groups, strict=True):

@@ -23,9 +23,9 @@ import torch
 from safetensors.torch import save_file
 from tests.cvm_set import stored_films
 
-from assay import contract
 from assay.commands.recipe import read_recipe
 from assay.learning.backbone import NONE, PRETRAINED
+from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params, typed
 from assay.params_check import laid_over
@@ -81,7 +81,7 @@ def parameters(path: Path) -> Any:
         model["backbone"] = SMALLER
     if model["network"] in ("timm", "unet"):
         model["input"] = SIZE
-    task = contract.find_task(path.parent.name)
+    task = find_task(path.parent.name)
     return typed(content, task.name, task.params)
 
 
@@ -112,7 +112,7 @@ def stands_for_all(path: Path) -> Any:
 def test_it_runs_for_an_epoch(
     path: Path, films: Rows, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    task, params = contract.find_task(path.parent.name), parameters(path)
+    task, params = find_task(path.parent.name), parameters(path)
     learns = np.arange(len(films)) % 2 == 0
     (tmp_path / "model").mkdir()
     run = Run(

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from tests.studies import STUDY, TOY, make_root, run, toy_plan
 
-from assay import contract
 from assay.errors import AssayError, ParamsError
 from assay.gates.claims import Claim
 from assay.gates.claims_judge import judge_claim
+from assay.lookup import all_tasks, find_task
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.params import read_params, typed
 from assay.params_check import check_content, check_spaces, laid_over
@@ -60,7 +60,7 @@ def content(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_every_task_has_a_study_whose_space_is_possible(content: dict[str, Any]) -> None:
     check_content(content)
     check_spaces(content)
-    assert set(content["search"]) == set(contract.tasks())
+    assert set(content["search"]) == set(all_tasks())
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_trial_is_the_tasks_own_training_to_the_byte(root: Path) -> None:
     """The numbers of a trial are those of a plain training; the hook leaves every byte as it is."""
     found = run(root, trials=1)
     [trial] = found.tried
-    task = contract.find_task(TOY)
+    task = find_task(TOY)
     section = laid_over(found.plan.section, {"train.epochs": 3, **trial.params})
     params = typed({TOY: section}, TOY, task.params)
     rows, _ = read_trainval("toy")

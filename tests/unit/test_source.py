@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 from tests.ingest import indexed
 
-from assay.contract import find_system
 from assay.errors import SourceError
+from assay.lookup import find_system
 from assay.manifest.source import ReadError, Source, Stamp
 from assay.systems.hemoglobin.data.sections import Phantom
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from assay.contract import find_task
 from assay.errors import ParamsError
+from assay.lookup import find_task
 from assay.params import read_params, typed
 
 ROOT = Path(__file__).parents[2]

@@ -10,12 +10,13 @@ import polars as pl
 from PIL import Image
 from pydantic import Field
 
-from assay.contract import Check, Listing, Range, Rule
+from assay.contract.checks import Check, Rule
+from assay.contract.listing import Listing, Range
 from assay.errors import SourceError
 from assay.manifest.published import faults, number, read_published
 from assay.manifest.source import Source
-from assay.params import Section
-from assay.sections import DataParams, Ingest
+from assay.sections.data import DataParams, Ingest
+from assay.sections.section import Section
 
 TABLE = "squares.csv"
 
@@ -92,3 +93,6 @@ class Squares:
     def checks(self, table: pl.DataFrame) -> Sequence[Check]:
         """Judge nothing beyond the columns."""
         return []
+
+
+TOY = Squares()

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from assay.systems.toy.tasks.sections import ToyTaskParams
 
-from assay.contract import Score
-from assay.sections import DataParams
+from assay.contract.score import Score
+from assay.sections.data import DataParams
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from assay.contract import Predictor
+    from assay.contract.task import Predictor
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
 
@@ -77,3 +77,6 @@ class Brightness:
         axes.set(xlabel="level", ylabel="predicted level")
         folder.mkdir(parents=True, exist_ok=True)
         axes.figure.savefig(folder / "scatter.png", metadata={"Software": None})
+
+
+LEVEL = Brightness()

@@ -19,7 +19,7 @@ from assay.learning.views import Prepare, normalise
 if TYPE_CHECKING:
     from assay.systems.toy.tasks.sections import ToyTaskParams
 
-    from assay.contract import Predictor, Task
+    from assay.contract.task import Predictor, Task
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
 

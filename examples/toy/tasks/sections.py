@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from assay.params import Section
-from assay.sections import TaskParams, Train
+from assay.sections.section import Section
+from assay.sections.task import TaskParams, Train
 
 
 class Model(Section):

@@ -10,11 +10,11 @@ import click
 @click.option("--note", default="", help="what was learned, for the catalogue")
 def command(task: str, note: str) -> None:
     """Register TASK's committed model."""
-    from assay import contract
+    from assay.lookup import find_task
     from assay.registry.candidate import register
     from assay.runs.root import find_root
 
-    contract.find_task(task)
+    find_task(task)
     done = register(find_root(Path.cwd()), task, note)
     what = "registered" if done.is_new else "was registered already"
     click.echo(f"{task} v{done.number} {what}; alias candidate → v{done.number} · run {done.run}")

@@ -9,11 +9,11 @@ import click
 @click.argument("task", required=False)
 def command(task: str | None) -> None:
     """List all models, or TASK's."""
-    from assay import contract
+    from assay.lookup import all_tasks, find_task
     from assay.registry.catalogue import catalogue
     from assay.runs.root import find_root
 
     root = find_root(Path.cwd())
-    names = [contract.find_task(task).name] if task else sorted(contract.tasks())
+    names = [find_task(task).name] if task else sorted(all_tasks())
     blocks = [block for name in names for block in catalogue(root, name)]
     click.echo("\n\n".join(blocks) or "no models yet; the first: assay candidate <task>")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from assay.contract import Check
+    from assay.contract.checks import Check
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from assay.contract import Task
+    from assay.contract.task import Task
     from assay.tracking.find import Found
     from assay.tracking.paired_text import Side, Sides
     from assay.tracking.results import Cache, Result
@@ -26,11 +26,11 @@ def command(one: str, other: str, task: str) -> None:
     registered version (<task>/v3, <task>@champion), or . for the work tree. Both are scored on the
     validation rows that they share; a difference is A − B.
     """
-    from assay import contract
     from assay.errors import AssayError
+    from assay.lookup import find_task
     from assay.params import PARAMS_FILE, read_params, typed
     from assay.runs.root import find_root
-    from assay.sections import Evaluate
+    from assay.sections.task import Evaluate
     from assay.tracking import paired_text
     from assay.tracking.changes import changes
     from assay.tracking.comparison_table import make_console
@@ -42,7 +42,7 @@ def command(one: str, other: str, task: str) -> None:
     root, console = find_root(Path.cwd()), make_console()
     results, cache = join(sighted_entries(root)), Cache(root)
     found = find_two(root, results, (one, other), task, lambda name: _version(root, name))
-    of = contract.find_task(found[0].result.task)
+    of = find_task(found[0].result.task)
     how = typed(read_params(root / PARAMS_FILE), f"{of.name}.evaluate", Evaluate)
     first, second = (_side(root, of, each, cache, results) for each in found)
     what = changes(root, of, (first.found, first.shown), (second.found, second.shown))

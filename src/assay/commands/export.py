@@ -50,15 +50,15 @@ def command(data: str, form: str, source: str, dest: Path | None) -> None:
     Rows of training and validation alone: the sealed test set is exported by nobody. What DATA can be
     written as is told to who asks for another form.
     """
-    from assay import contract
     from assay.errors import AssayError
+    from assay.lookup import all_systems, find_system
     from assay.manifest.layout import Layout
     from assay.manifest.table import read_table
     from assay.runs.root import find_root
 
-    system = contract.find_system(data)
+    system = find_system(data)
     if not isinstance(system, Exporting):
-        able = [name for name, each in contract.systems().items() if isinstance(each, Exporting)]
+        able = [name for name, each in all_systems().items() if isinstance(each, Exporting)]
         raise AssayError(data, "has no other form", f"one of {', '.join(sorted(able)) or 'none'}")
     if form not in system.forms:
         known = "; ".join(f"{name} ({what})" for name, what in system.forms.items())

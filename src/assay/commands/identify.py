@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from assay.composition import Composition, Model, Named, Reader
+    from assay.composition import Composition, CompositionParams, Model, Named, Reader
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 HIDDEN = "."
@@ -73,7 +73,7 @@ def _prepared(
     root: Path, system: str, mode: str | None, conf: float | None
 ) -> tuple[Composition, str, Reader, tuple[int, str]]:
     """Return the composition, the mode, what reads a photograph, and how one is opened."""
-    from assay.composition import CompositionParams, find_composition, read_models, seen_as
+    from assay.composition import find_composition, read_models, seen_as
     from assay.errors import AssayError
     from assay.params import PARAMS_FILE, read_params, typed
 

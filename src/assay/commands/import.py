@@ -18,11 +18,11 @@ def command(task: str, file: Path, text: str, catalogue: Path | None) -> None:
 
     It is kept with its text and never promoted: nothing here can say how it was made.
     """
-    from assay import contract
+    from assay.lookup import find_task
     from assay.registry.importing import import_weights, text_of
     from assay.runs.root import find_root
 
-    contract.find_task(task)
+    find_task(task)
     if catalogue is not None:
         text = text_of(catalogue, file.name)
     done = import_weights(find_root(Path.cwd()), task, file, text)

@@ -8,13 +8,12 @@ import click
 @click.command()
 def command() -> None:
     """Check the whole of params.yaml."""
-    from assay import contract
     from assay.params import PARAMS_FILE, STUDIES, read_params
-    from assay.params_check import check_content, check_spaces
+    from assay.params_check import all_sections, check_content, check_spaces
     from assay.runs.root import find_root
 
     content = read_params(find_root(Path.cwd()) / PARAMS_FILE)
     check_content(content)
     check_spaces(content)
     studies = sum(map(len, (content.get(STUDIES) or {}).values()))
-    click.echo(f"{PARAMS_FILE}: {len(contract.sections())} sections, no fault · {studies} studies")
+    click.echo(f"{PARAMS_FILE}: {len(all_sections())} sections, no fault · {studies} studies")

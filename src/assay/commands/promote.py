@@ -14,14 +14,14 @@ def command(task: str, gates: tuple[str, ...], reasons: tuple[str, ...]) -> None
 
     The gates compare validation rows; the sealed test set is opened only after all have passed.
     """
-    from assay import contract
+    from assay.lookup import find_task
     from assay.registry.promotion import promote
     from assay.registry.report import look_line
     from assay.runs.root import find_root
 
     if len(gates) != len(reasons):
         raise click.UsageError("an override names its reason: --override GATE --reason '…'")
-    found = contract.find_task(task)
+    found = find_task(task)
     done = promote(find_root(Path.cwd()), task, dict(zip(gates, reasons, strict=True)))
     click.echo(look_line(found, done.look))
     before = f" · previous → v{done.previous}" if done.previous else ""

@@ -120,15 +120,15 @@ def _recipes(root: Path) -> dict[str, Path]:
 
 
 def _find(root: Path, recipe: str) -> Path:
-    from assay import contract
     from assay.errors import AssayError
+    from assay.lookup import find_task
 
     known = _recipes(root)
     if recipe not in known:
         close = difflib.get_close_matches(recipe, known, n=1, cutoff=0.5)
         expected = f"did you mean {close[0]}?" if close else f"{FOLDER}/<task>/<name>.yaml"
         raise AssayError(recipe, "no such recipe", expected, "assay recipe")
-    contract.find_task(known[recipe].parent.name)
+    find_task(known[recipe].parent.name)
     return known[recipe]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ def command(targets: tuple[str, ...], jobs: int | None, keep_going: bool) -> Non
     checked first. The output of each branch is kept in .assay/repro. After a failure, Ctrl-C or a kill
     the same command goes on.
     """
+    from assay.errors import AssayError
     from assay.params import PARAMS_FILE, read_params
-    from assay.repro.plan import make_plan
+    from assay.repro.plan import Plan, make_plan
     from assay.repro.run import run_plan
     from assay.runs.cores import available_cores
     from assay.runs.lock import held
@@ -35,12 +37,17 @@ def command(targets: tuple[str, ...], jobs: int | None, keep_going: bool) -> Non
 
     root = find_root(Path.cwd())
     os.chdir(root)
-    content = read_params(root / PARAMS_FILE)
+    content, console = read_params(root / PARAMS_FILE), make_console()
     with held(Path(".assay/locks/repro.lock"), "assay repro runs already in this folder; waiting"):
         plan = make_plan(root, targets)
         if plan.branches:
             _check(content, plan.stages if targets else ())
-        run_plan(plan, root, jobs or available_cores(), keep_going, make_console())
+        if plan.code:  # first, so that a stage which an edit does not reach costs nothing
+            first = Plan(plan.stages, plan.code, ())
+            with suppress(AssayError) if keep_going else nullcontext():
+                run_plan(first, root, jobs or available_cores(), keep_going, console)
+            plan = make_plan(root, targets)
+        run_plan(plan, root, jobs or available_cores(), keep_going, console)
 
 
 def _check(content: Mapping[str, Any], stages: Iterable[str]) -> None:

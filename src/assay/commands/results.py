@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 if TYPE_CHECKING:
-    from assay.contract import Task
+    from assay.contract.task import Task
 
 
 @click.command()
@@ -24,7 +24,7 @@ def command(task: str | None, key: str | None) -> None:
     tree), one row a value. Only those of the same data and otherwise equal parameters are ranked
     together.
     """
-    from assay import contract
+    from assay.lookup import all_tasks, find_task
     from assay.runs.root import find_root
 
     root = find_root(Path.cwd())
@@ -32,7 +32,7 @@ def command(task: str | None, key: str | None) -> None:
         from assay.composition import compositions
 
         composed = cast("dict[str, Task]", compositions())
-        known = {**contract.tasks(), **composed}
+        known = {**all_tasks(), **composed}
         _print_lines(root, known if task is None else {task: _named(task, known)})
         return
     if task is None:
@@ -40,15 +40,15 @@ def command(task: str | None, key: str | None) -> None:
     from assay.tracking.comparison import compare, ensure_known
     from assay.tracking.comparison_table import make_console, show
 
-    found = contract.find_task(task)
+    found = find_task(task)
     ensure_known(root, [f"{task}.{key}"])
     show(found, key, compare(root, found, key), make_console())
 
 
 def _named(task: str, known: Mapping[str, Task]) -> Task:
-    from assay import contract
+    from assay.lookup import find_task
 
-    return known[task] if task in known else contract.find_task(task)
+    return known[task] if task in known else find_task(task)
 
 
 def _print_lines(root: Path, tasks: Mapping[str, Task]) -> None:

@@ -30,8 +30,8 @@ def command(
     command goes on: no ended trial is lost, a half one is tried again. ASSAY_SEARCH_STORAGE names a
     database (postgresql://…) that several machines share.
     """
-    from assay import contract
     from assay.commands.recipe import experiment_line, run_line
+    from assay.lookup import find_task
     from assay.params import PARAMS_FILE, STUDIES, read_params
     from assay.params_check import check_content, check_spaces
     from assay.runs.lock import held
@@ -41,7 +41,7 @@ def command(
     from assay.search.recipe import write_recipe
     from assay.search.storage import Store
 
-    found_task, root = contract.find_task(task), find_root(Path.cwd())
+    found_task, root = find_task(task), find_root(Path.cwd())
     content = read_params(root / PARAMS_FILE)
     check_content(content)
     drawn = plan_study(content, task, name, {})  # a misspelt name is told before DVC is asked

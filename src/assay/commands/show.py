@@ -27,10 +27,10 @@ def command(data: str, sample_id: str, out: Path | None) -> None:
     Training and validation rows alone: of the test set nothing is shown. What a task cuts out of a
     row has an id of its own, the row's with # and a number, and is shown by it.
     """
-    from assay import contract
+    from assay.lookup import find_system
     from assay.runs.root import find_root
 
-    contract.find_system(data)
+    find_system(data)
     root = find_root(Path.cwd())
     legal = re.sub(r"[^\w.-]", "_", sample_id)
     path = out.resolve() if out else root / ".assay" / "show" / data / f"{legal}.png"
@@ -48,7 +48,7 @@ def find_row(data: str, sample_id: str) -> tuple[Rows, bool]:
     Raises:
         AssayError: it is of the sealed test set, or there is none.
     """
-    from assay import contract
+    from assay.contract.task_rows import CUT
     from assay.errors import AssayError
     from assay.manifest.layout import Layout
     from assay.manifest.parts import read_trainval
@@ -64,7 +64,7 @@ def find_row(data: str, sample_id: str) -> tuple[Rows, bool]:
         return cut, True
     splits, _ = read_table(Layout(data).splits, f"split@{data}")
     sealed = set(splits.filter(split=TEST)["sample_id"])
-    if {sample_id, sample_id.rpartition(contract.CUT)[0]} & sealed:
+    if {sample_id, sample_id.rpartition(CUT)[0]} & sealed:
         raise AssayError(
             f"{sample_id} of {data}", "is of the sealed test set: nobody looks at it",
             "a sample of training or validation",
@@ -79,14 +79,15 @@ def find_row(data: str, sample_id: str) -> tuple[Rows, bool]:
 
 def _find_cut(data: str, rows: Rows, sample_id: str) -> Rows | None:
     """Return what the first task that cuts the data's rows calls so, by the parameters as they stand."""
-    from assay import contract
+    from assay.contract.task_rows import Cutting, row_of, task_rows
+    from assay.lookup import all_tasks
     from assay.params import PARAMS_FILE, read_params, typed
 
-    for task in contract.tasks().values():
-        whole = rows.columns["sample_id"] == contract.row_of(task, sample_id)
-        if task.data == data and isinstance(task, contract.Cutting) and whole.any():
+    for task in all_tasks().values():
+        whole = rows.columns["sample_id"] == row_of(task, sample_id)
+        if task.data == data and isinstance(task, Cutting) and whole.any():
             params = typed(read_params(Path(PARAMS_FILE)), task.name, task.params)
-            cuts = contract.task_rows(task, rows.where(whole), params)
+            cuts = task_rows(task, rows.where(whole), params)
             mine = cuts.columns["sample_id"] == sample_id
             return cuts.where(mine) if mine.any() else None
     return None
@@ -96,12 +97,13 @@ def _draw(data: str, row: Rows, path: Path, is_cut: bool) -> None:
     """Let the first task of the data that draws its labels do so; else, as of a cut, the plain image."""
     from PIL import Image
 
-    from assay import contract
+    from assay.contract.task_offers import Drawing
+    from assay.lookup import all_tasks
     from assay.runs.files import write_aside
 
-    for task in contract.tasks().values():
-        if task.data == data and isinstance(task, contract.Drawing) and not is_cut:
-            task.draw(row, path)
+    for task in all_tasks().values():
+        if task.data == data and isinstance(task, Drawing) and not is_cut:
+            task.draw_row(row, path)
             return
     write_aside(path, lambda aside: Image.fromarray(row.images[0]).save(aside))
 

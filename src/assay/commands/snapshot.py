@@ -20,12 +20,12 @@ def command(data: str, source: str, **stated: str | None) -> None:
     For example: assay snapshot hemoglobin.conjunctiva ../cp_anemic --origin "Mendeley Data". What was
     stated of the same source before, and is not stated now, stays.
     """
-    from assay import contract
+    from assay.lookup import find_system
     from assay.manifest.snapshot import listed, write_snapshot
     from assay.runs.root import find_root
 
     root = find_root(Path.cwd())
-    snapshot = listed(root, contract.find_system(data), source, stated)
+    snapshot = listed(root, find_system(data), source, stated)
     path = write_snapshot(root, data, snapshot).relative_to(root)
     click.echo(f"{path}: {snapshot.count or 'no'} files listed")
     click.echo(f"next: dvc exp run -S {data}.source={snapshot.url}")

@@ -31,14 +31,14 @@ def command(task: str, key: str, values: tuple[str, ...], settings: tuple[str, .
     <task>.model.weights=pretrained. A value that has finished is not trained again; a value that fails
     is told at the end, the others run. After Ctrl-C or a kill the same command goes on.
     """
-    from assay import contract
+    from assay.lookup import find_task
     from assay.params import PARAMS_FILE
     from assay.params_check import check_file
     from assay.runs.root import find_root
     from assay.tracking.comparison import ensure_known
     from assay.tracking.comparison_table import make_console
 
-    contract.find_task(task)
+    find_task(task)
     root = find_root(Path.cwd())
     check_file(root / PARAMS_FILE)
     ensure_known(root, [f"{task}.{key}", *(each.partition("=")[0] for each in settings)])
@@ -58,13 +58,13 @@ def _conclude(
     root: Path, task: str, key: str, names: list[str], failed: dict[str, str], console: Console
 ) -> None:
     """Print the comparison; then, where values failed, why."""
-    from assay import contract
     from assay.errors import AssayError
+    from assay.lookup import find_task
     from assay.tracking.comparison import compare
     from assay.tracking.comparison_table import show
 
     if len(failed) < len(names):
-        found = contract.find_task(task)
+        found = find_task(task)
         console.print()
         show(found, key, compare(root, found, key, names), console)
     if failed:

@@ -6,13 +6,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.doctor.finding import Finding, Report
 from assay.registry.ledger import entries
-from assay.registry.versions import Version, tasks_in, versions
+from assay.registry.versions import tasks_in, versions
 from assay.runs.files import file_digest
 from assay.runs.git import git
 from assay.tracking.locks import Locks
+
+if TYPE_CHECKING:
+    from assay.registry.versions import Version
 
 EMPTY = "d41d8cd98f00b204e9800998ecf8427e"  # md5 of nothing: such an object may have no bytes
 RELOCK = "git commit -m 'Lock what this machine made' dvc.lock"

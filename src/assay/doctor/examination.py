@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from assay import contract
 from assay.doctor.cache import check_cache
 from assay.doctor.finding import Finding, Report
 from assay.doctor.ledger import check_ledger, malformed
@@ -16,9 +16,12 @@ from assay.doctor.runs import check_runs
 from assay.doctor.versions import check_versions
 from assay.doctor.weights import check_weights
 from assay.errors import AssayError
+from assay.lookup import all_tasks
 from assay.params import PARAMS_FILE, read_params, typed
 from assay.registry.ledger import entries
-from assay.sections import TaskParams
+
+if TYPE_CHECKING:
+    from assay.sections.task import TaskParams
 
 
 def examine(root: Path, deep: bool, ask_remote: bool) -> Iterator[Report]:
@@ -48,7 +51,7 @@ def _declared(root: Path) -> tuple[dict[str, TaskParams], list[Finding]]:
     found: dict[str, TaskParams] = {}
     try:
         content = read_params(root / PARAMS_FILE)
-        for name, task in sorted(contract.tasks().items()):
+        for name, task in sorted(all_tasks().items()):
             found[name] = typed(content, name, task.params)
     except AssayError as fault:
         said = str(fault).replace("\n", " ")

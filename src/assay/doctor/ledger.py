@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.doctor.finding import Finding, Report
-from assay.registry.ledger import BRANCH, REF, UNREADABLE, WITNESS, Entry, entries
+from assay.registry.ledger import BRANCH, REF, UNREADABLE, WITNESS, entries
 from assay.registry.versions import CANDIDATE, IMPORT, PROMOTION, ROLLBACK
 from assay.runs.git import git
+
+if TYPE_CHECKING:
+    from assay.registry.ledger import Entry
 
 RESTORE = "assay ledger --restore"
 # What those who read the ledger ask of an entry.

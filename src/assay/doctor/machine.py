@@ -7,12 +7,15 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.doctor.finding import Finding, Report
 from assay.registry.gc_files import size
 from assay.runs.cores import available_cores
 from assay.runs.git import git
-from assay.sections import TaskParams
+
+if TYPE_CHECKING:
+    from assay.sections.task import TaskParams
 
 GIB = 2**30
 SHARE = 0.1  # of what is used, at least, and 1 GiB: a sweep of ten values adds about that

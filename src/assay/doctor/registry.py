@@ -5,19 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay import contract
 from assay.doctor.finding import Finding, Report
 from assay.doctor.mends import SYNC, in_mlflow, rebuilt
+from assay.lookup import all_tasks
 from assay.registry.gc_runs import has_store, lies_elsewhere
 from assay.registry.ledger import entries
-from assay.registry.mirror import Stored, stored_versions
+from assay.registry.mirror import stored_versions
 from assay.registry.shelf import ABSENT, available
-from assay.registry.versions import ALIASES, Version, standing, tasks_in, versions
+from assay.registry.versions import ALIASES, standing, tasks_in, versions
 from assay.tracking.store import open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+
+    from assay.registry.mirror import Stored
+    from assay.registry.versions import Version
 
 NO_STORE = "no MLflow store here: assay sync builds it"
 
@@ -29,7 +32,7 @@ def check_registry(root: Path) -> Report:
     client = open_store(root)
     named = tasks_in(entries(root))
     findings, count = [], 0
-    for task in sorted({*named, *contract.tasks()}):
+    for task in sorted({*named, *all_tasks()}):
         experiment = client.get_experiment_by_name(task)
         if experiment is not None and lies_elsewhere(root, experiment):
             # What mends it would write into the other checkout's store.

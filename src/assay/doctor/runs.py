@@ -5,22 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay import contract
 from assay.composition import compositions
 from assay.doctor.finding import Finding, Report
 from assay.doctor.mends import SYNC, in_mlflow, rebuilt
 from assay.doctor.registry import NO_STORE
+from assay.lookup import all_tasks
 from assay.registry.gc_runs import all_runs, has_store, lies_elsewhere
 from assay.registry.ledger import entries
 from assay.registry.versions import tasks_in, versions
 from assay.tracking.entries import sighted_entries
 from assay.tracking.projection import project
-from assay.tracking.results import Cache, Result, join
+from assay.tracking.results import Cache, join
 from assay.tracking.store import open_store, store_folder
 from assay.tracking.sync import DRAFT, RESULT, STUDY
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
+
+    from assay.tracking.results import Result
 
 
 def check_runs(root: Path) -> Report:
@@ -34,7 +36,7 @@ def check_runs(root: Path) -> Report:
     named = tasks_in(entries(root))
     registered = {v.result: v.task for task in named for v in versions(root, task)}
     findings, count, foreign = [], 0, 0
-    for task in sorted({*named, *contract.tasks(), *compositions()}):
+    for task in sorted({*named, *all_tasks(), *compositions()}):
         experiment = client.get_experiment_by_name(task)
         if experiment is None:
             continue

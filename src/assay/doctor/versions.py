@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.doctor.finding import Finding, Report
-from assay.registry.ledger import Entry, entries
-from assay.registry.versions import CANDIDATE, IMPORT, PROMOTION, Version, tasks_in, versions
+from assay.registry.ledger import entries
+from assay.registry.versions import CANDIDATE, IMPORT, PROMOTION, tasks_in, versions
 from assay.runs.git import git
+
+if TYPE_CHECKING:
+    from assay.registry.ledger import Entry
+    from assay.registry.versions import Version
 
 
 def check_versions(root: Path) -> Report:

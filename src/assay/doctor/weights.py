@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.doctor.finding import Finding, Report
-from assay.sections import TaskParams
+
+if TYPE_CHECKING:
+    from assay.sections.task import TaskParams
 
 NONE, PRETRAINED = "none", "pretrained"
 

@@ -7,8 +7,8 @@ from typing import Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from assay.params import Section
 from assay.runs.summary import COUNTED
+from assay.sections.section import Section
 
 Kind = Literal["patient", "session", "content", "sample"]
 

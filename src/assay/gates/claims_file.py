@@ -14,7 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from assay.errors import AssayError
 from assay.gates.claims import Claim, Gain, Interval
-from assay.params import Section
+from assay.sections.section import Section
 
 FORM = "docs/claims.md shows a file"
 

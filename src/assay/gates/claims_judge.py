@@ -12,9 +12,15 @@ A fault is one function, which returns its check, or None. A remark is a check t
 
 from __future__ import annotations
 
-from assay.contract import GROUP_KINDS, Check, Score
-from assay.gates.claims import Claim, Gain
+from typing import TYPE_CHECKING
+
+from assay.contract.checks import Check
+from assay.contract.listing import GROUP_KINDS
+from assay.contract.score import Score
 from assay.runs.summary import COUNTED, FEWEST, best_of_many, beyond_spread, few_subjects
+
+if TYPE_CHECKING:
+    from assay.gates.claims import Claim, Gain
 
 
 def judge_claim(claim: Claim) -> list[Check]:

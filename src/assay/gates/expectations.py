@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from assay.contract import Check, Rule
+from assay.contract.checks import Check
 from assay.manifest.index import BROKEN, OK
+
+if TYPE_CHECKING:
+    from assay.contract.checks import Rule
 
 
 def judge_expectations(rules: Sequence[Rule], table: pl.DataFrame) -> list[Check]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from assay.contract import Check, Rule
+from assay.contract.checks import Check, Rule
 from assay.gates.expectations import judge_expectations
 from assay.manifest.conflicts import conflicting, identical
 from assay.manifest.groups import spelling

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from assay.contract import Check
+from assay.contract.checks import Check
 from assay.manifest.groups import join_pairs
 from assay.manifest.index import OK
 

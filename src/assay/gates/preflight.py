@@ -8,17 +8,20 @@ training has the same bytes with and without it.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from assay.contract import Check
 from assay.gates.preflight_data import judge_data
 from assay.gates.preflight_geometry import judge_geometry
 from assay.gates.preflight_laws import judge_laws
 from assay.gates.preflight_network import judge_network
 from assay.gates.preflight_views import judge_views
 from assay.gates.verdict import Verdict
-from assay.learning.plan import Plan, Set
+
+if TYPE_CHECKING:
+    from assay.contract.checks import Check
+    from assay.learning.plan import Plan, Set
 
 
 def preflight(task: str, plan: Plan, train: Set, valid: Set, path: Path) -> None:

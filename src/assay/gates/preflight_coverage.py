@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.contract import Check
+from assay.contract.checks import Check
 from assay.gates.preflight_labels import row_ids
-from assay.learning.plan import Set
-from assay.learning.targets import Classes, Joint, Kind, Points, Values, places
+from assay.learning.targets import Classes, Joint, Values, places
+
+if TYPE_CHECKING:
+    from assay.learning.plan import Set
+    from assay.learning.targets import Kind, Points
 
 BEYOND = 0.05  # of the training labels' range: how far a validation label may lie outside
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from assay.contract import Check
+from assay.contract.checks import Check
 from assay.gates.preflight_coverage import judge_coverage
 from assay.gates.preflight_labels import form, label_faults, row_ids
-from assay.learning.plan import Plan, Set
-from assay.learning.targets import Classes, Joint, Kind, Points, Values
+from assay.learning.plan import Set
+from assay.learning.targets import Classes, Joint, Points, Values
+
+if TYPE_CHECKING:
+    from assay.learning.plan import Plan
+    from assay.learning.targets import Kind
 
 POINT_TOLERANCE = 0.01  # px of the labels
 VALUE_TOLERANCE = 1e-6  # of the value, and of the physical range: float32 keeps 6e-8

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from assay.contract import Check
+from assay.contract.checks import Check
 from assay.gates.preflight_labels import row_ids
 from assay.learning.determinism import reseed
-from assay.learning.plan import Geometry, Plan, Set
 from assay.learning.targets import Joint, Points, places
+
+if TYPE_CHECKING:
+    from assay.learning.plan import Geometry, Plan, Set
 
 SPOTS = 16  # images with a spot of light
 BACK = 0.01  # px: a move and its inverse

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from assay.learning.plan import Plan, Set
-from assay.learning.targets import Classes, Joint, Kind, Points, Values, places
+from assay.learning.targets import Classes, Joint, Points, Values, places
+
+if TYPE_CHECKING:
+    from assay.learning.plan import Plan, Set
+    from assay.learning.targets import Kind
 
 INTEGER_LOSSES = (nn.CrossEntropyLoss, nn.NLLLoss)
 INDICES = "give class indices, int64 (n,): one_hot.argmax(axis=1)"

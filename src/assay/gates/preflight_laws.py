@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from assay.contract import Check
-from assay.learning.plan import Plan
+from typing import TYPE_CHECKING
+
+from assay.contract.checks import Check
+
+if TYPE_CHECKING:
+    from assay.learning.plan import Plan
 
 
 def judge_laws(plan: Plan) -> list[Check]:

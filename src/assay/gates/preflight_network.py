@@ -5,20 +5,23 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from assay.contract import Check
+from assay.contract.checks import Check
 from assay.gates.preflight_labels import INTEGER_LOSSES
-from assay.gates.preflight_overfit import Overfit, judge_overfit, overfit, questions
+from assay.gates.preflight_overfit import judge_overfit, overfit, questions
 from assay.learning.answers import device_at_hand
 from assay.learning.data import Stored
 from assay.learning.determinism import reseed
-from assay.learning.plan import Plan, Set
 from assay.learning.schedules import rate
 from assay.learning.targets import Classes, Joint, Points
+
+if TYPE_CHECKING:
+    from assay.gates.preflight_overfit import Overfit
+    from assay.learning.plan import Plan, Set
 
 WITHIN = 0.5  # epochs: a part without a rate here is frozen at first, and thawed by its schedule
 

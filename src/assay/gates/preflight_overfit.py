@@ -13,18 +13,21 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from assay.contract import Check
+from assay.contract.checks import Check
 from assay.learning.data import Stored
 from assay.learning.determinism import reseed
-from assay.learning.plan import Plan, Set
-from assay.learning.targets import Joint, Kind
+from assay.learning.targets import Joint
+
+if TYPE_CHECKING:
+    from assay.learning.plan import Plan, Set
+    from assay.learning.targets import Kind
 
 ROWS = 4
 STEPS, USUAL = 300, 20  # at most, and as measured where all is well

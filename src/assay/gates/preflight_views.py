@@ -9,15 +9,18 @@ not be exact), augmented validation, and workers that hand over something else t
 from __future__ import annotations
 
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from assay.contract import Check
+from assay.contract.checks import Check
 from assay.learning.data import Stored, train_loader
 from assay.learning.determinism import reseed
-from assay.learning.plan import Inputs, Plan, Set
+
+if TYPE_CHECKING:
+    from assay.learning.plan import Inputs, Plan, Set
 
 COPIES = 16  # of one image in a batch; a fair coin falls 16 times alike once in 33,000
 STEPS = 4  # batches

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from assay.gates.preflight import preflight
 from assay.learning.fit import fit, forget_state
-from assay.learning.plan import Plan, Set
 from assay.runs.record import write_record
-from assay.runs.run import Run
+
+if TYPE_CHECKING:
+    from assay.learning.plan import Plan, Set
+    from assay.runs.run import Run
 
 
 def carry_out(plan: Plan, train: Set, valid: Set, run: Run, first_weights: str) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assay.contract import Check
 from assay.errors import GateError
 from assay.runs.files import write_json
+
+if TYPE_CHECKING:
+    from assay.contract.checks import Check
 
 
 @dataclass(frozen=True)

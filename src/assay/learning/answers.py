@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from assay.learning.determinism import settle
-from assay.learning.plan import Loop
+
+if TYPE_CHECKING:
+    from assay.learning.plan import Loop
 
 Floats = npt.NDArray[np.float32]
 

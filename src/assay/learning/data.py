@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
 from assay.errors import AssayError, UnreadableError
-from assay.learning.plan import Set
+
+if TYPE_CHECKING:
+    from assay.learning.plan import Set
 
 
 class Stored(Dataset[tuple[Tensor, Tensor]]):

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -18,12 +19,14 @@ from assay.learning.data import plain_loader, train_loader
 from assay.learning.determinism import settle
 from assay.learning.history import History
 from assay.learning.module import Training
-from assay.learning.plan import Plan, Set
 from assay.learning.progress import Progress
 from assay.learning.workers import settled
 from assay.runs.files import write_aside
 from assay.runs.record import HISTORY, WEIGHTS, write_history
-from assay.runs.run import Run
+
+if TYPE_CHECKING:
+    from assay.learning.plan import Plan, Set
+    from assay.runs.run import Run
 
 STATES = "epoch-*.ckpt"
 

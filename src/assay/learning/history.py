@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import torch
@@ -15,8 +15,10 @@ from assay.learning.module import Training
 from assay.learning.patience import act, ended
 from assay.learning.progress import epoch_line
 from assay.runs.files import write_aside
-from assay.runs.journal import Journal
-from assay.runs.run import Watch
+
+if TYPE_CHECKING:
+    from assay.runs.journal import Journal
+    from assay.runs.run import Watch
 
 BEST = "best.safetensors"
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import torch
 from torch import Tensor
 
 from assay.learning.determinism import reseed
-from assay.learning.plan import Plan
 from assay.learning.schedules import factor
+
+if TYPE_CHECKING:
+    from assay.learning.plan import Plan
 
 Batch = tuple[Tensor, Tensor]
 

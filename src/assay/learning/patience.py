@@ -8,13 +8,15 @@ to break; and torch's would be overwritten by the schedule at the next step.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import lightning as L
 from torch.optim.lr_scheduler import LambdaLR
 
-from assay.learning.plan import Plan
 from assay.learning.schedules import begins
+
+if TYPE_CHECKING:
+    from assay.learning.plan import Plan
 
 Patience = int | Literal["none"]
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from assay.learning.schedules import Schedule, rate
-from assay.learning.targets import Kind, places, with_places
+from assay.learning.schedules import rate
+from assay.learning.targets import places, with_places
+
+if TYPE_CHECKING:
+    from assay.learning.schedules import Schedule
+    from assay.learning.targets import Kind
 
 Images = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from assay.learning.intervals import group_intervals
 
 if TYPE_CHECKING:
-    from assay.contract import Task
+    from assay.contract.task import Task
     from assay.manifest.rows import Rows
-    from assay.sections import Evaluate
+    from assay.sections.task import Evaluate
 
 Floats = npt.NDArray[np.float32]
 

@@ -7,10 +7,11 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from assay.learning.data import Loader
-from assay.runs.journal import Journal
+if TYPE_CHECKING:
+    from assay.learning.data import Loader
+    from assay.runs.journal import Journal
 
 CANDIDATES = (4, 8, 12, 16)  # the founders'; as many as there are processors, at most
 BATCHES = 50  # of each trial

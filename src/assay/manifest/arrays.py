@@ -11,18 +11,22 @@ import hashlib
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from assay.contract import Streamed
+from assay.contract.system_offers import Streamed
 from assay.errors import AssayError
-from assay.manifest.records import LazyImages, Pictures, Places, Records, Shelf, shelf_of
-from assay.manifest.source import Source, Stamp
+from assay.manifest.records import LazyImages, Records, shelf_of
+from assay.manifest.source import Source
 from assay.manifest.table import read_table, write_table
 from assay.runs.files import content_digest, read_json, write_json
+
+if TYPE_CHECKING:
+    from assay.manifest.records import Pictures, Places, Shelf
+    from assay.manifest.source import Stamp
 
 INDEX, RECORDS, SEEN = "index.parquet", "records.raw", "seen.json"
 BLOCK = 1 << 22  # bytes of records at a time

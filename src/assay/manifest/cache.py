@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from cachetools import LRUCache
 
 from assay.errors import MachineError
-from assay.manifest.images import Pixels
+
+if TYPE_CHECKING:
+    from assay.manifest.images import Pixels
 
 MEMORY = "ASSAY_CACHE_MB"  # of each process; the longest unused go first
 LMDB = "ASSAY_CACHE_LMDB"  # a folder on a local disk

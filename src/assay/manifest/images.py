@@ -7,14 +7,17 @@ import io
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from assay.errors import MachineError
-from assay.manifest.source import ReadError, Source, Stamp
+from assay.manifest.source import ReadError
+
+if TYPE_CHECKING:
+    from assay.manifest.source import Source, Stamp
 
 # What is turned into RGB without loss of meaning; 16-bit, float and CMYK pictures are not.
 READABLE_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")

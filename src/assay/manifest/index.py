@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import polars as pl
 from rich.progress import Progress
 
 from assay.manifest.images import STRETCH, open_image
-from assay.manifest.source import Source, Stamp
-from assay.manifest.store import NO_SLOT, ImageStore
+from assay.manifest.source import Stamp
+from assay.manifest.store import NO_SLOT
 from assay.runs.cores import available_cores
+
+if TYPE_CHECKING:
+    from assay.manifest.source import Source
+    from assay.manifest.store import ImageStore
 
 OK, BROKEN, DROPPED, FILTERED = "ok", "broken", "dropped", "filtered"
 FETCHERS = 16  # over a network the time goes by waiting

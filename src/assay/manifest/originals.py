@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.errors import SourceError, UnreadableError
 from assay.manifest.cache import chosen_cache
-from assay.manifest.images import STRETCH, Pixels, open_image
-from assay.manifest.source import Source, Stamp
+from assay.manifest.images import STRETCH, open_image
+from assay.manifest.source import Source
 from assay.runs.files import content_digest
+
+if TYPE_CHECKING:
+    from assay.manifest.images import Pixels
+    from assay.manifest.source import Stamp
 
 NONE = {"copy": "none"}  # the fact of a manifest whose photographs are not copied
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
@@ -14,10 +14,13 @@ from assay.errors import AssayError
 from assay.manifest.arrays import shelf
 from assay.manifest.layout import Layout
 from assay.manifest.originals import squares
-from assay.manifest.records import LazyImages, Shelf, labels_of
+from assay.manifest.records import LazyImages, labels_of
 from assay.manifest.rows import Rows
 from assay.manifest.table import read_table
 from assay.runs.root import find_root
+
+if TYPE_CHECKING:
+    from assay.manifest.records import Shelf
 
 
 def read_trainval(name: str) -> tuple[Rows, dict[str, Any]]:

@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.params import Section
 from assay.runs.files import content_digest, write_text
 from assay.runs.lock import held
 
 if TYPE_CHECKING:
-    from assay.contract import System
+    from assay.contract.system import System
+    from assay.sections.section import Section
 
 
 def made_phantom(root: Path, system: System, params: Section, code: str) -> str:

@@ -41,14 +41,12 @@ class Array:
     """Pictures that are the rows of an array (n, h, w, channels), often a memory map."""
 
     def __init__(self, pictures: Pictures) -> None:
-        self.pictures = np.asarray(
-            pictures
-        )  # a view: numpy indexes its own class faster than a map
+        self.stored = np.asarray(pictures)  # a view: numpy indexes its own class faster than a map
         self.side: tuple[int, ...] = pictures.shape[1:]
 
     def take(self, places: Places) -> Pictures:
         """Return a copy of the pictures (n, h, w, channels) at these places."""
-        return self.pictures[places]
+        return self.stored[places]
 
 
 class Whole:

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from assay.contract import Remembering
+from assay.contract.system_offers import Remembering
 from assay.errors import SourceError
 from assay.manifest.layout import Layout
 from assay.manifest.source import Source
-from assay.params import Section
 from assay.runs.files import read_json, write_json
+from assay.sections.section import Section
 
 if TYPE_CHECKING:
-    from assay.contract import System
+    from assay.contract.system import System
 
 PHANTOM, UNSTATED = "phantom", "unstated"
 

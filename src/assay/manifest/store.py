@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from assay.errors import AssayError
-from assay.manifest.images import Opened
 from assay.manifest.originals import NONE, squares
 from assay.manifest.records import LazyImages
-from assay.manifest.source import Stamp
 from assay.manifest.table import write_table
 from assay.runs.files import content_digest
+
+if TYPE_CHECKING:
+    from assay.manifest.images import Opened
+    from assay.manifest.source import Stamp
 
 SCHEMA = {
     "uri": pl.String, "bytes": pl.Int64, "version": pl.String,

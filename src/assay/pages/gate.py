@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from assay.contract import Check
-from assay.gates.verdict import Verdict
 from assay.pages.page import short, write_page
 from assay.pages.thumbnails import thumbnails
+
+if TYPE_CHECKING:
+    from assay.contract.checks import Check
+    from assay.gates.verdict import Verdict
 
 SHOWN = 120  # rows of a check, or groups of rows
 CARDS = 20  # pictures a row

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.pages.page import write_page
-from assay.search.outcome import Outcome
-from assay.sections import Range
+from assay.sections.study import Range
+
+if TYPE_CHECKING:
+    from assay.search.outcome import Outcome
 
 CAPTIONS = {
     "front": "What one objective costs the other; no trial on the front is beaten in both",

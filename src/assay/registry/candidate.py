@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.errors import RegistryError
 from assay.registry.ledger import append
@@ -15,8 +16,11 @@ from assay.runs.git import git
 from assay.runs.lock import held
 from assay.runs.record import RECORD, WEIGHTS
 from assay.tracking.entries import sighted_entries
-from assay.tracking.results import Result, join
+from assay.tracking.results import join
 from assay.tracking.sync import sync
+
+if TYPE_CHECKING:
+    from assay.tracking.results import Result
 
 COMMITTED = ("dvc.lock", "dvc.yaml", "params.yaml", "requirements.lock", "src")
 

@@ -6,28 +6,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay import contract
+from assay.contract.task_rows import row_of, task_rows
 from assay.errors import AssayError, RegistryError
+from assay.lookup import find_task
 from assay.manifest.layout import Layout
 from assay.manifest.parts import read_rows
-from assay.manifest.rows import Rows
 from assay.manifest.table import read_table
 from assay.params import PARAMS_FILE, declared_part, read_params, typed
 from assay.registry.pinned import Pinned
-from assay.registry.versions import Version, standing, versions
+from assay.registry.versions import standing, versions
 from assay.runs.files import read_json
 from assay.runs.record import RECORD
-from assay.sections import TaskParams
 from assay.tracking.changes import repictured
 from assay.tracking.entries import sighted_entries
-from assay.tracking.paired import Noise, Paired, against_baseline, paired, seed_noise
+from assay.tracking.paired import against_baseline, paired, seed_noise
 from assay.tracking.projection import project
 from assay.tracking.results import join
-from assay.tracking.scored import Scored, read_scored, scored_name
+from assay.tracking.scored import read_scored, scored_name
+
+if TYPE_CHECKING:
+    from assay.contract.task import Task
+    from assay.manifest.rows import Rows
+    from assay.registry.versions import Version
+    from assay.sections.task import TaskParams
+    from assay.tracking.paired import Noise, Paired
+    from assay.tracking.scored import Scored
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,8 @@ class Case:
     champion: Version | None
 
     @property
-    def task(self) -> contract.Task:
-        return contract.find_task(self.candidate.task)
+    def task(self) -> Task:
+        return find_task(self.candidate.task)
 
     @cached_property
     def pinned(self) -> Pinned:
@@ -78,7 +85,7 @@ class Case:
         pixels = self.pinned.file(layout.trainval_pixels)
         whole = read_rows(pixels, table, facts, self.task.data, self.root)
         trained = declared_part(self.record["params"], self.task.name, self.task.params)
-        rows = contract.task_rows(self.task, whole, trained)
+        rows = task_rows(self.task, whole, trained)
         place = {str(name): row for row, name in enumerate(rows.columns["sample_id"])}
         return rows.where(np.array([place[name] for name in self.scored.sample_ids]))
 
@@ -102,7 +109,7 @@ class Case:
             own = [
                 row
                 for row, name in enumerate(self.scored.sample_ids)
-                if contract.row_of(self.task, name) not in self.replaced
+                if row_of(self.task, name) not in self.replaced
             ]
             return paired(self.task, self.scored.at(np.array(own)), other, self.params.evaluate)
         except AssayError as fault:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assay import contract
 from assay.errors import RegistryError
+from assay.lookup import find_task
 from assay.registry.pinned import Pinned
 from assay.registry.report import look_line
 from assay.registry.seal import known_look
-from assay.registry.versions import Version, standing, versions
+from assay.registry.versions import standing, versions
 from assay.runs.files import read_json
 from assay.runs.record import RECORD
 from assay.runs.summary import summary
+
+if TYPE_CHECKING:
+    from assay.registry.versions import Version
 
 
 def catalogue(root: Path, task: str) -> Iterator[str]:
@@ -31,7 +34,7 @@ def catalogue(root: Path, task: str) -> Iterator[str]:
 
 
 def _proven(root: Path, version: Version) -> list[str]:
-    pinned, task = Pinned(root, version.commit), contract.find_task(version.task)
+    pinned, task = Pinned(root, version.commit), find_task(version.task)
     try:
         record = read_json(pinned.file(f"models/{task.name}/{RECORD}"))
         scores = read_json(pinned.file(f"reports/{task.name}/metrics.json"))

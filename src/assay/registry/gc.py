@@ -14,11 +14,13 @@ from assay.registry import gc_files as files
 from assay.registry import gc_runs as runs
 from assay.registry.gc_busy import workers
 from assay.registry.gc_cache import Objects
-from assay.registry.gc_kept import Experiment, Kept
+from assay.registry.gc_kept import Kept
 from assay.runs.lock import held
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
+
+    from assay.registry.gc_kept import Experiment
 
 DAY_S = 86400
 WRITERS = (

@@ -13,15 +13,17 @@ from rich.console import Console
 from rich.progress import track
 
 from assay.errors import RegistryError
-from assay.registry.gc_kept import Kept
 from assay.tracking.entries import Sighting
 from assay.tracking.kept import Needs
-from assay.tracking.lock_text import Entry
 from assay.tracking.locks import Locks
-from assay.tracking.results import Result, join
+from assay.tracking.results import join
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
+
+    from assay.registry.gc_kept import Kept
+    from assay.tracking.lock_text import Entry
+    from assay.tracking.results import Result
 
 MANY = 5  # commits that DVC is newly asked about, from which on a bar shows how far it is
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from assay.manifest.table import read_table
 from assay.registry.gc_busy import TEMPORARY, inside, temporary
-from assay.registry.gc_cache import Objects
 from assay.runs.lock import holder_of
+
+if TYPE_CHECKING:
+    from assay.registry.gc_cache import Objects
 
 PARTS = ("", ".lock", ".code", ".aside")  # of one folder of images, or one phantom
 

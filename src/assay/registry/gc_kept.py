@@ -6,13 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.registry.ledger import BRANCH, WITNESS, entries
-from assay.registry.versions import PROMOTION, Version, tasks_in, versions
+from assay.registry.versions import PROMOTION, tasks_in, versions
 from assay.runs.git import git, must_git
-from assay.tracking.entries import Sighting, sighted_entries
-from assay.tracking.lock_text import Entry
+from assay.tracking.entries import sighted_entries
 from assay.tracking.results import join
+
+if TYPE_CHECKING:
+    from assay.registry.versions import Version
+    from assay.tracking.entries import Sighting
+    from assay.tracking.lock_text import Entry
 
 EXPERIMENTS = "refs/exps/"
 

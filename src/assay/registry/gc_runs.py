@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.registry.gc_cache import Objects
 from assay.tracking.store import open_store, store_folder, store_uri
 from assay.tracking.sync import RESULT
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
+
+    from assay.registry.gc_cache import Objects
 
 
 @dataclass

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay import contract
 from assay.errors import RegistryError
+from assay.lookup import find_task
 from assay.params import PARAMS_FILE, read_params, typed
 from assay.registry.ledger import append
 from assay.registry.mirror import mirror
@@ -159,7 +159,7 @@ def _add(root: Path, path: Path) -> None:
 
 
 def _fits(root: Path, task: str, weights: Path) -> bool:
-    found = contract.find_task(task)
+    found = find_task(task)
     params = typed(read_params(root / PARAMS_FILE), task, found.params)
     try:
         found.predictor(weights, params)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import RegistryError
-from assay.registry.ledger import Entry, entries
+from assay.registry.ledger import entries
 from assay.registry.shelf import ABSENT, available, shelve
-from assay.registry.versions import ALIASES, PROMOTION, Version, standing, tasks_in, versions
+from assay.registry.versions import ALIASES, PROMOTION, standing, tasks_in, versions
 from assay.runs.files import content_digest
 from assay.runs.git import git, must_git, objects_of
 from assay.runs.lock import held
@@ -25,6 +25,9 @@ from assay.tracking.sync import sync
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+
+    from assay.registry.ledger import Entry
+    from assay.registry.versions import Version
 
 Stored = dict[int, "ModelVersion"]
 PART = "models"  # of the store, as noted in its stamp

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from assay import contract
 from assay.errors import RegistryError, SourceError
+from assay.lookup import find_system, find_task
 from assay.manifest.snapshot import PHANTOM, listing_digest
 from assay.manifest.source import Source
 
@@ -22,10 +22,10 @@ def changed_source(root: Path, record: Mapping[str, Any]) -> RegistryError | Non
     data = record["data"]
     if data["source"] == PHANTOM:
         return None
-    name = contract.find_task(record["task"]).data
+    name = find_task(record["task"]).data
     try:
         place = Source(data["source"], root)
-        files = contract.find_system(name).read(place).files()
+        files = find_system(name).read(place).files()
     except SourceError as fault:
         print(f"note: not compared with its source ({fault.where}: {fault.found})")
         return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from assay.errors import RegistryError
 from assay.runs.git import must_git
@@ -61,7 +63,7 @@ class Pinned:
 
         with Repo(str(self.root), rev=self.commit) as repo:
             stages = repo.stage.collect(stage, with_deps=True)
-            made = {str(out): out.hash_info.value for each in stages for out in each.outs}
+            made = {path: md5 for each in stages for out in each.outs for path, md5 in _made(out)}
             found = [each.addressing for each in stages if each.changed_stage()]
             for each in stages:
                 for dependency in each.deps:
@@ -82,3 +84,12 @@ class Pinned:
         must_git(self.root, "archive", "-o", str(archive), self.commit, *paths)
         shutil.unpack_archive(archive, folder)  # tarfile's filters came with Python 3.11.4
         archive.unlink()
+
+
+def _made(out: Any) -> Iterator[tuple[str, str]]:
+    """Yield path and digest of an output, and, of a folder that the cache holds, of each file within."""
+    yield str(out), out.hash_info.value
+    if out.hash_info.isdir:
+        with contextlib.suppress(FileNotFoundError):
+            for key, _, digest in out.get_obj():
+                yield "/".join((str(out), *key)), digest.value

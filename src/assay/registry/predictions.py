@@ -9,15 +9,17 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.errors import RegistryError
 from assay.registry import asked
-from assay.registry.versions import Version
 from assay.tracking.store import store_uri
+
+if TYPE_CHECKING:
+    from assay.registry.versions import Version
 
 BLOCK = 64  # images that are in memory at once while they are written
 SAMPLE, SEED = 512, 0  # rows that tell whether two sets of predictions are one model's

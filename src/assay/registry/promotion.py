@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from assay.contract import Check
 from assay.errors import RegistryError
-from assay.registry.case import Case, open_case
+from assay.registry.case import open_case
 from assay.registry.ledger import append
 from assay.registry.mirror import mirror
 from assay.registry.promotion_gates import ABSOLUTE, GATES
-from assay.registry.seal import Look, look
-from assay.registry.versions import PROMOTION, ROLLBACK, Version, standing
+from assay.registry.seal import look
+from assay.registry.versions import PROMOTION, ROLLBACK, standing
 from assay.runs.lock import held
 from assay.tracking.sync import sync
+
+if TYPE_CHECKING:
+    from assay.contract.checks import Check
+    from assay.registry.case import Case
+    from assay.registry.seal import Look
+    from assay.registry.versions import Version
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from assay.contract import Check
+from assay.contract.checks import Check
 from assay.errors import AssayError
 from assay.gates.leakage import unsought
 from assay.manifest.layout import Layout

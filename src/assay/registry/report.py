@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Table
 
-from assay.registry.ledger import Entry
-from assay.registry.seal import Look
 from assay.runs.summary import COUNTED, remarks
 
 if TYPE_CHECKING:
-    from assay.contract import Task
+    from assay.contract.task import Task
+    from assay.registry.ledger import Entry
+    from assay.registry.seal import Look
 
 
 def look_line(task: Task, look: Look) -> str:

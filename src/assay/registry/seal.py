@@ -10,27 +10,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from assay import contract
+from assay.contract.task_rows import task_rows
 from assay.errors import RegistryError
 from assay.learning.scoring import score
+from assay.lookup import find_system, find_task
 from assay.manifest.arrays import open_raw
 from assay.manifest.layout import Layout
 from assay.manifest.parts import read_rows
 from assay.manifest.rows import Rows
 from assay.manifest.table import read_table
 from assay.params import PARAMS_FILE, declared_part, read_params, typed
-from assay.registry.ledger import Entry, append, entries, is_cut
+from assay.registry.ledger import append, entries, is_cut
 from assay.registry.pinned import Pinned
 from assay.registry.predictions import predict_with
-from assay.registry.versions import Version
 from assay.runs.files import read_json
 from assay.runs.lock import held
 from assay.runs.record import RECORD
+
+if TYPE_CHECKING:
+    from assay.registry.ledger import Entry
+    from assay.registry.versions import Version
 
 LOOK, SCORES = "look", "scores"
 
@@ -68,8 +72,8 @@ class Look:
 
 def budget_of(root: Path, version: Version) -> Budget:
     """Return what is left of the budget of the version's test set; only facts of its split are read."""
-    task = contract.find_task(version.task)
-    data = typed(read_params(root / PARAMS_FILE), task.data, contract.find_system(task.data).params)
+    task = find_task(version.task)
+    data = typed(read_params(root / PARAMS_FILE), task.data, find_system(task.data).params)
     return Budget(len(_looks_at(root, _data_facts(root, version))), data.seal.looks)
 
 
@@ -97,7 +101,7 @@ def look(root: Path, version: Version, reason: str) -> Look:
     if found is not None:
         return found
     _ensure_here(root, version)
-    name = contract.find_task(version.task).data
+    name = find_task(version.task).data
     with held(root / ".assay" / "locks" / f"seal-{name}.lock", "another look is taken; waiting"):
         opened = _enter(root, version, reason)
     scores = _score_sealed_rows(root, version)
@@ -135,7 +139,7 @@ def _enter(root: Path, version: Version, reason: str) -> Entry:
 
 def _ensure_here(root: Path, version: Version) -> None:
     """Refuse where a file that the look reads is not in this cache: that must not use up a look."""
-    pinned, layout = Pinned(root, version.commit), Layout(contract.find_task(version.task).data)
+    pinned, layout = Pinned(root, version.commit), Layout(find_task(version.task).data)
     for path in (layout.sealed, layout.sealed_pixels, layout.trainval, layout.trainval_pixels):
         pinned.file(path)
     _, facts = read_table(pinned.file(layout.trainval), f"split@{layout.name}")
@@ -148,7 +152,7 @@ def _ensure_may_look(root: Path, version: Version, budget: Budget) -> None:
             "assay/ledger", "the branch lost entries that it had", mend="assay doctor"
         )
     if budget.is_spent:
-        name = contract.find_task(version.task).data
+        name = find_task(version.task).data
         raise RegistryError(
             f"test set of {name}",
             f"{budget.used} of {budget.looks} looks are used",
@@ -179,7 +183,7 @@ def _data_facts(root: Path, version: Version) -> Mapping[str, Any]:
 
 def _score_sealed_rows(root: Path, version: Version) -> dict[str, Any]:
     """Predict and score the test rows of the version's own commit."""
-    pinned, task = Pinned(root, version.commit), contract.find_task(version.task)
+    pinned, task = Pinned(root, version.commit), find_task(version.task)
     record = read_json(pinned.file(f"models/{task.name}/{RECORD}"))
     params = declared_part(record["params"], task.name, task.params)
     how = typed(read_params(root / PARAMS_FILE), task.name, task.params).evaluate
@@ -187,7 +191,7 @@ def _score_sealed_rows(root: Path, version: Version) -> dict[str, Any]:
     table, facts = read_table(pinned.file(layout.sealed), f"split@{task.data}")
     known, _ = read_table(pinned.file(layout.trainval), f"split@{task.data}")
     sealed, whole = (
-        contract.task_rows(task, read_rows(pinned.file(path), part, facts, task.data, root), params)
+        task_rows(task, read_rows(pinned.file(path), part, facts, task.data, root), params)
         for path, part in ((layout.sealed_pixels, table), (layout.trainval_pixels, known))
     )
     learned = whole.columns["fold"] != params.train.fold

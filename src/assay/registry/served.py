@@ -9,7 +9,7 @@ import mlflow
 import numpy as np
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from assay import contract
+from assay.lookup import find_task
 from assay.params import declared_part
 
 
@@ -19,7 +19,7 @@ class Served(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Build the task's predictor from the weights and the parameters of its run."""
         record = json.loads(Path(context.artifacts["record"]).read_text(encoding="utf-8"))
-        task = contract.find_task(record["task"])
+        task = find_task(record["task"])
         params = declared_part(record["params"], task.name, task.params)
         self.predictor = task.predictor(Path(context.artifacts["weights"]), params)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.registry.pinned import Pinned
-from assay.registry.versions import Version
 from assay.runs.files import read_json
 from assay.runs.git import git
 from assay.runs.record import RECORD, WEIGHTS
@@ -19,6 +18,8 @@ from assay.tracking.store import store_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+    from assay.registry.versions import Version
 
 ABSENT = "absent"  # a version whose weights this clone does not hold keeps its number
 PINNED = ("torch", "torchvision", "timm", "numpy", "safetensors", "pydantic")

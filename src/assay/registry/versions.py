@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.errors import RegistryError
-from assay.registry.ledger import Entry, entries
+from assay.registry.ledger import entries
+
+if TYPE_CHECKING:
+    from assay.registry.ledger import Entry
 
 CANDIDATE, IMPORT, PROMOTION, ROLLBACK = "candidate", "import", "promotion", "rollback"
 ALIASES = ("champion", "previous", "candidate")

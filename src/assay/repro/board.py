@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -16,7 +17,8 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from assay.repro.child import Child
+if TYPE_CHECKING:
+    from assay.repro.child import Child
 
 
 class Board(Progress):

@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from assay.repro.branches import Branch
+if TYPE_CHECKING:
+    from assay.repro.branches import Branch
 
 LOGS = Path(".assay/repro")
 BEGINS = re.compile(r"^Running stage '(.+)':$")

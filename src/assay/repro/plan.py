@@ -8,20 +8,31 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError, MachineError
-from assay.repro.branches import Branch, branches
+from assay.repro.branches import branches
 
+if TYPE_CHECKING:
+    from assay.repro.branches import Branch
+
+CODE = "code"  # the stage that writes down what every other can reach
 RWLOCK = ".dvc/tmp/rwlock"  # where DVC notes which process reads and writes what
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked for: every stage in order, and the branches of those that may have to run."""
+    """What is asked for: every stage in order, and the branches of those that may have to run.
+
+    Attributes:
+        stages: names, in order.
+        branches: of changed stages, and of all that depends on one.
+        code: the same of changed stages `code` alone: only they tell what an edit has changed.
+    """
 
     stages: tuple[str, ...]
     branches: tuple[Branch, ...]
+    code: tuple[Branch, ...]
 
 
 def make_plan(root: Path, targets: Sequence[str]) -> Plan:
@@ -49,7 +60,13 @@ def make_plan(root: Path, targets: Sequence[str]) -> Plan:
             stage.addressing: {each.addressing for each in graph.successors(stage) if each in stale}
             for stage in stale
         }
-    return Plan(tuple(stage.addressing for stage in steps), tuple(branches(list(needs), needs)))
+    names = tuple(stage.addressing for stage in steps)
+    code = [name for name in needs if name.partition("@")[0] == CODE]
+    return Plan(
+        names,
+        tuple(branches(list(needs), needs)),
+        tuple(branches(code, {name: needs[name] & set(code) for name in code})),
+    )
 
 
 def _asked(repo: Any, targets: Sequence[str]) -> list[Any]:

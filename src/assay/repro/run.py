@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from assay.errors import AssayError
 from assay.repro.board import Board
-from assay.repro.branches import Branch
 from assay.repro.child import LOGS, Child
-from assay.repro.plan import Plan
+
+if TYPE_CHECKING:
+    from assay.repro.branches import Branch
+    from assay.repro.plan import Plan
 
 TICK = 0.2  # s between two looks at the branches
 PATIENCE = 10.0  # s that an interrupted branch has to end by itself

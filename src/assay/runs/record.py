@@ -8,10 +8,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.runs.files import write_aside, write_json
-from assay.runs.run import Run
+
+if TYPE_CHECKING:
+    from assay.runs.run import Run
 
 RECORD = "run.json"
 WEIGHTS = "weights.safetensors"

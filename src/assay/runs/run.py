@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assay.runs.journal import Journal
+if TYPE_CHECKING:
+    from assay.runs.journal import Journal
 
 Watch = Callable[[Sequence[Mapping[str, float]]], None]
 

@@ -15,7 +15,7 @@ from assay.runs.journal import read_journal, spool_path
 from assay.runs.record import RECORD
 
 if TYPE_CHECKING:
-    from assay.contract import Task
+    from assay.contract.task import Task
 
 COUNTED = {"patient": "patients", "session": "sessions"}
 # A 95 % percentile interval of an MAE holds the truth less often than it says, the less the fewer the

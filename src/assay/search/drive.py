@@ -9,12 +9,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.errors import AssayError, MachineError
 from assay.runs.lock import held
-from assay.search.outcome import Outcome, Tried, outcome
-from assay.search.storage import Store
+from assay.search.outcome import outcome
 from assay.search.turns import retry_killed
+
+if TYPE_CHECKING:
+    from assay.search.outcome import Outcome, Tried
+    from assay.search.storage import Store
 
 POLL = 0.3  # seconds
 REPLACED = 10  # workers, and the machine is to blame

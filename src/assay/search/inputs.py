@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from assay.contract import Task
 from assay.errors import AssayError
+
+if TYPE_CHECKING:
+    from assay.contract.task import Task
 
 
 def training_inputs(root: Path, task: Task) -> dict[str, str]:

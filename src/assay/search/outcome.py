@@ -9,12 +9,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError
-from assay.search.plan import StudyPlan
 from assay.search.trial import CHOSEN, CURVE, REASON, REPEATS
 from assay.search.turns import counted
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
+
+    from assay.search.plan import StudyPlan
 
 STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 

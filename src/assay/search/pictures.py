@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.runs.files import write_aside
-from assay.search.outcome import Outcome
-from assay.search.storage import Store
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
+
+    from assay.search.outcome import Outcome
+    from assay.search.storage import Store
 
 FEWEST = 4  # complete trials, for a statement about importance
 Named = tuple[str, Callable[[], Any]]  # file name, and what draws it

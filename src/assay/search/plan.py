@@ -20,7 +20,7 @@ from assay.errors import AssayError
 from assay.params import PARAMS_FILE, STUDIES
 from assay.params_check import SEARCHED, laid_over
 from assay.runs.files import content_digest, read_json, write_text
-from assay.sections import Range, Study
+from assay.sections.study import Range, Study
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.runs.files import write_text
-from assay.search.outcome import Outcome, Tried
+
+if TYPE_CHECKING:
+    from assay.search.outcome import Outcome, Tried
 
 BEST_OF = "evaluate.best_of"
 

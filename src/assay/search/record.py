@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.runs.files import content_digest, file_digest
 from assay.runs.lock import held, holder_of
-from assay.search.outcome import Outcome, Tried, outcome
+from assay.search.outcome import outcome
 from assay.search.pictures import draw
 from assay.search.plan import FILE, read_plan, studies_folder
 from assay.search.storage import URL, Store
@@ -28,6 +28,8 @@ from assay.tracking.sync import STUDY
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
+
+    from assay.search.outcome import Outcome, Tried
 
 TRIAL, WHOLE, DRAWN = "assay.trial", "assay.trial.whole", "assay.study.pictures"
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, TextIO
 from urllib.parse import urlsplit, urlunsplit
 
 from assay.errors import MachineError
-from assay.search.plan import StudyPlan
 
 if TYPE_CHECKING:
     import optuna
     from optuna.storages import RDBStorage
+
+    from assay.search.plan import StudyPlan
 
 URL = "ASSAY_SEARCH_STORAGE"  # which database; empty: the journal file
 HEARTBEAT = "ASSAY_SEARCH_HEARTBEAT"  # seconds between a trial's signs of life in a database

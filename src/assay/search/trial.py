@@ -12,22 +12,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay import contract
+from assay.code.declared import Declared
+from assay.contract.task_rows import task_rows
 from assay.errors import AssayError
+from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
-from assay.manifest.rows import Rows
 from assay.params import typed
 from assay.runs.files import content_digest, read_json
 from assay.runs.journal import Journal
 from assay.runs.record import RECORD
 from assay.runs.run import Run
-from assay.search.storage import Store
 
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from assay.contract import Task
+    from assay.contract.task import Task
+    from assay.manifest.rows import Rows
+    from assay.search.storage import Store
 
 CURVE, CHOSEN, REASON, REPEATS = (
     "curve",
@@ -50,13 +52,14 @@ class Material:
     rows: Rows
     facts: Mapping[str, Any]
     root: Path
+    code: Declared
 
     @classmethod
     def read(cls, task: str, root: Path) -> Material:
         """Read the training part of the task's data; the working folder is `root`."""
-        found = contract.find_task(task)
+        found = find_task(task)
         rows, facts = read_trainval(found.data)
-        return cls(found, rows, facts, root)
+        return cls(found, rows, facts, root, Declared.read(f"train@{task}"))
 
 
 @dataclass
@@ -145,7 +148,7 @@ def _train(
     plan, task = store.plan, made_of.task
     declared = {task.name: plan.tried(trial.params)}
     params = typed(declared, task.name, task.params)
-    own = contract.task_rows(task, made_of.rows, params)
+    own = task_rows(task, made_of.rows, params)
     train, valid = validation_fold(own, params.train.fold)
     run = Run(
         task.name, made_of.root, folder / "model", folder / "reports", folder / "resume",
@@ -155,6 +158,7 @@ def _train(
     )  # fmt: skip
     run.folder.mkdir(parents=True, exist_ok=True)
     task.fit(train, valid, params, run)
+    made_of.code.ensure_same()
     chosen: dict[str, float] = read_json(run.folder / RECORD)["chosen"]
     return chosen
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from assay.runs.files import content_digest
 from assay.runs.lock import held
-from assay.search.storage import RETRIES, Badge, Store, lives
+from assay.search.storage import RETRIES, lives
 
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
+
+    from assay.search.storage import Badge, Store
 
 WORKER = "worker"  # whose trial it is
 HISTORY = "retry_history"  # Optuna's own: the numbers of the killed trials that this one repeats

@@ -32,12 +32,14 @@ def work(folder: Path, wanted: int) -> None:
     store.study.pruner = make_pruner(store)
     made_of = Material.read(plan.task, root)
     row = 0
+    made_of.code.ensure_same()
     while (trial := next_trial(store, badge, wanted)) is not None:
         shown = ", ".join(f"{key}={value}" for key, value in plan.values(trial.params).items())
         print(f"[TRIAL] {trial.number}: {shown}", flush=True)
         told = run_trial(store, trial, made_of)
         if told is None:
             continue
+        made_of.code.ensure_same()
         row = row + 1 if told.state.name == "FAIL" else 0
         if row == FAILED:
             raise AssayError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +13,15 @@ import polars as pl
 
 from assay.runs.cores import available_cores
 from assay.similar.alike import most_alike, word_weights
-from assay.similar.appended import Records
 from assay.similar.colour import neighbours, standardised
 from assay.similar.gather import gathered_chance, gathered_features, gathered_pairs
-from assay.similar.kept import Store, store_at
-from assay.similar.null import LEAST, LEAST_OVERLAP, Rule, null_pairs, rule
+from assay.similar.kept import store_at
+from assay.similar.null import LEAST, LEAST_OVERLAP, null_pairs, rule
+
+if TYPE_CHECKING:
+    from assay.similar.appended import Records
+    from assay.similar.kept import Store
+    from assay.similar.null import Rule
 
 Integers = npt.NDArray[np.int64]
 Images = npt.NDArray[np.uint8]

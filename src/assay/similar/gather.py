@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +12,13 @@ import polars as pl
 from rich.progress import Progress, track
 from threadpoolctl import threadpool_limits
 
-from assay.similar.appended import Appended, Records
 from assay.similar.kept import ABSENT, content, slots
 from assay.similar.pool import over_cores
-from assay.similar.work import Compare, Extract, Integers, Pixels, Reach
+from assay.similar.work import Compare, Extract, Reach
+
+if TYPE_CHECKING:
+    from assay.similar.appended import Appended, Records
+    from assay.similar.work import Integers, Pixels
 
 IMAGES, PAIRS = 64, 2048  # of a task: seconds, so that a killed run loses little
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from assay.similar.dense import agreement, likeness, whole
-from assay.similar.features import PICTURE, Features
+from assay.similar.features import PICTURE
+
+if TYPE_CHECKING:
+    from assay.similar.features import Features
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int64]

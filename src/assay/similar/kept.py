@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,10 +21,13 @@ import polars as pl
 
 from assay.runs.files import content_digest, file_digest
 from assay.similar import colour, dense, features, geometry, null, words
-from assay.similar.appended import Appended, Records
+from assay.similar.appended import Appended
 from assay.similar.features import KEYPOINTS, PICTURE, Features
-from assay.similar.geometry import Match
 from assay.similar.null import LEAST
+
+if TYPE_CHECKING:
+    from assay.similar.appended import Records
+    from assay.similar.geometry import Match
 
 Integers = npt.NDArray[np.int64]
 

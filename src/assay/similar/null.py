@@ -10,12 +10,14 @@ between 0.82 and 0.9 by correlation alone were of different eyes, and joined twe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from assay.similar.colour import Floats
-from assay.similar.geometry import Match
+if TYPE_CHECKING:
+    from assay.similar.colour import Floats
+    from assay.similar.geometry import Match
 
 Integers = npt.NDArray[np.int64]
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import cv2
 from threadpoolctl import threadpool_limits
 
+from assay.code.declared import heed
 from assay.errors import MachineError
 from assay.runs.parent import die_with_parent
 
@@ -63,4 +64,5 @@ def _settle(work: Callable[[Any], Any]) -> None:
 
 
 def _do(task: Any) -> Any:
+    heed()
     return _work[-1](task)

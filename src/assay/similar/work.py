@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from assay.similar.appended import Appended, Records
 from assay.similar.features import extract
 from assay.similar.geometry import compare
 from assay.similar.kept import CHANCE, packed, told, unpacked
+
+if TYPE_CHECKING:
+    from assay.similar.appended import Appended, Records
 
 Pixels = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]

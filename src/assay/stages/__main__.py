@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 from assay.errors import AssayError
@@ -13,12 +14,19 @@ def run(name: str) -> None:
     """Guard, then run the stage's `main`, and end the process with its status."""
     try:
         guard(name)
-        # Only now: a foreign interpreter has none of what these import.
-        launch = importlib.import_module("assay.stages.launch").launch
-        launch(importlib.import_module(f"assay.stages.{name}").main)
+        start(name)
     except AssayError as error:
         print(error.render(), file=sys.stderr, flush=True)
         raise SystemExit(1) from None
+
+
+def start(name: str) -> None:
+    """Run a stage; only now is anything imported that a foreign interpreter may lack."""
+    main = importlib.import_module(f"assay.stages.{name}").main
+    if name == "code":
+        main(os.environ["DVC_STAGE"].partition("@")[2])
+        return
+    importlib.import_module("assay.stages.launch").launch(main)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from assay.composition import (
-    Composition,
-    Model,
     find_composition,
     one_fold,
     read_models,
@@ -21,16 +19,21 @@ from assay.composition import (
 )
 from assay.manifest.images import open_image
 from assay.manifest.parts import read_trainval, validation_fold
-from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.runs.files import write_json
 from assay.runs.record import RECORD
 from assay.runs.summary import summary
-from assay.stages.launch import Stage
 
 if TYPE_CHECKING:
-    from assay.composition import CompositionParams, Reader
-    from assay.contract import Task
+    from assay.composition import (
+        Composition,
+        CompositionParams,
+        Model,
+        Reader,
+    )
+    from assay.contract.task import Task
+    from assay.manifest.rows import Rows
+    from assay.stages.launch import Stage
 
 PHOTOGRAPHS = 40  # at most, that are timed in a mode
 WARM_UP = 3  # of them, read once before the clock runs

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from assay import contract
+from assay.contract.task_offers import Looking
+from assay.contract.task_rows import task_rows
 from assay.learning.scoring import Sliced, score, slice_scores
+from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
-from assay.manifest.rows import Rows
 from assay.manifest.table import write_table
 from assay.runs.files import write_aside, write_json
 from assay.runs.record import PREDICTIONS, WEIGHTS
 from assay.runs.summary import summary
-from assay.stages.launch import Stage
+
+if TYPE_CHECKING:
+    from assay.manifest.rows import Rows
+    from assay.stages.launch import Stage
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def main(stage: Stage) -> None:
     """Write metrics, predictions and pictures into `reports/<task>/`."""
-    task = contract.find_task(stage.item)
+    task = find_task(stage.item)
     params = stage.params(task.params)
     rows, facts = read_trainval(task.data)
-    own = contract.task_rows(task, rows, params)
+    own = task_rows(task, rows, params)
     train, valid = validation_fold(own, params.train.fold)
     labels = task.labels(valid)
     weights = Path("models") / task.name / WEIGHTS
@@ -41,7 +45,7 @@ def main(stage: Stage) -> None:
     write_json(reports / "metrics.json", scores)
     write_predictions(reports, valid, predictions, baseline, labels)
     task.pictures(predictions, valid, reports / "pictures")
-    if isinstance(task, contract.Looking):
+    if isinstance(task, Looking):
         task.draw_seen(weights, valid, reports / "pictures")
     if isinstance(task, Sliced):
         parts = task.slices(valid)

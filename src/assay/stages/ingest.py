@@ -5,13 +5,14 @@ Order: conflicts are judged on all rows, then policy, then filters, then groups.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from assay import contract
-from assay.contract import Choosing, Listing, Streaming, System
+from assay.contract.listing import GROUP_KINDS
+from assay.contract.system_offers import Choosing, Streaming
 from assay.errors import SourceError
+from assay.lookup import find_system
 from assay.manifest.arrays import arrays_place, made_records
 from assay.manifest.conflicts import apply_policy
 from assay.manifest.groups import join_groups, spelling
@@ -27,15 +28,19 @@ from assay.manifest.store import ImageStore, store_place
 from assay.manifest.table import write_table
 from assay.runs.files import content_digest
 from assay.runs.lock import held
-from assay.sections import DataParams
-from assay.stages.launch import Stage
+
+if TYPE_CHECKING:
+    from assay.contract.listing import Listing
+    from assay.contract.system import System
+    from assay.sections.data import DataParams
+    from assay.stages.launch import Stage
 
 Read = tuple[pl.DataFrame, dict[str, Any]]  # rows with status and reason, and facts about them
 
 
 def main(stage: Stage) -> None:
     """Write `manifest.parquet` of the data set `stage.item`, and keep its images below `.assay`."""
-    system = contract.find_system(stage.item)
+    system = find_system(stage.item)
     params = stage.params(system.params)
     base = _base(stage, system, params)
     source = Source(base, stage.root)
@@ -100,7 +105,9 @@ def _base(stage: Stage, system: System, params: DataParams) -> str:
 
 
 def _code(stage: Stage) -> str:
-    return content_digest({path: md5 for path, md5 in stage.inputs.items() if "src/" in path})
+    return content_digest(
+        {path: md5 for path, md5 in stage.inputs.items() if path.startswith("code/")}
+    )
 
 
 def _decide(table: pl.DataFrame, system: System, params: DataParams) -> pl.DataFrame:
@@ -119,7 +126,7 @@ def _decide(table: pl.DataFrame, system: System, params: DataParams) -> pl.DataF
 
 def _group_kind(listing: Listing, stated: str | None) -> str:
     """Return the snapshot's word where there is one, but never above the evidence."""
-    kinds = contract.GROUP_KINDS
+    kinds = GROUP_KINDS
     if stated is None or kinds.index(stated) < kinds.index(listing.group_kind):
         return listing.group_kind
     return stated

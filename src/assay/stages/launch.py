@@ -9,15 +9,19 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from assay.code.declared import Declared
 from assay.errors import AssayError
-from assay.params import S, declared_part, read_params, undotted
+from assay.params import declared_part, read_params, undotted
 from assay.runs.files import content_digest
 from assay.runs.git import git
 from assay.runs.journal import Journal, spool_path
 from assay.runs.lock import held
 from assay.section_check import check_own
+
+if TYPE_CHECKING:
+    from assay.params import S
 
 
 @dataclass(frozen=True)
@@ -52,19 +56,24 @@ class Stage:
 
 
 def launch(main: Callable[[Stage], None]) -> None:
-    """Check what `params.yaml` holds for the stage, then run its `main` under its lock."""
+    """Check what `params.yaml` holds for the stage, then run its `main` under its lock.
+
+    By the code that its digest stands for, before and after: what fails leaves nothing to DVC.
+    """
     name = os.environ["DVC_STAGE"]
-    check_own(read_params(), name.partition("@")[2])
+    code = Declared.read(name)
+    code.ensure_same()
     stage = _load(name, Path(os.environ["DVC_ROOT"]))
     lock = Path(".assay/locks") / f"{stage.name}.lock"
-    with held(lock, f"{stage.name} runs already in this folder; waiting"):
-        _run(main, stage)
+    with held(lock, f"{stage.name} runs already in this folder; waiting"), code.enforced():
+        _run(main, stage, code)
 
 
-def _run(main: Callable[[Stage], None], stage: Stage) -> None:
+def _run(main: Callable[[Stage], None], stage: Stage, code: Declared) -> None:
     stage.journal.note("start", _circumstances())
     try:
         main(stage)
+        code.ensure_same()
     except AssayError as error:
         stage.journal.note("refused", {"error": str(error)})
         raise
@@ -74,7 +83,8 @@ def _run(main: Callable[[Stage], None], stage: Stage) -> None:
 def _load(name: str, root: Path) -> Stage:
     """Ask DVC what the stage declared; nothing else reaches its parameters.
 
-    In a process of its own: DVC's 45 MiB are needed for a second, and a stage may run for hours.
+    In a process of its own: DVC's 45 MiB are needed for a second, and a stage may run for hours; what is
+    imported there to check the parameters is no part of the stage's own code.
     """
     with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as other:
         declared, inputs = other.submit(_asked, name).result()
@@ -86,14 +96,16 @@ def _load(name: str, root: Path) -> Stage:
 def _asked(name: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the declared parameters, nested, and DVC's digest of every declared dependency.
 
-    One stage is read of `dvc.yaml`, and nothing of `dvc.lock`: all stages and the lock, twice, as
-    `dvc.api` and `Repo.stage` have it, cost 0.9 s of CPU, this 0.07.
+    What `params.yaml` holds for the stage is checked first. One stage is read of `dvc.yaml`, and nothing
+    of `dvc.lock`: all stages and the lock, twice, as `dvc.api` and `Repo.stage` have it, cost 0.9 s of
+    CPU, this 0.07.
     """
     from dvc.dependency import ParamsDependency
     from dvc.dvcfile import PROJECT_FILE, load_file
     from dvc.repo import Repo
     from dvc.stage.loader import StageLoader
 
+    check_own(read_params(), name.partition("@")[2])
     declared: dict[str, Any] = {}
     inputs: dict[str, str] = {}
     with Repo() as repo:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError
 from assay.gates.leakage import judge_leakage, similar_groups
@@ -10,7 +10,9 @@ from assay.gates.verdict import Verdict
 from assay.manifest.layout import Layout
 from assay.manifest.table import read_table
 from assay.pages.gate import write_gate_page
-from assay.stages.launch import Stage
+
+if TYPE_CHECKING:
+    from assay.stages.launch import Stage
 
 
 def main(stage: Stage) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from assay import contract
+from assay.contract.system_offers import Streaming
+from assay.lookup import find_system
 from assay.manifest.index import OK
 from assay.manifest.layout import Layout
 from assay.manifest.originals import Originals
 from assay.manifest.source import Source
 from assay.manifest.table import read_table, write_table
-from assay.similar.find import SCHEMA, Similar, find_similar
-from assay.stages.launch import Stage
+from assay.similar.find import SCHEMA, find_similar
+
+if TYPE_CHECKING:
+    from assay.similar.find import Similar
+    from assay.stages.launch import Stage
 
 UNSOUGHT, EXACT = "none", "none: compared exactly, by ingest"
 EMPTY = pl.DataFrame(schema={**SCHEMA, "sample_a": pl.String, "sample_b": pl.String}).drop("a", "b")
@@ -21,12 +26,12 @@ EMPTY = pl.DataFrame(schema={**SCHEMA, "sample_a": pl.String, "sample_b": pl.Str
 
 def main(stage: Stage) -> None:
     """Write `similar.parquet`: near-identical pairs of `stage.item`, and how they were found."""
-    system = contract.find_system(stage.item)
+    system = find_system(stage.item)
     params = stage.params(system.params).similar
     layout = Layout(stage.item)
     manifest, facts = read_table(layout.manifest, f"ingest@{stage.item}")
     rows = manifest.filter(pl.col("status") == OK)
-    if isinstance(system, contract.Streaming):
+    if isinstance(system, Streaming):
         _by_group(layout, rows)
         return
     if params.search == "none":

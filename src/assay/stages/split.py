@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from assay import contract
-from assay.contract import Parting
+from assay.contract.system_offers import Parting
+from assay.lookup import find_system
 from assay.manifest.arrays import write_records
 from assay.manifest.groups import join_pairs
 from assay.manifest.index import OK
@@ -20,12 +20,14 @@ from assay.manifest.split import TEST, assign
 from assay.manifest.store import kept_images
 from assay.manifest.table import read_table, write_table
 from assay.runs.files import content_digest, write_aside
-from assay.stages.launch import Stage
+
+if TYPE_CHECKING:
+    from assay.stages.launch import Stage
 
 
 def main(stage: Stage) -> None:
     """Write `splits.parquet`, and a table and an image file for each part."""
-    system = contract.find_system(stage.item)
+    system = find_system(stage.item)
     layout = Layout(stage.item)
     manifest, facts = read_table(layout.manifest, f"ingest@{stage.item}")
     similar, _ = read_table(layout.similar, f"similar@{stage.item}")

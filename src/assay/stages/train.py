@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from assay import contract
+from assay.contract.task_rows import task_rows
+from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.runs.lock import held
 from assay.runs.run import Run
-from assay.stages.launch import Stage
+
+if TYPE_CHECKING:
+    from assay.stages.launch import Stage
 
 
 def main(stage: Stage) -> None:
     """Leave weights, history and record in `models/<task>/`."""
-    task = contract.find_task(stage.item)
+    task = find_task(stage.item)
     params = stage.params(task.params)
     rows, facts = read_trainval(task.data)
-    own = contract.task_rows(task, rows, params)
+    own = task_rows(task, rows, params)
     train, valid = validation_fold(own, params.train.fold)
     resume = stage.root / ".assay" / "resume" / stage.key
     folder, reports = Path("models") / task.name, Path("reports") / task.name

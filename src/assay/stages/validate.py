@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from assay import contract
 from assay.gates.labels import Seeing, Summarising, judge_labels, profile
 from assay.gates.verdict import Verdict
+from assay.lookup import find_system
 from assay.manifest.layout import Layout
 from assay.manifest.store import kept_images
 from assay.manifest.table import read_table
 from assay.pages.gate import write_gate_page
-from assay.stages.launch import Stage
+
+if TYPE_CHECKING:
+    from assay.stages.launch import Stage
 
 
 def main(stage: Stage) -> None:
     """Judge the manifest of `stage.item` and write `labels.json`, and the page that shows it."""
-    system = contract.find_system(stage.item)
+    system = find_system(stage.item)
     layout = Layout(stage.item)
     table, facts = read_table(layout.manifest, f"ingest@{stage.item}")
     checks = judge_labels(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +14,17 @@ from assay.params import PARAMS_FILE
 from assay.runs.files import read_json
 from assay.runs.git import git
 from assay.runs.record import RECORD
-from assay.tracking.find import Found
-from assay.tracking.projection import Projection, flat
+from assay.tracking.code import OLDER, code_behind
+from assay.tracking.projection import flat
+from assay.tracking.results import Cache
 
 if TYPE_CHECKING:
-    from assay.contract import Task
+    from assay.contract.task import Task
+    from assay.tracking.code import Code
+    from assay.tracking.find import Found
+    from assay.tracking.projection import Projection
 
-LOCK = "requirements.lock"
+PACKAGE = "src/assay"
 ABSENT = "absent"
 SHORT = 8  # letters of a digest
 PATHS = ("base", "images")  # facts that only say where files lie
@@ -45,10 +49,10 @@ class Changes:
     Attributes:
         params: of model and training, dotted.
         data: digests of what training read; what the records say of it; the parameters behind it.
-        code: files and folders that training read, by digest.
+        code: modules that training could reach, by digest.
         files: files within those that differ between the commits, with lines added and removed on the
             way from the other to the one.
-        environment: packages; or the lock's digest where a commit is not known.
+        environment: packages that training could reach.
     """
 
     params: list[Change]
@@ -71,15 +75,16 @@ def changes(
     """
     (found, shown), (second, reference) = one, other
     records = [read_json(each.artifacts[RECORD]) for each in (shown, reference)]
-    inputs = [record["inputs"] for record in records]
     commits = (found.commit, second.commit)
-    code = _differing(*map(_digests_of_code, inputs))
+    cache = Cache(root)
+    behind = [code_behind(cache, record["inputs"]) for record in records]
+    code = _code(*behind)
     return Changes(
         params=_differing(shown.params, reference.params),
         data=_data(root, task.data, commits, records),
         code=code,
         files=_files(root, commits, [change.name for change in code]),
-        environment=_environment(root, commits, [each.get(LOCK, ABSENT) for each in inputs]),
+        environment=_differing(*(each.packages for each in behind)) if _are_known(behind) else [],
     )
 
 
@@ -134,12 +139,17 @@ def _section(root: Path, commit: str, name: str) -> dict[str, str]:
     return flat({key: content[key] for key in DECIDING if key in content}, f"{name}.")
 
 
-def _digests_of_code(inputs: Facts) -> dict[str, str]:
-    return {
-        name: str(digest)[:SHORT]
-        for name, digest in inputs.items()
-        if name != LOCK and not name.startswith(("data/", "reports/"))
-    }
+def _code(one: Code, other: Code) -> list[Change]:
+    """Return the modules that differ, or, where one's are not known, the whole by its digest."""
+    if one.digest and one.digest == other.digest:
+        return []
+    if _are_known((one, other)):
+        return _differing(*({k: v[:SHORT] for k, v in each.files.items()} for each in (one, other)))
+    return [Change(PACKAGE, *(each.digest[:SHORT] or OLDER for each in (one, other)))]
+
+
+def _are_known(behind: Sequence[Code]) -> bool:
+    return all(each.files for each in behind)
 
 
 def _files(root: Path, commits: tuple[str, str], paths: list[str]) -> list[str]:
@@ -150,17 +160,3 @@ def _files(root: Path, commits: tuple[str, str], paths: list[str]) -> list[str]:
     listed = git(root, "diff", "--numstat", other, one, "--", *paths)
     rows = (line.split("\t") for line in listed.splitlines())
     return [f"{name} +{added} −{removed}" for added, removed, name in rows]
-
-
-def _environment(root: Path, commits: tuple[str, str], digests: list[str]) -> list[Change]:
-    """Name the packages whose pins differ; they stand in the lock at the commits."""
-    if digests[0] == digests[1]:
-        return []
-    pins = _differing(*(_pins(root, commit) for commit in commits)) if all(commits) else []
-    return pins or [Change(LOCK, digests[0][:SHORT], digests[1][:SHORT])]
-
-
-def _pins(root: Path, commit: str) -> dict[str, str]:
-    lines = git(root, "show", f"{commit}:{LOCK}").splitlines()
-    pinned = (line.split()[0].split("==") for line in lines if "==" in line and line[0].isalnum())
-    return {name: version for name, version, *_ in pinned}

@@ -18,10 +18,11 @@ from assay.runs.files import content_digest, read_json
 from assay.runs.record import RECORD
 from assay.tracking.entries import sighted_entries
 from assay.tracking.projection import project
-from assay.tracking.results import METRICS, Cache, Result, join
+from assay.tracking.results import METRICS, Cache, join
 
 if TYPE_CHECKING:
-    from assay.contract import Task
+    from assay.contract.task import Task
+    from assay.tracking.results import Result
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from assay.runs.summary import remarks
-from assay.tracking.comparison import Ranking, Row
 
 if TYPE_CHECKING:
-    from assay.contract import Task
+    from assay.contract.task import Task
+    from assay.tracking.comparison import Ranking, Row
 
 WIDTH = 100
 

@@ -10,10 +10,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.runs.git import git
-from assay.tracking.lock_text import Entry
 from assay.tracking.locks import LOCK, Locks
+
+if TYPE_CHECKING:
+    from assay.tracking.lock_text import Entry
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,18 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.errors import AssayError
 from assay.runs.files import file_digest
 from assay.runs.git import git
 from assay.runs.record import RECORD
-from assay.tracking.results import METRICS, Result
+from assay.tracking.results import METRICS
 from assay.tracking.store import DATABASE, STATED, open_store, store_folder
 from assay.tracking.sync import RESULT, known_runs
+
+if TYPE_CHECKING:
+    from assay.tracking.results import Result
 
 WORK_TREE = "."
 CODE = ("src", "requirements.lock")

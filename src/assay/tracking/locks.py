@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import track
@@ -16,13 +17,17 @@ from assay.errors import AssayError
 from assay.runs.git import contents, objects_of
 from assay.tracking.kept import Kept, Lock, Part
 from assay.tracking.lock_text import (
-    Entry,
     LockError,
     lock_entries,
     lock_parts,
     part_entry,
     remembered_entry,
 )
+
+if TYPE_CHECKING:
+    from assay.tracking.lock_text import (
+        Entry,
+    )
 
 LOCK = "dvc.lock"
 MANY = 20  # new locks from which on a bar shows how far it is

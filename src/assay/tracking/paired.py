@@ -16,14 +16,15 @@ import numpy.typing as npt
 
 from assay.errors import AssayError
 from assay.learning.intervals import group_intervals
-from assay.tracking.comparison import Row, compare
-from assay.tracking.scored import Scored
+from assay.tracking.comparison import compare
 
 if TYPE_CHECKING:
-    from assay.contract import Task
-    from assay.sections import Evaluate
+    from assay.contract.task import Task
+    from assay.sections.task import Evaluate
+    from assay.tracking.comparison import Row
     from assay.tracking.projection import Projection
     from assay.tracking.results import Result
+    from assay.tracking.scored import Scored
 
 SEED = "train.seed"
 FEW_SEEDS = 3  # of two, the range says next to nothing

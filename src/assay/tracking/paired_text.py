@@ -11,16 +11,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from assay.contract import row_of
+from assay.contract.task_rows import row_of
 from assay.runs.summary import COUNTED, few_subjects
-from assay.tracking.changes import Change, Changes
-from assay.tracking.find import Found
-from assay.tracking.paired import Difference, Noise, Paired
-from assay.tracking.projection import Projection
-from assay.tracking.scored import Scored
 
 if TYPE_CHECKING:
-    from assay.contract import Task
+    from assay.contract.task import Task
+    from assay.tracking.changes import Change, Changes
+    from assay.tracking.find import Found
+    from assay.tracking.paired import Difference, Noise, Paired
+    from assay.tracking.projection import Projection
+    from assay.tracking.scored import Scored
 
 LETTERS = ("A", "B")
 FILES = 20  # listed by name; beyond, git lists them better

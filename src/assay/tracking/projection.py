@@ -8,14 +8,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assay import contract
 from assay.composition import compositions
+from assay.lookup import all_tasks
 from assay.runs.journal import read_journal, spool_path
 from assay.runs.record import HISTORY
 from assay.runs.summary import summary
-from assay.tracking.results import METRICS, Cache, Result
+from assay.tracking.code import code_digest
+from assay.tracking.results import METRICS
+
+if TYPE_CHECKING:
+    from assay.tracking.results import Cache, Result
 
 TAG_LENGTH = 8000  # letters; MLflow cuts a longer value off, and then it differs for ever
 OWN_CHANGES = ("dvc.lock", "params.yaml")  # what every experiment changes; the rest is dirt
@@ -108,7 +112,7 @@ def _description(task: str, record: Mapping[str, Any], metrics: Path | None) -> 
 @cache
 def _scored() -> dict[str, Any]:
     """Return tasks and compositions by name; looked for once, since hundreds of results ask."""
-    return contract.tasks() | compositions()
+    return all_tasks() | compositions()
 
 
 def _tags(
@@ -123,7 +127,7 @@ def _tags(
     tags = {
         "stage": record["stage"],
         "key": record["key"],
-        "environment": record["inputs"].get("requirements.lock", ""),
+        "code": code_digest(record["inputs"]),
         "dirty": "unknown" if not start else ("; ".join(dirt)[:4000] or "no"),
         "source": str(data.get("source", "")),
         "provenance": "unstated" if data.get("provenance") == "unstated" else "stated",

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.runs.files import content_digest
 from assay.runs.record import RECORD
-from assay.tracking.entries import Sighting
-from assay.tracking.lock_text import Entry
+
+if TYPE_CHECKING:
+    from assay.tracking.entries import Sighting
+    from assay.tracking.lock_text import Entry
 
 METRICS = "metrics.json"
 

@@ -12,14 +12,17 @@ from rich.progress import track
 from assay.runs.files import content_digest
 from assay.runs.lock import held
 from assay.tracking.entries import sighted_entries
-from assay.tracking.projection import Point, Projection, project, sighting_tags
-from assay.tracking.results import Cache, Result, join
+from assay.tracking.projection import project, sighting_tags
+from assay.tracking.results import Cache, join
 from assay.tracking.stamp import note, noted, settled
 from assay.tracking.store import experiment_of, open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+    from assay.tracking.projection import Point, Projection
+    from assay.tracking.results import Result
 
 RESULT = "assay.result"  # set last: a run without it was cut off, and is built anew
 DRAFT = "assay.draft"

@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from assay.learning.landmarks.classes import ABSENT
-from assay.learning.landmarks.codecs import Coordinates, Heatmap
 from assay.learning.targets import places
+
+if TYPE_CHECKING:
+    from assay.learning.landmarks.codecs import Coordinates, Heatmap
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from assay.learning.plan import Inputs, Law, Plan, Set
-from assay.learning.targets import Kind
+from assay.learning.plan import Law, Plan
+
+if TYPE_CHECKING:
+    from assay.learning.plan import Inputs, Set
+    from assay.learning.targets import Kind
 
 SPOTS = 16  # images of one patch, moved with its mask
 APART = (

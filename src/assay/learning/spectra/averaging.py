@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from assay.learning.optics.symmetry import Map
+if TYPE_CHECKING:
+    from assay.learning.optics.symmetry import Map
 
 
 class Averaged(nn.Module):

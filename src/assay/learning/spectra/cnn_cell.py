@@ -9,13 +9,15 @@ where the cells lie does not get beyond the mean spectrum.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
-from assay.learning.spectra.design import Design
 from assay.learning.spectra.trunk import Trunk
+
+if TYPE_CHECKING:
+    from assay.learning.spectra.design import Design
 
 CELLS = ((0, 0), (0, 1), (1, 0), (1, 1))
 SIDE = 4  # of the last map, kept whole: where something lies about the cell matters

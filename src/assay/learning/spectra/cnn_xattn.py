@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
-from assay.learning.spectra.design import Design
 from assay.learning.spectra.head import Head
 from assay.learning.spectra.trunk import Trunk
+
+if TYPE_CHECKING:
+    from assay.learning.spectra.design import Design
 
 
 class CnnAttention(nn.Module):

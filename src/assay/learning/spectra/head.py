@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
-from assay.learning.spectra.design import Design
+if TYPE_CHECKING:
+    from assay.learning.spectra.design import Design
 
 
 class Head(nn.Module):

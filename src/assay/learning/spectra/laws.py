@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.learning.optics.physics import spectra_of
-from assay.learning.optics.symmetry import MAPS, SYMMETRIES, Map, Name, lawful
+from assay.learning.optics.symmetry import MAPS, SYMMETRIES, lawful
+
+if TYPE_CHECKING:
+    from assay.learning.optics.symmetry import Map, Name
 
 Any8 = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -1,12 +1,30 @@
-"""The losses by name: one more is one file and one line here. Each is called with its weights."""
+"""The losses by name: one more is one file, one function and one line here.
+
+Each is made with its weights. Sections of `params.yaml` know the names, and import no torch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from assay.learning.spectra.later import Later
+if TYPE_CHECKING:
+    from assay.learning.spectra.loss import Loss
 
-LOSSES: Mapping[str, Later] = {
-    "mse_pearson": Later("mse_pearson", "MsePearson"),
-    "weighted_smooth": Later("weighted_smooth", "WeightedSmooth"),
+
+def _mse_pearson(**weights: float) -> Loss:
+    from assay.learning.spectra.mse_pearson import MsePearson
+
+    return MsePearson(**weights)
+
+
+def _weighted_smooth(**weights: float) -> Loss:
+    from assay.learning.spectra.weighted_smooth import WeightedSmooth
+
+    return WeightedSmooth(**weights)
+
+
+LOSSES: Mapping[str, Callable[..., Loss]] = {
+    "mse_pearson": _mse_pearson,
+    "weighted_smooth": _weighted_smooth,
 }

@@ -1,13 +1,39 @@
-"""The networks by name: one more is one file and one line here. Each is called with a `Design`."""
+"""The networks by name: one more is one file, one function and one line here.
+
+Sections of `params.yaml` know the names, and import no torch: a network is imported when it is made.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from assay.learning.spectra.later import Later
+if TYPE_CHECKING:
+    from torch import nn
 
-NETWORKS: Mapping[str, Later] = {
-    "cnn_xattn": Later("cnn_xattn", "CnnAttention"),
-    "cnn_cell": Later("cnn_cell", "CnnCell"),
-    "cnn_gru": Later("cnn_gru", "CnnGru"),
+    from assay.learning.spectra.design import Design
+
+
+def _cnn_xattn(design: Design) -> nn.Module:
+    from assay.learning.spectra.cnn_xattn import CnnAttention
+
+    return CnnAttention(design)
+
+
+def _cnn_cell(design: Design) -> nn.Module:
+    from assay.learning.spectra.cnn_cell import CnnCell
+
+    return CnnCell(design)
+
+
+def _cnn_gru(design: Design) -> nn.Module:
+    from assay.learning.spectra.cnn_gru import CnnGru
+
+    return CnnGru(design)
+
+
+NETWORKS: Mapping[str, Callable[[Design], nn.Module]] = {
+    "cnn_xattn": _cnn_xattn,
+    "cnn_cell": _cnn_cell,
+    "cnn_gru": _cnn_gru,
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from assay.learning.optics.symmetry import Map
+if TYPE_CHECKING:
+    from assay.learning.optics.symmetry import Map
 
 Any8 = npt.NDArray[np.uint8]
 _BLOCK = 256  # structures at a time

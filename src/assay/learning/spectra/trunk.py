@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from math import gcd
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
-from assay.learning.spectra.design import Design
+if TYPE_CHECKING:
+    from assay.learning.spectra.design import Design
 
 GROUPS = 8  # of GroupNorm, where the channels divide by it
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from assay.learning.optics.symmetry import Map
 from assay.learning.spectra.orbits import distinct_views
+
+if TYPE_CHECKING:
+    from assay.learning.optics.symmetry import Map
 
 Any8 = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

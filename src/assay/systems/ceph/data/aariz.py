@@ -15,25 +15,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from assay.contract import Check, Listing, Range, Rule
+from assay.contract.listing import Listing
 from assay.errors import SourceError
-from assay.manifest.source import Source
-from assay.sections import Ingest
 from assay.systems.ceph.data import labels
-from assay.systems.ceph.data.annotations import Reading, read_points, read_stage
+from assay.systems.ceph.data.annotations import read_points, read_stage
 from assay.systems.ceph.data.landmarks import COUNT, SYMBOLS
 from assay.systems.ceph.data.layout import (
     READERS,
-    Film,
     films_listed,
     films_stated,
     table_name,
 )
 from assay.systems.ceph.data.machines import Unit, read_machines
-from assay.systems.ceph.data.sections import CephIngest, CephParams, Phantom
+from assay.systems.ceph.data.sections import CephParams
 
 if TYPE_CHECKING:
+    from assay.contract.checks import Check, Rule
+    from assay.contract.listing import Range
+    from assay.manifest.source import Source
+    from assay.sections.data import Ingest
+    from assay.systems.ceph.data.annotations import Reading
+    from assay.systems.ceph.data.layout import (
+        Film,
+    )
     from assay.systems.ceph.data.likeness import Fetch
+    from assay.systems.ceph.data.sections import CephIngest, Phantom
 
 HANDS, REMOTE_HANDS = 2, 16  # files read at once
 Row = dict[str, Any]
@@ -164,3 +170,6 @@ def _table(rows: list[Row]) -> pl.DataFrame:
         ),
         "fault": pl.Series([row["fault"] for row in rows], dtype=pl.String),
     })  # fmt: skip
+
+
+CEPH = Aariz()

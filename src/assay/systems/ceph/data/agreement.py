@@ -5,14 +5,16 @@ Points are (n, 29, 2) px, NaN where absent; findings as in `anatomy`.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from assay.systems.ceph.data.anatomy import FEWEST, Finding, found, numbers
 from assay.systems.ceph.data.landmarks import SYMBOLS
-from assay.systems.ceph.data.mean_face import Floats
 from assay.systems.ceph.data.pose import lay_on_mean
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
 
 # Two readers of one point, mm of the mean face: real ≤ 8.9, phantom ≤ 7.7.
 APART = 25.0

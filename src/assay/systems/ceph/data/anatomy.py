@@ -10,14 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from assay.systems.ceph.data.landmarks import PLACE, SYMBOLS
-from assay.systems.ceph.data.mean_face import Floats, mean_face
+from assay.systems.ceph.data.mean_face import mean_face
 from assay.systems.ceph.data.pose import lay_on_mean
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
 
 Bools = npt.NDArray[np.bool_]
 FEWEST = 8  # points of a row that a pose is taken from

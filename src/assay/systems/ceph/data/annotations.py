@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from assay.systems.ceph.data.landmarks import COUNT, LANDMARKS, STAGE_IDS, STAGES, SYMBOLS
-from assay.systems.ceph.data.mean_face import Floats
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
 
 BY_NAME = {
     key: {getattr(landmark, key): place for place, landmark in enumerate(LANDMARKS)}

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from assay.contract import Check
+from assay.contract.checks import Check
 from assay.manifest.index import BROKEN
 from assay.systems.ceph.data import agreement, anatomy, units
 from assay.systems.ceph.data.anatomy import Finding
 from assay.systems.ceph.data.landmarks import COUNT, SYMBOLS
 from assay.systems.ceph.data.layout import READERS
-from assay.systems.ceph.data.mean_face import Floats
 from assay.systems.ceph.data.pose import lay_on_mean
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
 
 # Of all points read: hamedan has 0.3 % masked for a fault.
 MAX_MASKED = 0.02

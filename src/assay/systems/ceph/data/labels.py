@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.contract import Rule
+from assay.contract.checks import Rule
 from assay.systems.ceph.data.landmarks import STAGES
 from assay.systems.ceph.data.layout import SPLITS
 

@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from assay.systems.ceph.data.machines import TABLE, Unit
+from assay.systems.ceph.data.machines import TABLE
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.machines import Unit
 
 SPLITS = ("train", "valid", "test")
 IMAGES = "Cephalograms"

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from assay.contract import Check
 from assay.manifest.index import OK
 from assay.systems.ceph.data.anatomy import FEWEST, FEWEST_ROWS, Finding, found
 from assay.systems.ceph.data.checks import findings_check, points_of
-from assay.systems.ceph.data.mean_face import Floats
 from assay.systems.ceph.data.pose import lay_on_mean
+
+if TYPE_CHECKING:
+    from assay.contract.checks import Check
+    from assay.systems.ceph.data.mean_face import Floats
 
 Images = npt.NDArray[np.uint8]
 Fetch = Callable[[pl.Series], Images]  # digests → stored images (n, size, size, 3)

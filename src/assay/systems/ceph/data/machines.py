@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from assay.manifest.published import number, read_published
-from assay.manifest.source import Source
+
+if TYPE_CHECKING:
+    from assay.manifest.source import Source
 
 TABLE = "cephalogram_machine_mappings.csv"
 COLUMNS = ("cephalogram_id", "machine", "pixel_size", "image_format", "mode")

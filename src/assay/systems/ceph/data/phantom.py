@@ -10,13 +10,9 @@ import numpy as np
 
 from assay.systems.ceph.data.landmarks import PLACE, STAGES
 from assay.systems.ceph.data.layout import SPLITS
-from assay.systems.ceph.data.mean_face import Floats
 from assay.systems.ceph.data.phantom_face import draw_face
 from assay.systems.ceph.data.phantom_film import (
     MACHINES,
-    Grey,
-    Machine,
-    Place,
     exposed,
     place_head,
     rods,
@@ -24,10 +20,17 @@ from assay.systems.ceph.data.phantom_film import (
 from assay.systems.ceph.data.phantom_neck import draw_neck
 from assay.systems.ceph.data.phantom_readers import JUNIOR, SENIOR, seen_by
 from assay.systems.ceph.data.phantom_skull import draw_skull
-from assay.systems.ceph.data.phantom_spine import Vertebra, draw_spine
+from assay.systems.ceph.data.phantom_spine import draw_spine
 from assay.systems.ceph.data.phantom_teeth import draw_teeth
 
 if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
+    from assay.systems.ceph.data.phantom_film import (
+        Grey,
+        Machine,
+        Place,
+    )
+    from assay.systems.ceph.data.phantom_spine import Vertebra
     from assay.systems.ceph.data.sections import Phantom
 
 NECK = np.array([-17.0, 62.0])  # mm: C2's upper front corner in the mean face

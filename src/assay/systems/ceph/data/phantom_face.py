@@ -6,10 +6,15 @@ first principal components of real faces do. What is young has a shorter, shallo
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from assay.systems.ceph.data.landmarks import COUNT, PLACE, SYMBOLS
-from assay.systems.ceph.data.mean_face import MEAN, Floats, mean_face
+from assay.systems.ceph.data.mean_face import MEAN, mean_face
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
 
 CHIN = ("B", "Me", "Pog", "Gn", "LIA", "Li", "Pog`")
 LOWER_TEETH = ("LIT", "LPM", "LMT")

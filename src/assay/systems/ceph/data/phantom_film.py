@@ -9,13 +9,16 @@ of a pixel. A point (x, y) of a film is the middle of the pixel in column x, row
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from assay.systems.ceph.data.mean_face import Floats
 from assay.systems.ceph.data.phantom_curve import Shape, ellipse, moved
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
 
 Grey = npt.NDArray[np.uint8]
 Canvas = npt.NDArray[np.float32]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from assay.systems.ceph.data.mean_face import Floats
 from assay.systems.ceph.data.phantom_curve import Shape, at, closed, ellipse, moved, opened
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
 
 
 def maxilla(face: Floats) -> list[Shape]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from assay.systems.ceph.data.mean_face import Floats
 from assay.systems.ceph.data.phantom_curve import Shape, closed, ellipse, moved
-from assay.systems.ceph.data.phantom_spine import DISC, Vertebra
+from assay.systems.ceph.data.phantom_spine import DISC
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
+    from assay.systems.ceph.data.phantom_spine import Vertebra
 
 
 def draw_neck(spine: list[Vertebra]) -> list[Shape]:

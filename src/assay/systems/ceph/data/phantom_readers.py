@@ -8,11 +8,14 @@ studies in their order (Baumrind and Frantz 1971: 0.5–2 mm, dental apices and 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.systems.ceph.data.landmarks import SYMBOLS
-from assay.systems.ceph.data.mean_face import Floats
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
 
 # Standard deviation along x and y in mm, of a reader whose share is 1.
 SPREAD = {

@@ -17,10 +17,11 @@ from rich.progress import track
 from assay.systems.ceph.data.landmarks import LANDMARKS, STAGE_IDS
 from assay.systems.ceph.data.layout import IMAGES, KINDS, SPLITS
 from assay.systems.ceph.data.machines import COLUMNS, TABLE
-from assay.systems.ceph.data.mean_face import Floats
-from assay.systems.ceph.data.phantom import Film, draw_films
+from assay.systems.ceph.data.phantom import draw_films
 
 if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
+    from assay.systems.ceph.data.phantom import Film
     from assay.systems.ceph.data.sections import Phantom
 
 DATASET = "phantom: nobody was X-rayed"

@@ -5,11 +5,15 @@ All in millimetres in the frame of `phantom_face`. Shapes lie over each other; t
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from assay.systems.ceph.data.mean_face import Floats
 from assay.systems.ceph.data.phantom_curve import Shape, at, closed, ellipse, moved, opened
 from assay.systems.ceph.data.phantom_jaws import airway, mandible, maxilla
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
 
 TOP, BACK, BOTTOM = -140.0, -110.0, 190.0  # beyond every film's edge
 

@@ -8,10 +8,12 @@ Baccetti, Franchi, McNamara 2005: a concavity appears at the lower border of C2 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.systems.ceph.data.mean_face import Floats
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
 
 # By stage CS1–CS6: depth of the lower border's concavity in mm, for C2, C3, C4 …
 CONCAVITY = (

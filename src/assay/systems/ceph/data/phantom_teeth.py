@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from assay.systems.ceph.data.landmarks import PLACE
-from assay.systems.ceph.data.mean_face import Floats
 from assay.systems.ceph.data.phantom_curve import Shape, closed, moved
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
 
 CROWN = 0.42  # of a tooth's length
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from assay.systems.ceph.data.mean_face import Floats, mean_face
+from assay.systems.ceph.data.mean_face import mean_face
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
 
 Complex = npt.NDArray[np.complex128]
 ROUNDS = 8  # of re-weighting; the residuals have settled by then

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.systems.ceph.data.anatomy import FEWEST, FEWEST_ROWS, MISFIT, Finding, found, numbers
 from assay.systems.ceph.data.landmarks import STAGES
-from assay.systems.ceph.data.mean_face import Floats
 from assay.systems.ceph.data.pose import lay_on_mean
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.data.mean_face import Floats
 
 # Size of a head in mm relative to the mean face: phantom 0.80–1.10; the real films state no spacing,
 # their sizes in px lie within 0.90–1.15 of the median.

@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.contract import Score
-from assay.sections import DataParams
+from assay.contract.score import Score
 from assay.systems.ceph.tasks.cvm_sections import CvmParams
 from assay.systems.ceph.tasks.names import STAGES
 
@@ -16,9 +15,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from assay.contract import Predictor
+    from assay.contract.task import Predictor
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
+    from assay.sections.data import DataParams
 
     Floats = npt.NDArray[np.float32]
 
@@ -107,3 +107,6 @@ class Maturation:
         from assay.systems.ceph.tasks.cvm_picture import draw_crops
 
         draw_crops(weights, rows, self.labels(rows)[:, 0], folder / "crops.png")
+
+
+CVM = Maturation()

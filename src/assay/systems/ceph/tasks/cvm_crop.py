@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
@@ -15,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from assay.systems.ceph.tasks.detector import Detector
-from assay.systems.ceph.tasks.roi import Region
+
+if TYPE_CHECKING:
+    from assay.systems.ceph.tasks.roi import Region
 
 PREFIX = "crop."  # of its tensors among the network's
 SMALLEST = 0.1  # side of a square, as a share: what a detector says below it is no neck

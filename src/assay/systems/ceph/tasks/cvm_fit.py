@@ -15,7 +15,7 @@ from assay.learning.determinism import settle
 from assay.learning.landmarks.appearance import Appearance
 from assay.learning.landmarks.geometry import Warp
 from assay.learning.landmarks.losses import ClassLoss, balanced_weights
-from assay.learning.plan import Floats, Metrics, Part, Plan, Set, Targets
+from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
 from assay.learning.targets import Classes
 from assay.systems.ceph.tasks import cvm_model, roi
@@ -26,7 +26,8 @@ from assay.systems.ceph.tasks.names import STAGES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from assay.contract import Task
+    from assay.contract.task import Task
+    from assay.learning.plan import Floats, Metrics, Targets
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
     from assay.systems.ceph.tasks.cvm_model import StageNetwork

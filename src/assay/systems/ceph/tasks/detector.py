@@ -19,11 +19,13 @@ from torch.nn import functional
 from assay.learning.determinism import reseed
 from assay.learning.landmarks.appearance import Appearance
 from assay.learning.landmarks.blocks import SmallEncoder
-from assay.learning.landmarks.geometry import Moves, Warp
+from assay.learning.landmarks.geometry import Warp
 from assay.learning.schedules import rate, warmup_cosine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from assay.learning.landmarks.geometry import Moves
 
 Numbers = npt.NDArray[Any]
 

@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.contract import Score
-from assay.sections import DataParams
+from assay.contract.score import Score
 from assay.systems.ceph.tasks.sections import LandmarkParams
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from assay.contract import Predictor
+    from assay.contract.task import Predictor
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
+    from assay.sections.data import DataParams
 
     Floats = npt.NDArray[np.float32]
 
@@ -103,8 +103,11 @@ class Landmarks:
 
         return {"machine": machine(rows)}
 
-    def draw(self, row: Rows, path: Path) -> None:
+    def draw_row(self, row: Rows, path: Path) -> None:
         """Draw one stored film with both readers' points."""
         from assay.systems.ceph.tasks.drawing import draw_film
 
         draw_film(row, path)
+
+
+LANDMARKS = Landmarks()

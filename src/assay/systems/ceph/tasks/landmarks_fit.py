@@ -11,17 +11,19 @@ import numpy.typing as npt
 from assay.gates.training import carry_out
 from assay.learning.determinism import settle
 from assay.learning.landmarks.appearance import Appearance
-from assay.learning.landmarks.codecs import Coordinates, Heatmap
+from assay.learning.landmarks.codecs import Heatmap
 from assay.learning.landmarks.geometry import Warp
 from assay.learning.landmarks.losses import ClassLoss, CoordinateLoss, HeatmapLoss, JointLoss
-from assay.learning.plan import Metrics, Plan, Set
+from assay.learning.plan import Plan, Set
 from assay.learning.targets import Classes, Joint, Points, places
 from assay.systems.ceph.tasks import landmarks_model, points
 from assay.systems.ceph.tasks.names import STAGES, SYMBOLS
 from assay.systems.ceph.tasks.parts import make_parts
 
 if TYPE_CHECKING:
-    from assay.contract import Task
+    from assay.contract.task import Task
+    from assay.learning.landmarks.codecs import Coordinates
+    from assay.learning.plan import Metrics
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
     from assay.systems.ceph.tasks.sections import LandmarkParams, LandmarkTrain

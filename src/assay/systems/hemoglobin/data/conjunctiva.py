@@ -10,14 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from assay.contract import Check, Listing, Range, Rule
+from assay.contract.listing import Listing, Range
 from assay.errors import SourceError
-from assay.manifest.source import Source
 from assay.systems.hemoglobin.data import labels
-from assay.systems.hemoglobin.data.sections import ConjunctivaParams, HbIngest, Phantom
+from assay.systems.hemoglobin.data.sections import ConjunctivaParams
+
+if TYPE_CHECKING:
+    from assay.contract.checks import Check, Rule
+    from assay.manifest.source import Source
+    from assay.systems.hemoglobin.data.sections import HbIngest, Phantom
 
 FOLDERS = {"f1:": "conj_folder1.csv", "f2:": "conj_folder2.csv"}
 
@@ -66,3 +71,6 @@ class Conjunctiva:
     def checks(self, table: pl.DataFrame) -> Sequence[Check]:
         """Judge nothing beyond the columns."""
         return []
+
+
+CONJUNCTIVA = Conjunctiva()

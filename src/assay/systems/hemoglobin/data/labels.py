@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
-from assay.contract import Rule
+from assay.contract.checks import Rule
 from assay.manifest.published import faults, number, read_published
-from assay.manifest.source import Source
+
+if TYPE_CHECKING:
+    from assay.manifest.source import Source
 
 COLUMNS = ("image_path", "hb_value", "patient_id")
 PLAUSIBLE_HB = (2.0, 25.0)  # g/dL; below is not survived, above is another unit

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from assay.contract import Check, Listing, Range, Rule
+from assay.contract.listing import Listing
 from assay.errors import SourceError
-from assay.manifest.source import Source
-from assay.sections import Ingest
 from assay.systems.hemoglobin.data import labels
-from assay.systems.hemoglobin.data.sections import NailParams, NailPhantom
+from assay.systems.hemoglobin.data.sections import NailParams
+
+if TYPE_CHECKING:
+    from assay.contract.checks import Check, Rule
+    from assay.contract.listing import Range
+    from assay.manifest.source import Source
+    from assay.sections.data import Ingest
+    from assay.systems.hemoglobin.data.sections import NailPhantom
 
 TABLE = "nail_meta_1.csv"
 
@@ -60,3 +66,6 @@ class Nail:
     def checks(self, table: pl.DataFrame) -> Sequence[Check]:
         """Judge nothing beyond the columns."""
         return []
+
+
+NAIL = Nail()

@@ -19,15 +19,18 @@ from rich.progress import track
 
 from assay.systems.hemoglobin.data.phantom import (
     BLOOD_PATH,
-    Floats,
     developed,
     illumination,
     mucosa_colour,
     smooth_noise,
 )
-from assay.systems.hemoglobin.data.phantom_set import HB_RANGE, Row, finish_set
+from assay.systems.hemoglobin.data.phantom_set import HB_RANGE, finish_set
 
 if TYPE_CHECKING:
+    from assay.systems.hemoglobin.data.phantom import (
+        Floats,
+    )
+    from assay.systems.hemoglobin.data.phantom_set import Row
     from assay.systems.hemoglobin.data.sections import NailPhantom
 
 TABLE = "nail_meta_1.csv"

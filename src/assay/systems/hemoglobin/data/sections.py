@@ -6,8 +6,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from assay.params import Section
-from assay.sections import DataParams, Ingest
+from assay.sections.data import DataParams, Ingest
+from assay.sections.section import Section
 
 
 class Faults(Section):

@@ -6,8 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from assay.params import Section
-from assay.sections import TaskParams, Train
+from assay.sections.section import Section
+from assay.sections.task import TaskParams, Train
 
 
 class Model(Section):

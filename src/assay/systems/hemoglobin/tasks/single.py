@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.contract import Score
-from assay.sections import DataParams
+from assay.contract.score import Score
 from assay.systems.hemoglobin.tasks.sections import SingleParams
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from assay.contract import Predictor
+    from assay.contract.task import Predictor
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
+    from assay.sections.data import DataParams
 
 WITHIN = (0.5, 1.0, 2.0)  # g/dL: ACC@δ, stored as acc_δ since MLflow refuses `@`
 
@@ -88,3 +88,7 @@ class SingleModality:
         from assay.systems.hemoglobin.tasks.picture import draw
 
         draw(predictions[:, 0], self.labels(rows)[:, 0], folder)
+
+
+CONJUNCTIVA = SingleModality("hemoglobin-conjunctiva", data="hemoglobin.conjunctiva")
+NAIL = SingleModality("hemoglobin-nail", data="hemoglobin.nail")

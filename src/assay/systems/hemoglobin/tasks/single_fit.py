@@ -11,14 +11,14 @@ from assay.gates.training import carry_out
 from assay.learning.backbone import ensure_takes
 from assay.learning.determinism import settle
 from assay.learning.plan import Part, Plan, Set
-from assay.learning.regression import Regressor
 from assay.learning.schedules import warmup_cosine
 from assay.learning.targets import Values
 from assay.learning.views import Prepare
 from assay.systems.hemoglobin.tasks import single_model
 
 if TYPE_CHECKING:
-    from assay.contract import Task
+    from assay.contract.task import Task
+    from assay.learning.regression import Regressor
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
     from assay.systems.hemoglobin.tasks.sections import HbTrain, SingleParams

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.composition import Model
-from assay.contract import Score
+from assay.contract.score import Score
 from assay.errors import AssayError
 from assay.systems.pills.compositions.combo_sections import (
     CLASSIFIER,
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from assay.composition import Reader
+    from assay.composition import Model, Reader
     from assay.manifest.rows import Rows
 
 
@@ -98,3 +97,6 @@ class Combo:
         """Return photographs of one pill for `single`, of several for `combo`."""
         alone: npt.NDArray[np.bool_] = rows.columns["mode"].astype(str) == SINGLE
         return alone if mode == SINGLE else ~alone
+
+
+PILLS_COMBO = Combo()

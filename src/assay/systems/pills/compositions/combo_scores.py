@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from assay.composition import Model
-from assay.contract import Score, find_task, task_rows
+from assay.contract.task_rows import task_rows
 from assay.learning.intervals import group_intervals
 from assay.learning.pills.detection_scores import parted
-from assay.manifest.rows import Rows
+from assay.lookup import find_task
 from assay.systems.pills.compositions import reading
 from assay.systems.pills.compositions.combo_sections import CLASSIFIER, DETECTOR, SINGLE
-from assay.systems.pills.compositions.matching import Match, match
+from assay.systems.pills.compositions.matching import match
 from assay.systems.pills.compositions.reading import Boxes, Drugs
 
 if TYPE_CHECKING:
+    from assay.composition import Model
+    from assay.contract.score import Score
+    from assay.manifest.rows import Rows
     from assay.systems.pills.compositions.combo_sections import ComboParams
+    from assay.systems.pills.compositions.matching import Match
 
 Numbers = npt.NDArray[Any]
 Count = npt.NDArray[np.float64]

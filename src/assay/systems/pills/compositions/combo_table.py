@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from assay.contract import CUT
+from assay.contract.task_rows import CUT
 from assay.runs.files import write_aside
-from assay.systems.pills.compositions.matching import NONE, Match
+from assay.systems.pills.compositions.matching import NONE
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
     from assay.systems.pills.compositions.combo_scores import Answers, Truth
+    from assay.systems.pills.compositions.matching import Match
 
 RIGHT, MISNAMED, BESIDE, MISSED = "right", "misnamed", "beside", "missed"
 SCHEMA = {

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.learning.pills.detection_scores import overlaps
-from assay.systems.pills.compositions.reading import Boxes
+
+if TYPE_CHECKING:
+    from assay.systems.pills.compositions.reading import Boxes
 
 Numbers = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]

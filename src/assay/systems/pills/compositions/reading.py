@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from assay.composition import Model, Named
-from assay.contract import find_task
+from assay.composition import Named
 from assay.learning.pills.cuts import CutShelf, stored_boxes
 from assay.learning.pills.detection_scores import overlaps, parted
 from assay.learning.pills.scores import named
+from assay.lookup import find_task
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
 from assay.systems.pills.compositions.combo_sections import CLASSIFIER, COMBO, DETECTOR
 
 if TYPE_CHECKING:
-    from assay.composition import Reader
-    from assay.contract import Predictor
+    from assay.composition import Model, Reader
+    from assay.contract.task import Predictor
     from assay.manifest.images import Opened
     from assay.systems.pills.compositions.combo_sections import ComboUse
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from assay.contract import Check
+from assay.contract.checks import Check
 from assay.errors import AssayError
 from assay.manifest.index import OK
 from assay.manifest.layout import Layout
@@ -22,10 +22,13 @@ from assay.runs.summary import COUNTED, remarks
 from assay.systems.pills.compositions.combo import Combo
 from assay.systems.pills.compositions.combo_sections import CLASSIFIER, DETECTOR
 from assay.systems.pills.curriculum.lock import Lock
-from assay.systems.pills.data.curriculum import STAGES, Goal
+from assay.systems.pills.data.curriculum import STAGES
 from assay.systems.pills.data.names import TEST
 from assay.systems.pills.data.verdicts import Entry, Found, Interval
 from assay.systems.pills.tasks.classifier import Classifier
+
+if TYPE_CHECKING:
+    from assay.systems.pills.data.curriculum import Goal
 
 DATA = "pills"
 STEPS = [f"{step}@{DATA}" for step in ("ingest", "validate", "similar", "split", "leakage")]

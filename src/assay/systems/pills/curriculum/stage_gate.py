@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import AssayError
-from assay.systems.pills.data.curriculum import STAGES, Goal
+from assay.systems.pills.data.curriculum import STAGES
 from assay.systems.pills.data.verdicts import COMMAND, PLACE, add_verdict, last, read_verdicts
 
 if TYPE_CHECKING:
-    from assay.contract import Check
+    from assay.contract.checks import Check
+    from assay.systems.pills.data.curriculum import Goal
     from assay.systems.pills.data.verdicts import Entry
 
 
@@ -87,3 +88,6 @@ def _next(stage: int, verdict: Entry | None) -> str:
 def _same(entry: Entry) -> str:
     """Return what a verdict says, whichever commit says it, overridden or not."""
     return entry.model_copy(update={"override": None, "commit": ""}).model_dump_json()
+
+
+PILLS = StageGate()

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from assay.contract import Check, Listing, Range, Rule
+from assay.contract.listing import Listing
 from assay.errors import SourceError
-from assay.manifest.source import Source
-from assay.sections import Split
 from assay.systems.pills.data import checks
 from assay.systems.pills.data.codes import (
-    ClassTable,
     classes_for,
     forms_of,
     read_classes,
@@ -29,8 +26,18 @@ from assay.systems.pills.data.drugs import with_drugs
 from assay.systems.pills.data.index import EXPECTED, index_of
 from assay.systems.pills.data.parting import part
 from assay.systems.pills.data.photographs import photographs
-from assay.systems.pills.data.sections import Ingest, Phantom, PillsParams
+from assay.systems.pills.data.sections import PillsParams
 from assay.systems.pills.data.verdicts import ensure_open
+
+if TYPE_CHECKING:
+    from assay.contract.checks import Check, Rule
+    from assay.contract.listing import Range
+    from assay.manifest.source import Source
+    from assay.sections.data import Split
+    from assay.systems.pills.data.codes import (
+        ClassTable,
+    )
+    from assay.systems.pills.data.sections import Ingest, Phantom
 
 Table = list[dict[str, Any]]
 Reading = Callable[[], tuple[pl.DataFrame, dict[str, Any]]]
@@ -158,3 +165,6 @@ def _classed(table: pl.DataFrame, known: ClassTable, base: str) -> pl.DataFrame:
     return table.join(merged, on="sample_id", how="left", maintain_order="left").with_columns(
         group=pl.coalesce("session", "sample_id")
     )
+
+
+PILLS = AiHub()

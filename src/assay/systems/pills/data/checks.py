@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from assay.contract import Check, Rule
+from assay.contract.checks import Check, Rule
 from assay.manifest.index import BROKEN, OK
 from assay.systems.pills.data.names import COMBINATION, SINGLE, TEST, TRAIN
 

@@ -9,12 +9,15 @@ of broken rows stays the set's own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from assay.systems.pills.data.names import TEST
-from assay.systems.pills.data.sections import Ingest
+
+if TYPE_CHECKING:
+    from assay.systems.pills.data.sections import Ingest
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from assay.runs.files import write_json
 from assay.systems.pills.data.annotation import DRUG
-from assay.systems.pills.data.codes import ClassTable, NotFoundError
-from assay.systems.pills.data.index import Index
+from assay.systems.pills.data.codes import NotFoundError
+
+if TYPE_CHECKING:
+    from assay.systems.pills.data.codes import ClassTable
+    from assay.systems.pills.data.index import Index
 
 Facts = dict[str, str | None]
 

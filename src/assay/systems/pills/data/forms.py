@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from assay.errors import AssayError
 from assay.manifest.source import Source
-from assay.systems.pills.data.codes import ClassTable, classes_for, read_classes
+from assay.systems.pills.data.codes import classes_for, read_classes
 from assay.systems.pills.data.drugs import drugs_of
 from assay.systems.pills.data.export import export_yolo, write_parquet
 from assay.systems.pills.data.folders import folders_to_detection
-from assay.systems.pills.data.index import Index, index_of
+from assay.systems.pills.data.index import index_of
 from assay.systems.pills.data.parting import VALIDATES
 from assay.systems.pills.data.photographs import photographs
+
+if TYPE_CHECKING:
+    from assay.systems.pills.data.codes import ClassTable
+    from assay.systems.pills.data.index import Index
 
 Reading = Callable[[], tuple[pl.DataFrame, dict[str, Any]]]
 

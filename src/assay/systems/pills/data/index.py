@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from assay.errors import SourceError
-from assay.manifest.source import Source
 from assay.manifest.table import read_table, write_table
 from assay.runs.files import content_digest
-from assay.systems.pills.data.annotation import DRUG, SHOT, Plain, drug_of, read_label, shot_of
-from assay.systems.pills.data.tree import Tree, walk
+from assay.systems.pills.data.annotation import DRUG, SHOT, drug_of, read_label, shot_of
+from assay.systems.pills.data.tree import walk
+
+if TYPE_CHECKING:
+    from assay.manifest.source import Source
+    from assay.systems.pills.data.annotation import Plain
+    from assay.systems.pills.data.tree import Tree
 
 UNVERIFIED = "unverified"
 CHUNK = 1 << 14  # label files in memory as objects

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from assay.contract import Check
+from assay.contract.checks import Check
 from assay.manifest.index import BROKEN, OK
 from assay.systems.pills.data.mask import read_mask
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from assay.params import Section
-from assay.sections import DataParams
+from assay.sections.data import DataParams
+from assay.sections.section import Section
 
 DESIGNS = 12  # drugs that the phantom knows how to draw
 

@@ -13,20 +13,27 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from assay.contract import Check, Listing, Range, Rule
+from assay.contract.checks import Rule
+from assay.contract.listing import Listing
 from assay.errors import SourceError
 from assay.manifest.index import BROKEN, OK
-from assay.manifest.source import ReadError, Source
-from assay.sections import Ingest
+from assay.manifest.source import ReadError
 from assay.systems.pills.data import mask_checks
 from assay.systems.pills.data.mask import fault_of, letterboxed, read_mask, to_png
-from assay.systems.pills.data.mask_sections import MasksParams, MasksPhantom
+from assay.systems.pills.data.mask_sections import MasksParams
 from assay.systems.pills.data.names import EXTENSIONS, HIDDEN, VIEW
+
+if TYPE_CHECKING:
+    from assay.contract.checks import Check
+    from assay.contract.listing import Range
+    from assay.manifest.source import Source
+    from assay.sections.data import Ingest
+    from assay.systems.pills.data.mask_sections import MasksPhantom
 
 IMAGES, MASKS, NAMES = "images/", "masks/", "classes.json"
 EXPECTED = "images/<name>.png and masks/<name>.png"
@@ -171,3 +178,6 @@ def _stored(row: tuple[Any, ...], size: int) -> tuple[bytes | None, str, str]:
         told = f"{found.shape[1]} x {found.shape[0]}, photograph {width} x {height}"
         return None, BROKEN, f"mask: another size than its photograph: {told}"
     return to_png(letterboxed(found, size)), status, reason
+
+
+PILLS_MASKS = Masks()

@@ -8,12 +8,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from assay.errors import AssayError
 from assay.manifest.split import TEST, assign
-from assay.sections import Split
+
+if TYPE_CHECKING:
+    from assay.sections.data import Split
 
 VALIDATES = 0
 Sessions = dict[str, frozenset[str]]  # drugs of each session

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,11 @@ from scipy.ndimage import zoom
 
 from assay.systems.pills.data.names import TEST, TRAIN
 from assay.systems.pills.data.phantom_drugs import DRUGS, code_of
-from assay.systems.pills.data.phantom_pill import Outline, View, draw_pill
-from assay.systems.pills.data.sections import Phantom
+from assay.systems.pills.data.phantom_pill import View, draw_pill
+
+if TYPE_CHECKING:
+    from assay.systems.pills.data.phantom_pill import Outline
+    from assay.systems.pills.data.sections import Phantom
 
 HIGH = 1280 / 976
 LATITUDES, TURNS = (70, 75, 90), 18

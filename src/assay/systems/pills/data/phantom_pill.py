@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from assay.systems.pills.data.phantom_drugs import COLOURS, Drug
+from assay.systems.pills.data.phantom_drugs import COLOURS
+
+if TYPE_CHECKING:
+    from assay.systems.pills.data.phantom_drugs import Drug
 
 Floats = npt.NDArray[np.floating[Any]]
 Whole = npt.NDArray[np.int64]

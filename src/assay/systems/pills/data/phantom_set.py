@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from rich.progress import track
 
 from assay.systems.pills.data.names import TEST
-from assay.systems.pills.data.phantom import GROUNDS, LIGHTS, Shot, photograph, shots
+from assay.systems.pills.data.phantom import GROUNDS, LIGHTS, photograph, shots
 from assay.systems.pills.data.phantom_drugs import code_of, told_of
-from assay.systems.pills.data.sections import Phantom
+
+if TYPE_CHECKING:
+    from assay.systems.pills.data.phantom import Shot
+    from assay.systems.pills.data.sections import Phantom
 
 FOLDERS = {
     "english": ("data/{}/images/{}/{}S_1_{}", "data/{}/labels/{}/{}L_1_{}",

@@ -5,10 +5,14 @@ A photograph with one untrue label is left out whole: a pill without its box wou
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
-from assay.systems.pills.data.index import Index
 from assay.systems.pills.data.names import WHOLE_CODE, codes_named, session, stem
+
+if TYPE_CHECKING:
+    from assay.systems.pills.data.index import Index
 
 KEY = ("place", "file_name")
 BOX = pl.Array(pl.Float64, 4)

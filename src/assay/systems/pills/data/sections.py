@@ -6,9 +6,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from assay import sections
-from assay.params import Section
-from assay.sections import DataParams
+from assay.sections import data
+from assay.sections.data import DataParams
+from assay.sections.section import Section
 from assay.systems.pills.data.mask_sections import DESIGNS, MasksParams
 
 
@@ -44,7 +44,7 @@ class Phantom(Section):
         return self
 
 
-class Ingest(sections.Ingest):
+class Ingest(data.Ingest):
     """How photographs are chosen and read."""
 
     session_key: Literal["session", "img_key"] = Field(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from assay.systems.pills.data.names import EXTENSIONS, HIDDEN, INDEX, Part, part_of
+from assay.systems.pills.data.names import EXTENSIONS, HIDDEN, INDEX, part_of
+
+if TYPE_CHECKING:
+    from assay.systems.pills.data.names import Part
 
 LABELS = {"place": pl.Int32, "folder": pl.Int32, "name": pl.String, "bytes": pl.Int64,
           "mtime": pl.Int64}  # fmt: skip

@@ -15,8 +15,8 @@ from typing import Literal, Self
 from pydantic import TypeAdapter, ValidationError, model_validator
 
 from assay.errors import AssayError, GateError
-from assay.params import Section
 from assay.runs.files import read_json, write_json
+from assay.sections.section import Section
 
 PLACE = Path("data/pills.curriculum.json")
 COMMAND = "assay curriculum pills"

@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.contract import Score
-from assay.sections import DataParams
+from assay.contract.score import Score
 from assay.systems.pills.tasks.classifier_sections import ClassifierParams
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from assay.contract import Predictor
+    from assay.contract.task import Predictor
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
+    from assay.sections.data import DataParams
 
     Floats = npt.NDArray[np.float32]
 
@@ -98,3 +98,6 @@ class Classifier:
     def slices(self, rows: Rows) -> Mapping[str, npt.NDArray[np.generic]]:
         """Part the pills by whether they lie alone."""
         return {"mode": rows.columns["mode"].astype(str)}
+
+
+CLASSIFIER = Classifier()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from assay.contract import CUT
+from assay.contract.task_rows import CUT
 from assay.learning.pills.cuts import CutShelf, stored_boxes
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows

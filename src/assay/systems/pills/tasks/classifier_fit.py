@@ -16,13 +16,14 @@ from assay.learning.determinism import settle
 from assay.learning.landmarks.losses import ClassLoss
 from assay.learning.pills.views import Looks, PillViews
 from assay.learning.pills.weights import effective_number, inverse_frequency
-from assay.learning.plan import Floats, Law, Metrics, Part, Plan, Set, Targets
+from assay.learning.plan import Law, Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
 from assay.learning.targets import Classes
 from assay.systems.pills.tasks import classifier_model
 
 if TYPE_CHECKING:
-    from assay.contract import Task
+    from assay.contract.task import Task
+    from assay.learning.plan import Floats, Metrics, Targets
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
     from assay.systems.pills.tasks.classifier_model import DrugNetwork

@@ -8,17 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.contract import Score
-from assay.sections import DataParams
+from assay.contract.score import Score
 from assay.systems.pills.tasks.detector_sections import DetectorParams
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from assay.contract import Predictor
+    from assay.contract.task import Predictor
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
+    from assay.sections.data import DataParams
 
     Floats = npt.NDArray[np.float32]
 
@@ -101,7 +101,7 @@ class Detector:
 
         draw(predictions, self.labels(rows), rows, folder)
 
-    def draw(self, row: Rows, path: Path) -> None:
+    def draw_row(self, row: Rows, path: Path) -> None:
         """Draw a photograph with its true boxes."""
         from assay.systems.pills.tasks.detector_picture import draw_true
 
@@ -112,3 +112,6 @@ class Detector:
         from assay.systems.pills.tasks.detector_picture import draw_augmented
 
         draw_augmented(weights, rows, folder)
+
+
+DETECTOR = Detector()

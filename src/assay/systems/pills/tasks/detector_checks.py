@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from assay.contract import Check
+from assay.contract.checks import Check
 from assay.gates.verdict import Verdict
 from assay.systems.pills.tasks import boxes
 from assay.systems.pills.tasks.detector_settings import settings

@@ -19,7 +19,7 @@ from assay.systems.pills.tasks.detector_trainer import Shown, Taught, read_state
 from assay.systems.pills.tasks.yolo import library
 
 if TYPE_CHECKING:
-    from assay.contract import Task
+    from assay.contract.task import Task
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
     from assay.systems.pills.tasks.detector_sections import DetectorParams

@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.contract import Score
-from assay.sections import DataParams
+from assay.contract.score import Score
 from assay.systems.pills.tasks.segmentation_sections import SegmentationParams
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from assay.contract import Predictor
+    from assay.contract.task import Predictor
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
+    from assay.sections.data import DataParams
 
     Floats = npt.NDArray[np.float32]
 
@@ -102,8 +102,11 @@ class Segmentation:
 
         draw(predictions, self.labels(rows), rows, folder)
 
-    def draw(self, row: Rows, path: Path) -> None:
+    def draw_row(self, row: Rows, path: Path) -> None:
         """Draw one stored photograph with the outlines of its mask."""
         from assay.systems.pills.tasks.segmentation_picture import draw_row
 
         draw_row(row, path)
+
+
+SEGMENTATION = Segmentation()

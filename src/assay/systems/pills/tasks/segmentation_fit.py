@@ -14,14 +14,15 @@ from assay.learning.landmarks.appearance import Appearance
 from assay.learning.pills.segmentation_loss import SegmentationLoss
 from assay.learning.pills.segmentation_plan import MaskPlan, Masks, make_laws
 from assay.learning.pills.segmentation_views import Together
-from assay.learning.plan import Floats, Metrics, Part, Set, Targets
+from assay.learning.plan import Part, Set
 from assay.learning.schedules import warmup_cosine
 from assay.systems.pills.tasks import segmentation_masks, segmentation_model
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from assay.contract import Task
+    from assay.contract.task import Task
+    from assay.learning.plan import Floats, Metrics, Targets
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
     from assay.systems.pills.tasks.segmentation_sections import (

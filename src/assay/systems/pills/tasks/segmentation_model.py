@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from assay.learning.answers import answers
 from assay.learning.backbone import NONE
 from assay.learning.determinism import reseed
-from assay.learning.landmarks.networks import HeatmapNetwork, small_unet, timm_unet
+from assay.learning.landmarks.networks import small_unet, timm_unet
 from assay.learning.transfer import carry_over, holds_network
 from assay.learning.views import normalise
 
 if TYPE_CHECKING:
+    from assay.learning.landmarks.networks import HeatmapNetwork
     from assay.learning.plan import Loop
     from assay.systems.pills.tasks.segmentation_sections import SegmentationModel
 

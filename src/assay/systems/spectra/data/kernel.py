@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from assay.systems.spectra.data.thinning import Floats, bayer, thinned
+from assay.systems.spectra.data.thinning import bayer, thinned
+
+if TYPE_CHECKING:
+    from assay.systems.spectra.data.thinning import Floats
 
 COMPUTED, STRANGE = 1, 3  # the code of a row that can be used; from 3 on a code means nothing
 REASONS = (

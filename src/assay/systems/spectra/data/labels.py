@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from assay.contract import Check, Rule
+from assay.contract.checks import Check, Rule
 from assay.manifest.index import BROKEN, OK
 
 # Rounding of float32 spectra; a wrong sign or another unit is off by far more.

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from assay.contract import Check, Listing, Range, Rule, Streamed
+from assay.contract.listing import Listing
 from assay.errors import SourceError
-from assay.manifest.source import Source
-from assay.sections import Ingest
 from assay.systems.spectra.data.parts import find_parts
-from assay.systems.spectra.data.sections import Phantom, SpectraIngest, SpectraParams
+from assay.systems.spectra.data.sections import SpectraParams
 
 if TYPE_CHECKING:
+    from assay.contract.checks import Check, Rule
+    from assay.contract.listing import Range
+    from assay.contract.system_offers import Streamed
+    from assay.manifest.source import Source
+    from assay.sections.data import Ingest
+    from assay.systems.spectra.data.sections import Phantom, SpectraIngest
     from assay.systems.spectra.data.stream import Write
 
 
@@ -100,3 +104,6 @@ class Metasurface:
         from assay.systems.spectra.data import labels
 
         return labels.checks(table)
+
+
+SPECTRA = Metasurface()

@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.errors import SourceError
-from assay.manifest.source import Source
+
+if TYPE_CHECKING:
+    from assay.manifest.source import Source
 
 STRUCTURES = re.compile(r"binary_dataset_(\d+)_(\d+)\.npy")
 SPECTRA, VALID = "spectra_latest_{}.npy", "spectra_latest_valid_{}.npy"

@@ -9,16 +9,20 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from assay.code.declared import heed
 from assay.errors import SourceError
 from assay.learning.optics.physics import BINS
 from assay.runs.files import write_aside
 from assay.runs.parent import die_with_parent
-from assay.systems.spectra.data.rcwa import Accuracy, Any8, Floats, solve
+from assay.systems.spectra.data.rcwa import solve
+
+if TYPE_CHECKING:
+    from assay.systems.spectra.data.rcwa import Accuracy, Any8, Floats
 
 MISSING, SOLVED, FAILED = 0, 1, 2  # the codes of a published valid file
 
@@ -95,6 +99,7 @@ def _settle() -> None:
 
 
 def _try(structure: Any8, accuracy: Accuracy) -> Floats | None:
+    heed()
     try:
         power = solve(structure, accuracy)
     except np.linalg.LinAlgError:

@@ -6,8 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from assay.params import Section
-from assay.sections import DataParams, Ingest, Similar
+from assay.sections.data import DataParams, Ingest, Similar
+from assay.sections.section import Section
 
 
 class Phantom(Section):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 from rich.progress import Progress
 
-from assay.contract import Streamed
+from assay.contract.system_offers import Streamed
 from assay.errors import SourceError
 from assay.systems.spectra.data.kernel import (
     COMPUTED,
@@ -20,10 +20,14 @@ from assay.systems.spectra.data.kernel import (
     reasons_of,
 )
 from assay.systems.spectra.data.orbit import digests, is_diagonal, orbit_digests
-from assay.systems.spectra.data.parts import MEND, File, Part
-from assay.systems.spectra.data.sections import SpectraIngest
-from assay.systems.spectra.data.table import FACTS, Facts, counts, manifest_rows
-from assay.systems.spectra.data.thinning import Floats
+from assay.systems.spectra.data.parts import MEND
+from assay.systems.spectra.data.table import FACTS, counts, manifest_rows
+
+if TYPE_CHECKING:
+    from assay.systems.spectra.data.parts import File, Part
+    from assay.systems.spectra.data.sections import SpectraIngest
+    from assay.systems.spectra.data.table import Facts
+    from assay.systems.spectra.data.thinning import Floats
 
 BLOCK = 256  # rows: 4 MB of structures, 1 MB of spectra
 Write = Callable[[npt.NDArray[np.void]], None]

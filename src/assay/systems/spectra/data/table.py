@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,9 @@ import polars as pl
 
 from assay.manifest.index import BROKEN, FILTERED, OK
 from assay.systems.spectra.data.kernel import DAMAGED, REASONS
-from assay.systems.spectra.data.parts import Part
+
+if TYPE_CHECKING:
+    from assay.systems.spectra.data.parts import Part
 
 Facts = npt.NDArray[np.void]
 MEASURED = ("mean", "green", "lowest", "highest", "cell_sum", "green_gap")

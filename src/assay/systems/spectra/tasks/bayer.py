@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.contract import Score
-from assay.sections import DataParams
+from assay.contract.score import Score
 from assay.systems.spectra.tasks.sections import BayerParams
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from assay.contract import Predictor
+    from assay.contract.task import Predictor
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
+    from assay.sections.data import DataParams
 
     Floats = npt.NDArray[np.float32]
 
@@ -96,8 +96,11 @@ class Bayer:
 
         draw(predictions, self.labels(rows), rows, folder)
 
-    def draw(self, row: Rows, path: Path) -> None:
+    def draw_row(self, row: Rows, path: Path) -> None:
         """Draw one structure beside its spectra."""
         from assay.systems.spectra.tasks.drawing import draw_sample
 
         draw_sample(row, self.labels(row), path)
+
+
+BAYER = Bayer()

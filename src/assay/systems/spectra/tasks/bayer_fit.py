@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +11,7 @@ from torch import nn
 from assay.gates.training import carry_out
 from assay.learning.determinism import settle
 from assay.learning.optics.symmetry import SYMMETRIES
-from assay.learning.plan import Floats, Images, Metrics, Part, Plan, Set, Targets
+from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
 from assay.learning.spectra.laws import GREEN
 from assay.learning.spectra.losses import LOSSES
@@ -23,7 +22,8 @@ from assay.systems.spectra.tasks.laws import judge_laws
 from assay.systems.spectra.tasks.names import cells
 
 if TYPE_CHECKING:
-    from assay.contract import Task
+    from assay.contract.task import Task
+    from assay.learning.plan import Floats, Images, Metrics, Targets
     from assay.learning.spectra.loss import Loss
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
@@ -88,9 +88,5 @@ def make_plan(task: Task, network: nn.Module, train: Rows, params: BayerParams) 
 
 def make_loss(how: BayerTrain) -> Loss:
     """Return the loss with those of the section's weights that it has; others keep its own."""
-    kind = LOSSES[how.loss].find()
-    weights = {
-        each.name: getattr(how, each.name) for each in fields(kind) if hasattr(how, each.name)
-    }
-    made: Loss = kind(**weights)
-    return made
+    own = vars(LOSSES[how.loss]())
+    return LOSSES[how.loss](**{name: getattr(how, name) for name in own if hasattr(how, name)})

@@ -15,14 +15,15 @@ from torch.nn.functional import avg_pool2d
 
 from assay.learning.answers import answers
 from assay.learning.determinism import reseed
-from assay.learning.optics.symmetry import SYMMETRIES, Name
+from assay.learning.optics.symmetry import SYMMETRIES
 from assay.learning.spectra.averaging import Averaged
 from assay.learning.spectra.design import Design
-from assay.learning.spectra.head import Head
 from assay.learning.spectra.networks import NETWORKS
 
 if TYPE_CHECKING:
+    from assay.learning.optics.symmetry import Name
     from assay.learning.plan import Loop
+    from assay.learning.spectra.head import Head
     from assay.systems.spectra.tasks.sections import Model
 
 

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.learning.optics.symmetry import SYMMETRIES, Name
-from assay.learning.plan import Floats, Law
-from assay.learning.spectra.laws import EXACT, GREEN, LawFault, law_faults, premise_faults
-from assay.learning.spectra.twins import BLOCK, Images
+from assay.learning.optics.symmetry import SYMMETRIES
+from assay.learning.plan import Law
+from assay.learning.spectra.laws import EXACT, GREEN, law_faults, premise_faults
+from assay.learning.spectra.twins import BLOCK
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from assay.learning.optics.symmetry import Name
+    from assay.learning.plan import Floats
+    from assay.learning.spectra.laws import LawFault
+    from assay.learning.spectra.twins import Images
 
 FEW = 4  # structures of the set that each map is tried on; one refutes a wrong map
 

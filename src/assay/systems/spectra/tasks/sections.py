@@ -9,8 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from assay.learning.spectra.losses import LOSSES
 from assay.learning.spectra.networks import NETWORKS
-from assay.params import Section
-from assay.sections import TaskParams, Train
+from assay.sections.section import Section
+from assay.sections.task import TaskParams, Train
 
 
 class Model(Section):

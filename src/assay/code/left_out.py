@@ -1,0 +1,30 @@
+"""What a stage runs and its output cannot depend on: a change in these makes no stage stale."""
+
+from __future__ import annotations
+
+LEFT_OUT = {
+    "assay.code": "judges code, and refuses",
+    "assay.errors": "what a person is told when a stage ends without an output",
+    "assay.learning.progress": "the line that moves while a training runs",
+    "assay.lookup": "finds the object that an entry names",
+    "assay.runs.journal": "clock and progress, beside the outputs",
+    "assay.runs.lock": "who waits for whom",
+    "assay.runs.parent": "a process dies with the one that started it",
+    "assay.stages.__main__": "starts a stage",
+    "assay.stages.guard": "refuses to start one",
+    "assay.stages.launch": "hands it what it declared",
+}
+ROOMS = ("data", "tasks", "compositions")  # of a system; their `__init__` are tables for `lookup`
+
+
+def is_left_out(module: str) -> bool:
+    """Return whether a module, or the package that it lies in, is left out."""
+    parts = module.split(".")
+    above = (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+    return is_table(module) or any(each in LEFT_OUT for each in above)
+
+
+def is_table(module: str) -> bool:
+    """Return whether a module says where the things of a room are, and nothing else."""
+    parts = module.split(".")
+    return len(parts) == 4 and parts[1] == "systems" and parts[3] in ROOMS

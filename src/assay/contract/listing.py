@@ -1,0 +1,40 @@
+"""What a source holds, before any image is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+GROUP_KINDS = ("patient", "session", "content", "sample")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Keep samples whose label lies in [low, high]; the others are filtered, not broken."""
+
+    column: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source says it holds, before any image is opened.
+
+    `table` has one row a sample: `sample_id`, `uri` (relative to the source, or standing for itself),
+    `item`, `group` (as published), `subset` (the table or folder it is from), the label columns, and
+    `fault`: null, or the reason why the row cannot be used. `line` may say where it stands in its
+    table. `tables` are the files that were read to know this.
+    """
+
+    table: pl.DataFrame
+    group_kind: str
+    tables: Sequence[str]
+
+    def files(self) -> list[str]:
+        """Return every file that belongs to the source, tables first."""
+        return [*self.tables, *self.table["uri"].unique().sort()]

@@ -1,0 +1,78 @@
+"""What a system may offer beyond its contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import polars as pl
+
+    from assay.contract.listing import Listing
+    from assay.manifest.source import Source
+
+
+@runtime_checkable
+class Choosing(Protocol):
+    """What a system may offer beyond its contract: a choice of samples, before any is opened."""
+
+    def chosen(self, table: pl.DataFrame, params: Any) -> pl.DataFrame:
+        """Return the rows of a listing that are wanted, grouped as `ingest` says."""
+        ...
+
+
+@runtime_checkable
+class Parting(Protocol):
+    """What a system may offer beyond its contract: a split of its own, judged like any other."""
+
+    def parted(self, rows: pl.DataFrame, how: Any) -> pl.DataFrame:
+        """Return `sample_id, split, fold` of every row; no group stands in two of them."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """What a system may offer beyond its contract: tracked facts that a snapshot adds to."""
+
+    def remembered(self, root: Path, source: str, listing: Listing) -> Path:
+        """Write what a listing adds to a tracked file below `root`, and return its path."""
+        ...
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """What streaming a source has found.
+
+    `table` has one row a sample: `sample_id, uri` (relative to the source), `item, group, subset`, the
+    label columns, `digest`, `slot` (its place among the records, −1 where it has none), `status` and
+    `reason`. `facts` go beside those of the manifest.
+    """
+
+    table: pl.DataFrame
+    facts: Mapping[str, Any]
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """What a system offers beyond its contract whose samples are rows of array files.
+
+    They are read once, in blocks, in memory that does not grow with them. Its `read` looks at headers
+    alone: `group`, labels and faults of rows come from `stream`.
+    """
+
+    def stream(
+        self, source: Source, params: Any, write: Callable[[npt.NDArray[np.void]], None]
+    ) -> Streamed:
+        """Judge every row, and hand the records of usable ones to `write`, in order of their slots.
+
+        `source` is a local folder, `params` the system's section `ingest`. `write` takes a block of
+        records: fields of targets, and how the structure is found, as `manifest.records` reads it.
+
+        Raises:
+            SourceError: the arrays are not what they claim to be, or changed while they were read.
+        """
+        ...

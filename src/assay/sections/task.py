@@ -1,0 +1,93 @@
+"""The section of `params.yaml` that every task has; each may widen its own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PlainValidator, model_validator
+
+from assay.sections.section import Section
+
+
+def _patience(value: object) -> object:
+    """Pass `none` or a number; a union of types would be told as two faults with paths of its own."""
+    if value == "none" or (type(value) is int and value > 0):
+        return value
+    raise ValueError("none, or a whole number from 1")
+
+
+Patience = Annotated[int | Literal["none"], PlainValidator(_patience)]
+
+
+def _clip(value: object) -> object:
+    """Pass `none` or a length; a union of types would be told as two faults with paths of its own."""
+    if value == "none" or (type(value) in (int, float) and value > 0):  # type: ignore[operator]
+        return value
+    raise ValueError("none, or a number above 0")
+
+
+Clip = Annotated[float | Literal["none"], PlainValidator(_clip)]
+
+
+class Train(Section):
+    """What the one training loop asks of every task.
+
+    Knobs that came later have a default, at which nothing changes: models recorded before have none.
+    """
+
+    fold: int = Field(ge=0, description="the fold that validates")
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    accumulate: int = Field(1, ge=1, description="batches an optimiser step")
+    weight_decay: float = Field(ge=0)
+    seed: int = Field(ge=0)
+    threads: int = Field(ge=1)
+    workers: Annotated[int, Field(ge=0)] | Literal["auto"]
+    device: Literal["cpu", "cuda"]
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    resume_every: int = Field(ge=1)
+    resume_keep: Annotated[int, Field(ge=1)] | Literal["all"] = Field(
+        1, description="states kept while a training runs, the newest"
+    )
+    plateau_patience: Patience = Field(
+        "none", description="epochs without a better one that pass; the next lowers the rates"
+    )
+    plateau_factor: float = Field(
+        0.1, gt=0, lt=1, description="what the rates are then multiplied by"
+    )
+    stop_patience: Patience = Field(
+        "none", description="epochs without a better one after which the training ends"
+    )
+    clip: Clip = Field("none", description="largest length of a step's gradient, of all tensors")
+
+    @model_validator(mode="after")
+    def _precise(self) -> Self:
+        if self.precision == "16-mixed" and self.device == "cpu":
+            raise ValueError("precision 16-mixed needs device cuda")
+        return self
+
+
+class Evaluate(Section):
+    """How intervals are drawn."""
+
+    resamples: int = Field(ge=100)
+    confidence: float = Field(gt=0.5, lt=1)
+    seed: int = Field(ge=0)
+    best_of: int = Field(
+        1, ge=1, description="trials of which these parameters are the best; 1: none were made"
+    )
+
+
+class Promote(Section):
+    """What the door asks of a candidate beyond being better."""
+
+    subjects: int = Field(ge=2, description="independent validation groups, at least")
+
+
+class TaskParams(Section):
+    """The section of a task."""
+
+    model: Section
+    train: Train
+    evaluate: Evaluate
+    promote: Promote

@@ -1,0 +1,162 @@
+"""Code that is not what a stage's digest stands for: each way to come by it, planted and refused."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.conftest import DATA, TASK, Project
+
+from assay.code.declared import TOLD, Declared, heed
+from assay.errors import AssayError
+from assay.similar.pool import over_cores
+from assay.stages import split
+
+if TYPE_CHECKING:
+    from assay.stages.launch import Stage
+
+SPLIT = f"split@{DATA}"
+FILE = f"code/hemoglobin/{SPLIT}.json"
+STRANGE = "assay.gates.claims"  # no stage asks for it
+
+
+def edit(project: Project, path: str) -> None:
+    """Add a line to a file of the project's own code; the tests run the work tree's."""
+    file = project.folder / path
+    file.write_text(file.read_text() + "# edited\n")
+
+
+def ran(said: str) -> list[str]:
+    return re.findall(r"Running stage '(.+)'", said)
+
+
+@pytest.mark.parametrize(
+    "path", ["src/assay/stages/guard.py", "src/assay/stages/launch.py", "src/assay/errors.py",
+             "src/assay/learning/progress.py", "src/assay/systems/pills/tasks/classifier.py",
+             "src/assay/learning/landmarks/losses.py"],
+)  # fmt: skip
+def test_an_edit_that_no_stage_can_reach_runs_none(finished: Project, path: str) -> None:
+    edit(finished, path)
+    assert ran(finished.dvc("repro")) == ["code@hemoglobin"]
+    assert "up to date" in finished.dvc("status")
+
+
+def test_an_edit_runs_what_can_reach_it(finished: Project) -> None:
+    edit(finished, "src/assay/systems/hemoglobin/tasks/picture.py")
+    assert ran(finished.dvc("repro")) == ["code@hemoglobin", f"evaluate@{TASK}"]
+
+
+def test_a_pin_runs_what_imports_it(finished: Project) -> None:
+    lock = finished.folder / "requirements.lock"
+    text = lock.read_text()
+    lock.write_text(re.sub(r"(?m)^optuna==\S+", "optuna==0.0.1", text))
+    assert ran(finished.dvc("repro")) == ["code@hemoglobin"]
+    lock.write_text(re.sub(r"(?m)^great-expectations==\S+", "great-expectations==0.0.1", text))
+    assert ran(finished.dvc("repro", f"validate@{DATA}")) == ["code@hemoglobin", f"validate@{DATA}"]
+
+
+def test_a_stage_alone_does_not_run_edited_code_under_the_old_digest(finished: Project) -> None:
+    edit(finished, "src/assay/manifest/deal.py")
+    before = (finished.folder / "dvc.lock").read_bytes()
+    said = finished.dvc("repro", "-f", "-s", SPLIT, fails=True)
+    assert f"error: src/assay/manifest/deal.py: is not as when {FILE} was written" in said
+    assert (finished.folder / "dvc.lock").read_bytes() == before
+    mend = re.search(r"mend: (dvc repro \S+)", said)
+    assert mend
+    assert SPLIT in ran(finished.typed(mend[1]))
+
+
+def test_a_stage_alone_does_not_run_under_another_version(finished: Project) -> None:
+    lock = finished.folder / "requirements.lock"
+    lock.write_text(re.sub(r"(?m)^polars==\S+", "polars==0.0.1", lock.read_text()))
+    said = finished.dvc("repro", "-f", "-s", SPLIT, fails=True)
+    assert "error: requirements.lock · polars: 0.0.1" in said
+    assert f"mend: dvc repro {SPLIT}" in said
+
+
+def test_a_stage_whose_code_nobody_wrote_down_says_how_to(
+    finished: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (finished.folder / FILE).unlink()
+    monkeypatch.chdir(finished.folder)
+    with pytest.raises(AssayError, match=rf"{FILE}: no such file\n.*\n.*mend: dvc repro {SPLIT}"):
+        Declared.read(SPLIT)
+    finished.dvc("repro", SPLIT)
+    assert Declared.read(SPLIT).modules
+
+
+def during(project: Project, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> str:
+    """Let a stage do something after its work; return what DVC says."""
+    whole: Callable[[Stage], None] = split.main
+
+    def main(stage: Stage) -> None:
+        whole(stage)
+        act()
+
+    monkeypatch.setattr(split, "main", main)
+    before = (project.folder / "dvc.lock").read_bytes()
+    said = project.dvc("repro", "-f", "-s", SPLIT, fails=True)
+    assert (project.folder / "dvc.lock").read_bytes() == before
+    return said
+
+
+def test_an_edit_while_a_stage_runs_is_seen_at_its_end(
+    finished: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = during(finished, monkeypatch, lambda: edit(finished, "src/assay/manifest/split.py"))
+    assert f"src/assay/manifest/split.py: is not as when {FILE} was written" in said
+
+
+def test_an_import_that_nobody_declared_is_refused(
+    finished: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, STRANGE, raising=False)
+    said = during(finished, monkeypatch, lambda: importlib.import_module(STRANGE))
+    assert f"error: {STRANGE}: imported, not declared: {FILE} does not hold it" in said
+    assert importlib.import_module(STRANGE)  # afterwards, and here, it is nobody's concern
+
+
+def strange(_: int) -> str:
+    return importlib.import_module(STRANGE).__name__
+
+
+def test_nor_in_a_process_of_the_stage(finished: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(finished.folder)
+    declared = Declared.read(f"similar@{DATA}")
+    assert list(over_cores(strange, range(8), 2)) == [STRANGE] * 8
+    with declared.enforced(), pytest.raises(AssayError, match="imported, not declared"):
+        list(over_cores(strange, range(8), 2))
+
+
+def test_a_process_that_came_with_more_than_was_declared_is_refused(
+    finished: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(finished.folder)
+    monkeypatch.setenv(TOLD, SPLIT)
+    with pytest.raises(AssayError, match="imported, not declared"):
+        heed()  # this process has imported nearly everything
+
+
+@pytest.mark.dvc
+def test_the_same_in_processes_of_their_own(finished: Project) -> None:
+    """A module asked for by a text put together, and a file edited by the very stage that runs it."""
+    stage = finished.folder / "src/assay/stages/split.py"
+    text = stage.read_text()
+    for planted, said in (
+        ('__import__("assay.gates." + "claims")', "assay.gates: imported, not declared"),
+        ('open("src/assay/manifest/deal.py", "a").write("#")', "is not as when"),
+    ):
+        start = "def main(stage: Stage) -> None:\n"
+        stage.write_text(text.replace(start, f"{start}    {planted}\n", 1))
+        told = finished.run("dvc", "repro", SPLIT, fails=True)
+        assert said in told
+        assert "Traceback" not in told
+    stage.write_text(text)
+    finished.run("git", "checkout", "--", "src/assay/manifest/deal.py")
+    said = finished.run("dvc", "repro")
+    assert ran(said) == []
+    assert "Stage 'code@hemoglobin' is cached - skipping run" in said

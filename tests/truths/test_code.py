@@ -1,0 +1,139 @@
+"""What a stage's code is taken to be, of the repository as it stands: what an edit costs, and no more."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.truths.test_truths import ROOT, SRC, closure, imports, pipeline
+
+from assay.code.distributions import NAMES, pins, plain
+from assay.code.left_out import LEFT_OUT
+from assay.code.source import Source
+from assay.code.write import STAGES, code_file, code_of
+from assay.lookup import names, places_in, system_folders
+
+TOY = "toy"  # stands outside the package
+
+
+@cache
+def written() -> dict[str, dict[str, Any]]:
+    """Return stage → what its file of code holds."""
+    source = Source(SRC)
+    return {
+        f"{stage}@{item}": code_of(source, stage, system, module_of(system, room, place))
+        for system in system_folders() if system != TOY
+        for (room, table), stages in STAGES.items()
+        for item, place in places_in(system, room, table).items()
+        for stage in stages
+    }  # fmt: skip
+
+
+def module_of(system: str, room: str, place: str) -> str:
+    return f"assay.systems.{system}.{room}.{place.partition(':')[0]}"
+
+
+def stale(module: str) -> tuple[int, int]:
+    """Return how many stages, and trainings among them, a change in a module makes stale directly."""
+    found = [stage for stage, code in written().items() if module in code["modules"]]
+    return len(found), sum(stage.startswith("train@") for stage in found)
+
+
+@pytest.mark.parametrize(
+    ("module", "stages", "trainings"),
+    [
+        ("assay.stages.guard", 0, 0), ("assay.stages.launch", 0, 0), ("assay.params_check", 0, 0),
+        ("assay.runs.lock", 0, 0), ("assay.runs.git", 0, 0), ("assay.lookup", 0, 0),
+        ("assay.errors", 0, 0), ("assay.contract.task", 0, 0), ("assay.gates.claims_judge", 0, 0),
+        ("assay.learning.progress", 0, 0), ("assay.sections.study", 0, 0),
+        ("assay.runs.summary", 9, 0), ("assay.manifest.deal", 9, 0), ("assay.sections.data", 30, 0),
+        ("assay.learning.scores", 4, 2), ("assay.learning.landmarks.losses", 3, 3),
+        ("assay.learning.pills.detection_scores", 3, 1), ("assay.learning.spectra.cnn_gru", 2, 1),
+        ("assay.systems.pills.tasks.classifier_picture", 1, 0),
+        ("assay.systems.ceph.tasks.cvm_picture", 1, 0), ("assay.systems.pills.data.export", 0, 0),
+        ("assay.gates.preflight_overfit", 7, 7),
+    ],
+)  # fmt: skip
+def test_a_change_makes_no_more_stale(module: str, stages: int, trainings: int) -> None:
+    assert Source(SRC).file(module), f"{module} is no more"
+    found = stale(module)
+    print(f"a change in {module} makes {found[0]} stages stale, {found[1]} trainings among them")
+    assert found <= (stages, trainings)
+    assert found[1] <= trainings
+
+
+def test_no_module_is_reached_by_all_stages_and_of_a_system_none_by_another() -> None:
+    modules = {module for code in written().values() for module in code["modules"]}
+    for module in modules:
+        by = [stage for stage, code in written().items() if module in code["modules"]]
+        if module.startswith("assay.systems."):
+            system = module.split(".")[2]
+            assert all(code_file(stage).parent.name == system for stage in by), module
+        if module.rpartition(".")[2].endswith(("picture", "drawing")):
+            assert not [stage for stage in by if stage.startswith("train@")], module
+        print(f"{len(by):3} {module}")
+
+
+@pytest.mark.parametrize(
+    "name", ["dvc", "mlflow-skinny", "optuna", "evidently", "uv", "sqlalchemy"]
+)
+def test_a_pin_that_no_stage_imports_makes_none_stale(name: str) -> None:
+    assert name in pins()
+    assert not [stage for stage, code in written().items() if name in code["distributions"]]
+
+
+def test_each_stage_depends_on_its_own_code_and_no_other() -> None:
+    for stage, content in pipeline().items():
+        deps = [dep for dep in content["deps"] if dep.startswith(("code/", "src/", "requirements"))]
+        if stage.startswith("code@"):
+            assert deps == ["requirements.lock", "src/assay"]
+            assert content["outs"] == [f"code/{stage.partition('@')[2]}"]
+        else:
+            assert deps == [str(code_file(stage))], stage
+
+
+def test_the_pipeline_has_the_stages_whose_code_is_written() -> None:
+    own = {stage for stage in pipeline() if not stage.startswith("code@")}
+    assert own == set(written())
+    assert {stage for stage in pipeline() if stage.startswith("code@")} == {
+        f"code@{system}" for system in system_folders() if system != TOY
+    }
+    assert {item.partition("@")[2] for item in own} == {
+        name for room, table in STAGES for name in names(room, table) if not name.startswith(TOY)
+    }
+
+
+def test_a_modules_distribution_has_the_name_that_is_looked_up() -> None:
+    """Whatever the lock holds of what this package imports is found under the name that is asked for."""
+    known = importlib.metadata.packages_distributions()
+    tops = {name.partition(".")[0] for path in SRC.rglob("*.py") for name in imports(path)}
+    for top in tops - set(sys.stdlib_module_names) - {"assay"}:
+        pinned = {plain(each) for each in known.get(top, [])} & set(pins())
+        assert not pinned or plain(NAMES.get(top, top)) in pinned, f"{top} comes from {pinned}"
+
+
+def test_what_is_left_out_stands() -> None:
+    for module in LEFT_OUT:
+        assert Source(SRC).file(module), module
+
+
+def test_code_is_written_by_the_standard_library_alone() -> None:
+    """It runs before anything is known of the environment but its guard's word."""
+    for path in closure(SRC / "assay" / "stages" / "code.py"):
+        foreign = {name.partition(".")[0] for name in imports(path)} - set(sys.stdlib_module_names)
+        assert foreign <= {"assay"}, f"{path.relative_to(ROOT)} imports {foreign}"
+
+
+def test_less_is_written_than_is_imported_at_any_time() -> None:
+    """Names within functions are what makes it less; whatever a stage imports as a whole is in it."""
+    source = Source(Path(SRC))
+    for stage, code in written().items():
+        top = source.parsed(f"assay.stages.{stage.partition('@')[0]}")
+        assert top
+        for module in {name for name in top.own.imports if source.file(name)}:
+            held = module in code["modules"] or module in LEFT_OUT
+            assert held or source.file(module).name == "__init__.py", f"{stage}: {module}"
