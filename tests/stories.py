@@ -217,9 +217,9 @@ def searched() -> Path:
 
 
 def declare(project: Project) -> None:
-    """Write a study of two trials into `params.yaml`."""
+    """Write a study of two trials into `search.yaml`."""
     yaml = YAML()
-    path = project.folder / "params.yaml"
+    path = project.folder / "search.yaml"
     content = yaml.load(path)
     content["search"][TASK] = {STUDY: {
         "objectives": {"mae": "minimize"},

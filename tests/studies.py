@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from assay.code.write import write_code
 from assay.manifest.layout import Layout
 from assay.manifest.table import write_table
 from assay.params import read_params
@@ -55,6 +57,10 @@ def make_root(folder: Path) -> Path:
     layout = Layout("toy")
     write_table(folder / layout.trainval, table, {"source": "phantom", "group_kind": "sample"})
     np.save(folder / layout.trainval_pixels, images)
+    own_source(folder)
+    shutil.copy(ROOT / "requirements.lock", folder)
+    with contextlib.chdir(folder):
+        write_code("toy")
     return folder
 
 
@@ -76,7 +82,7 @@ def run(root: Path, name: str = "quick", **declared: Any) -> Outcome:
 def own_source(folder: Path) -> Path:
     """Return a copy of the package with the toy in it, for processes."""
     package = folder / "src" / "assay"
-    shutil.copytree(ROOT / "src" / "assay", package)
+    shutil.copytree(ROOT / "src" / "assay", package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "examples" / "toy", package / "systems" / "toy")
     return package.parent
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError, ParamsError
 from assay.lookup import all_systems, all_tasks, find_system, find_task, listed
-from assay.params import PARAMS_FILE, STUDIES, check_params, read_params, section_faults, typed
+from assay.params import SEARCH_FILE, STUDIES, check_params, place, read_all, section_faults, typed
 from assay.section_check import disagreements
 from assay.sections.study import Study
 
@@ -22,13 +22,13 @@ CORNERS = 256  # of a study's space, that are checked in combination: about 20 m
 SEARCHED = ("model", "train")  # what a trial can change: the data are made before it
 
 
-def check_file(path: Path) -> None:
-    """Check `params.yaml`.
+def check_files(root: Path) -> None:
+    """Check `params.yaml` and `search.yaml`.
 
     Raises:
         ParamsError: with every fault, not the first.
     """
-    check_content(read_params(path))
+    check_content(read_all(root))
 
 
 def check_content(content: Mapping[str, Any]) -> None:
@@ -72,12 +72,12 @@ def _studies(content: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _of(content: Mapping[str, Any], task: str, studies: Any) -> list[AssayError]:
     """Return what is wrong with the studies of one task."""
-    where = f"{PARAMS_FILE} · {STUDIES}.{task}"
+    where = place(f"{STUDIES}.{task}")
     known = all_tasks()
     if task not in known:
         close = difflib.get_close_matches(task, list(known), n=1, cutoff=0.6)
         expected = f"did you mean {close[0]}?" if close else f"one of {', '.join(sorted(known))}"
-        return [AssayError(where, "no such task", expected, f"edit {PARAMS_FILE}")]
+        return [AssayError(where, "no such task", expected, f"edit {SEARCH_FILE}")]
     if not isinstance(studies, Mapping):
         return [AssayError(where, "no studies", "a name and a declaration each", "")]
     faults = []
@@ -95,12 +95,12 @@ def _key_faults(
     own = content[task.name]
     leaves = [key for part in SEARCHED for key in _leaves(own[part], f"{part}.")]
     faults = []
-    for place, keys in (("space", study.space), ("fixed", study.fixed)):
+    for part, keys in (("space", study.space), ("fixed", study.fixed)):
         for key in keys:
             if key not in leaves:
                 close = difflib.get_close_matches(key, leaves, n=1, cutoff=0.5)
                 expected = f"did you mean {close[0]}?" if close else f"one of {', '.join(leaves)}"
-                where = f"{PARAMS_FILE} · {path}.{place}.{key}"
+                where = place(f"{path}.{part}.{key}")
                 mend = f"a key below {task.name}.model or .train"
                 faults.append(AssayError(where, "no such parameter", expected, mend))
     return faults
@@ -138,8 +138,8 @@ def _corner_fault(
         said = [f"{each.found}: {each.expected}" for each in wrong] + ([reason] if reason else [])
         if said:
             shown = ", ".join(f"{key} {value}" for key, value in corner.items())
-            where = f"{PARAMS_FILE} · {STUDIES}.{named}.{name} · {shown}"
-            return AssayError(where, "; ".join(said), "a space without it", f"edit {PARAMS_FILE}")
+            where = f"{place(f'{STUDIES}.{named}.{name}')} · {shown}"
+            return AssayError(where, "; ".join(said), "a space without it", f"edit {SEARCH_FILE}")
     return None
 
 

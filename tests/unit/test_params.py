@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 
 from assay.errors import AssayError, ParamsError
 from assay.lookup import all_tasks, find_task
-from assay.params import STUDIES, check_params, declared_part, read_params
-from assay.params_check import all_sections, check_file
+from assay.params import STUDIES, check_params, declared_part, read_all, read_params
+from assay.params_check import all_sections, check_files
 from assay.sections.section import Section
 from assay.sections.study import Study
 
@@ -103,7 +103,13 @@ def test_task_and_data_must_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     path = tmp_path / "params.yaml"
     path.write_text(text.replace("    fold: 0 ", "    fold: 9 "))
     with pytest.raises(ParamsError, match=r"fold 9, but .*folds is 9"):
-        check_file(path)
+        check_files(tmp_path)
+
+
+def test_studies_in_the_old_place_are_told_the_new_one(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("search: {}\n")
+    with pytest.raises(AssayError, match=r"params.yaml · search: .*\n.*in search.yaml"):
+        read_all(tmp_path)
 
 
 def test_a_hand_written_exponent_is_a_number(tmp_path: Path) -> None:
@@ -129,8 +135,8 @@ HEAVY = "torch torchvision lightning timm mlflow great_expectations dvc pandas s
 
 def test_the_whole_check_imports_nothing_that_takes_long() -> None:
     code = (
-        "import sys; from pathlib import Path; from assay.params_check import check_file;"
-        f"check_file(Path('params.yaml')); print([n for n in '{HEAVY}'.split() if n in sys.modules])"
+        "import sys; from pathlib import Path; from assay.params_check import check_files;"
+        f"check_files(Path()); print([n for n in '{HEAVY}'.split() if n in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
@@ -156,9 +162,9 @@ def test_the_whole_check_reads_once_and_goes_by_the_number_of_sections(
     monkeypatch.setattr(YAML, "load", lambda *given: parsed.append(1) or load(*given))
     monkeypatch.setattr(Section, "model_validate", classmethod(counted))
     monkeypatch.setattr(Study, "corners", None)  # of a space: 20 ms, for each study
-    check_file(ROOT / "params.yaml")
-    assert len(parsed) == 1
-    studies = sum(len(each) for each in read_params(ROOT / "params.yaml")[STUDIES].values())
+    check_files(ROOT)
+    assert len(parsed) == 2  # params.yaml and search.yaml
+    studies = sum(len(each) for each in read_all(ROOT)[STUDIES].values())
     once, again = len(all_sections()), len(all_tasks())
     # Each for itself, then each task beside its data; a study for itself, and for its keys.
     assert 0 < len(judged) <= once + 2 * again + 2 * studies

@@ -17,7 +17,7 @@ from assay.gates.claims import Claim
 from assay.gates.claims_judge import judge_claim
 from assay.lookup import all_tasks, find_task
 from assay.manifest.parts import read_trainval, validation_fold
-from assay.params import read_params, typed
+from assay.params import read_all, read_params, typed
 from assay.params_check import check_content, check_spaces, laid_over
 from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, RECORD, WEIGHTS
@@ -54,7 +54,7 @@ def content(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     import assay.systems
 
     monkeypatch.setattr(assay.systems, "__path__", assay.systems.__path__[:1])
-    return copy.deepcopy(read_params(ROOT / "params.yaml"))
+    return copy.deepcopy(read_all(ROOT))
 
 
 def test_every_task_has_a_study_whose_space_is_possible(content: dict[str, Any]) -> None:
@@ -89,7 +89,7 @@ def test_a_wrong_declaration_is_told(
     content["search"][HB]["schedule"] |= wrong
     with pytest.raises(ParamsError) as caught:
         check_content(content)
-    assert f"search.{HB}.schedule" in caught.value.render()
+    assert f"search.yaml · search.{HB}.schedule" in caught.value.render()
     assert said in caught.value.render()
 
 
@@ -252,6 +252,15 @@ def test_an_objective_that_is_no_metric_ends_the_study_at_once(root: Path) -> No
     assert "mae" in caught.value.render()
     plan = toy_plan(root, objectives={"mea": "minimize"})
     assert len(Store(plan, root).trials()) == 1
+
+
+def test_code_that_was_edited_trains_no_trial(root: Path) -> None:
+    source = root / "src/assay/systems/toy/tasks/network.py"
+    source.write_text(source.read_text() + "# edited\n")
+    with pytest.raises(
+        AssayError, match=r"network.py: is not as when .*\n.*\n.*dvc repro train@toy-level"
+    ):
+        run(root, trials=1)
 
 
 def test_a_trial_without_the_test_files_is_a_trial(root: Path) -> None:

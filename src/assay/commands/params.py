@@ -1,4 +1,4 @@
-"""Check the whole of params.yaml, in under a second."""
+"""Check the whole of params.yaml, and of search.yaml."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ import click
 
 @click.command()
 def command() -> None:
-    """Check the whole of params.yaml."""
-    from assay.params import PARAMS_FILE, STUDIES, read_params
+    """Check the whole of params.yaml, and of search.yaml."""
+    from assay.params import PARAMS_FILE, STUDIES, read_all
     from assay.params_check import all_sections, check_content, check_spaces
     from assay.runs.root import find_root
 
-    content = read_params(find_root(Path.cwd()) / PARAMS_FILE)
+    content = read_all(find_root(Path.cwd()))
     check_content(content)
     check_spaces(content)
     studies = sum(map(len, (content.get(STUDIES) or {}).values()))

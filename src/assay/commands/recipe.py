@@ -37,8 +37,7 @@ def command(
     A recipe is a file of parameters. It is checked against params.yaml before anything runs. It leaves
     alone what it does not name: the source, the device, the threads are set by params.yaml, or by -S.
     """
-    from assay.params import PARAMS_FILE
-    from assay.params_check import check_file
+    from assay.params_check import check_files
     from assay.runs.root import find_root
     from assay.tracking.comparison import ensure_known
 
@@ -47,7 +46,7 @@ def command(
         click.echo("\n".join(_listed(root)))
         return
     path = _find(root, recipe)
-    check_file(root / PARAMS_FILE)
+    check_files(root)
     ensure_known(root, [each.partition("=")[0] for each in settings])
     line = experiment_line(root, path, settings, name, temp)
     click.echo(shlex.join(line))
@@ -78,14 +77,14 @@ def read_recipe(root: Path, path: Path) -> dict[str, Any]:
         ParamsError: a key that `params.yaml` does not have, or values that it would refuse.
     """
     from assay.errors import AssayError, ParamsError
-    from assay.params import PARAMS_FILE, read_params
+    from assay.params import PARAMS_FILE, read_all, read_params
     from assay.params_check import check_content, laid_over
     from assay.tracking.comparison import ensure_known
 
     chosen, shown = read_params(path), str(path.relative_to(root))
     try:
         ensure_known(root, chosen)
-        check_content(laid_over(read_params(root / PARAMS_FILE), chosen))
+        check_content(laid_over(read_all(root), chosen))
     except AssayError as error:
         faults = error.faults if isinstance(error, ParamsError) else [error]
         raise ParamsError([

@@ -27,7 +27,7 @@ def command(targets: tuple[str, ...], jobs: int | None, keep_going: bool) -> Non
     the same command goes on.
     """
     from assay.errors import AssayError
-    from assay.params import PARAMS_FILE, read_params
+    from assay.params import read_all
     from assay.repro.plan import Plan, make_plan
     from assay.repro.run import run_plan
     from assay.runs.cores import available_cores
@@ -37,7 +37,7 @@ def command(targets: tuple[str, ...], jobs: int | None, keep_going: bool) -> Non
 
     root = find_root(Path.cwd())
     os.chdir(root)
-    content, console = read_params(root / PARAMS_FILE), make_console()
+    content, console = read_all(root), make_console()
     with held(Path(".assay/locks/repro.lock"), "assay repro runs already in this folder; waiting"):
         plan = make_plan(root, targets)
         if plan.branches:

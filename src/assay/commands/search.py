@@ -26,13 +26,13 @@ def command(
 ) -> None:
     """Search over parameters of TASK; end in recipes/<task>/<study>.yaml.
 
-    A study is declared in params.yaml under search.<task>.<study>. After Ctrl-C or a kill the same
+    A study is declared in search.yaml under search.<task>.<study>. After Ctrl-C or a kill the same
     command goes on: no ended trial is lost, a half one is tried again. ASSAY_SEARCH_STORAGE names a
     database (postgresql://…) that several machines share.
     """
     from assay.commands.recipe import experiment_line, run_line
     from assay.lookup import find_task
-    from assay.params import PARAMS_FILE, STUDIES, read_params
+    from assay.params import STUDIES, read_all
     from assay.params_check import check_content, check_spaces
     from assay.runs.lock import held
     from assay.runs.root import find_root
@@ -42,7 +42,7 @@ def command(
     from assay.search.storage import Store
 
     found_task, root = find_task(task), find_root(Path.cwd())
-    content = read_params(root / PARAMS_FILE)
+    content = read_all(root)
     check_content(content)
     drawn = plan_study(content, task, name, {})  # a misspelt name is told before DVC is asked
     check_spaces({**content, STUDIES: {task: {drawn.name: drawn.declared}}})

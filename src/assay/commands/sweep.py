@@ -32,15 +32,14 @@ def command(task: str, key: str, values: tuple[str, ...], settings: tuple[str, .
     is told at the end, the others run. After Ctrl-C or a kill the same command goes on.
     """
     from assay.lookup import find_task
-    from assay.params import PARAMS_FILE
-    from assay.params_check import check_file
+    from assay.params_check import check_files
     from assay.runs.root import find_root
     from assay.tracking.comparison import ensure_known
     from assay.tracking.comparison_table import make_console
 
     find_task(task)
     root = find_root(Path.cwd())
-    check_file(root / PARAMS_FILE)
+    check_files(root)
     ensure_known(root, [f"{task}.{key}", *(each.partition("=")[0] for each in settings)])
     console, failed, names = make_console(), {}, []
     values = tuple(dict.fromkeys(values))

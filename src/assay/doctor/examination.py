@@ -17,7 +17,7 @@ from assay.doctor.versions import check_versions
 from assay.doctor.weights import check_weights
 from assay.errors import AssayError
 from assay.lookup import all_tasks
-from assay.params import PARAMS_FILE, read_params, typed
+from assay.params import PARAMS_FILE, read_all, typed
 from assay.registry.ledger import entries
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _declared(root: Path) -> tuple[dict[str, TaskParams], list[Finding]]:
     """Return each task's section of `params.yaml`, and what is wrong with the file."""
     found: dict[str, TaskParams] = {}
     try:
-        content = read_params(root / PARAMS_FILE)
+        content = read_all(root)
         for name, task in sorted(all_tasks().items()):
             found[name] = typed(content, name, task.params)
     except AssayError as fault:

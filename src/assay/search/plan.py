@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError
-from assay.params import PARAMS_FILE, STUDIES
+from assay.params import STUDIES, place
 from assay.params_check import SEARCHED, laid_over
 from assay.runs.files import content_digest, read_json, write_text
 from assay.sections.study import Range, Study
@@ -134,7 +134,7 @@ def plan_study(
     """Return the plan of a declared study; the only one of its task where no name is given.
 
     Args:
-        content: of a checked `params.yaml`.
+        content: of the checked `params.yaml` and `search.yaml`.
         task: the task's name.
         name: of the study.
         inputs: see `StudyPlan`.
@@ -143,7 +143,7 @@ def plan_study(
         AssayError: no such study, or several and no name.
     """
     known = (content.get(STUDIES) or {}).get(task) or {}
-    where = f"{PARAMS_FILE} · {STUDIES}.{task}"
+    where = place(f"{STUDIES}.{task}")
     if not known:
         raise AssayError(where, "no study", "a study of that task; docs/search.md shows one")
     if name is None and len(known) > 1:
