@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from assay.code.declared import heed
 from assay.errors import MachineError
 from assay.runs.parent import die_with_parent
+from assay.similar.heap import keep_freed
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -37,6 +38,7 @@ def over_cores(
     """
     count = min(workers, len(tasks) // WORTH)
     if count < 2:
+        keep_freed()
         # BLAS threads, waiting for each other at small matrices, took ten times as long.
         with threadpool_limits(1, "blas"):
             yield from map(work, tasks)
@@ -58,6 +60,7 @@ def over_cores(
 def _settle(work: Callable[[Any], Any]) -> None:
     """Make a process die with the search, and use one thread."""
     die_with_parent()
+    keep_freed()
     threadpool_limits(1)
     cv2.setNumThreads(1)
     _work.append(work)
