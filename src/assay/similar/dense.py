@@ -51,15 +51,16 @@ def agreement(first: Picture, second: Picture, motion: Floats) -> tuple[float, f
     (height, width), turn = first.shape, motion[:, :2]
     matrix = _from_corners(first, second, motion)
     moved = cv2.warpAffine(second, matrix, (width, height))
-    covered = cv2.warpAffine(np.where(second > 0, 255, 0).astype(np.uint8), matrix, (width, height))
+    covered = cv2.warpAffine((second > 0) * np.uint8(255), matrix, (width, height))
     both = (first > 0) & (covered == 255)
     areas = (np.count_nonzero(second) * abs(float(np.linalg.det(turn))), np.count_nonzero(first))
-    if both.sum() < max(LEAST_PIXELS, LEAST_SHARE * min(areas)):
+    shared = np.count_nonzero(both)
+    if shared < max(LEAST_PIXELS, LEAST_SHARE * min(areas)):
         return 0.0, 0.0
     # Both within the same outline: each crop's own would leave its trace in the relief.
     weights = _weights(both)
     one, two = (_relief(each, weights)[both] for each in (first, moved.astype(np.uint8)))
-    return _cosine(_levelled(one), _levelled(two)), round(float(both.sum()) / max(areas), 3)
+    return _cosine(_levelled(one), _levelled(two)), round(shared / max(areas), 3)
 
 
 def likeness(first: Relief, second: Relief, motion: Floats) -> float:

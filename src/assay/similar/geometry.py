@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from assay.similar.dense import agreement, likeness, whole
 from assay.similar.features import PICTURE
+from assay.similar.null import LEAST_BORNE_OUT
 
 if TYPE_CHECKING:
     from assay.similar.features import Features
@@ -84,8 +85,10 @@ def _geometry(
     agreeing = int(np.count_nonzero(inlying))
     if not thorough and not _promising(first, second, mirrored, motion, agreeing):
         return None
-    inliers = _inliers(target[inlying], origin[inlying])
     correlation, overlap = agreement(first.picture, _seen(second.picture, mirrored), motion)
+    if not thorough and correlation < LEAST_BORNE_OUT:
+        return None  # no rule accepts it, and its inliers cost a tenth of comparing a pair
+    inliers = _inliers(target[inlying], origin[inlying])
     rotation = float(np.degrees(np.arctan2(-motion[1, 0], motion[0, 0])))
     return Match(inliers, correlation, overlap, mirrored, round(rotation, 2), round(scale, 4))
 
