@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -23,7 +25,8 @@ from assay.similar.features import Features, extract
 from assay.similar.find import Similar, find_similar
 from assay.similar.gather import gathered_features, gathered_pairs
 from assay.similar.geometry import Match, compare
-from assay.similar.kept import PAIR, RECORD, content, packed, store_at, told, unpacked
+from assay.similar.kept import content, store_at
+from assay.similar.records import PAIR, RECORD, packed, told, unpacked
 
 Pixels = npt.NDArray[np.uint8]
 NUMBER = np.dtype([("number", "<i8")])
@@ -238,3 +241,10 @@ def test_pairs_of_one_place_are_one_picture(fresh: tuple[Path, Similar], tmp_pat
     features = store_at(fresh[0]).features
     same = gathered_pairs(Appended(tmp_path / "p", PAIR), features, np.array([[4, 4]]), 1)
     assert same.filter(pl.col("inliers") > 50)["correlation"].to_list() == [1.0]
+
+
+def test_a_process_of_the_pool_starts_without_what_only_the_search_needs() -> None:
+    heavy = "{'scipy', 'polars', 'rich'} & {name.partition('.')[0] for name in sys.modules}"
+    told = f"import sys, assay.similar.pool, assay.similar.work; print({heavy} or '')"
+    asked = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, text=True)
+    assert asked.stdout.strip() == ""

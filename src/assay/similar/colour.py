@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import KDTree
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
@@ -59,6 +58,8 @@ def neighbours(descriptors: Floats, groups: Integers, count: int, workers: int =
         count: nearest rows of other groups taken of each row.
         workers: threads; they change nothing.
     """
+    from scipy.spatial import KDTree  # 0.3 s, which processes that only extract do without
+
     if len(np.unique(groups)) < 2:
         return np.empty((0, 2), dtype=np.int64)
     # So many that, with all of its own group among them, a row still has `count` others.

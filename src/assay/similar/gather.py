@@ -12,8 +12,9 @@ import polars as pl
 from rich.progress import Progress, track
 from threadpoolctl import threadpool_limits
 
-from assay.similar.kept import ABSENT, content, slots
+from assay.similar.kept import content, slots
 from assay.similar.pool import over_cores
+from assay.similar.records import ABSENT
 from assay.similar.work import Compare, Extract, Reach
 
 if TYPE_CHECKING:

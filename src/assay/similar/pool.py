@@ -19,7 +19,7 @@ from assay.similar.heap import keep_freed
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-WORTH = 2  # tasks of a process below which it is not worth its start, 1 s
+WORTH = 2  # tasks of a process below which it is not worth its start, 0.6 s with its visual words
 _work: list[Callable[[Any], Any]] = []  # of this process, which it is told once
 
 

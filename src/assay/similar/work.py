@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from assay.similar.features import extract
 from assay.similar.geometry import compare
-from assay.similar.kept import CHANCE, packed, told, unpacked
+from assay.similar.records import CHANCE, packed, told, unpacked
 
 if TYPE_CHECKING:
     from assay.similar.appended import Appended, Records
@@ -59,7 +59,8 @@ class Reach:
 
     def __call__(self, pair: tuple[int, int]) -> Records:
         """Return the most inliers and the highest correlation of any guess."""
-        one, two = (unpacked(self.features.read()[place]) for place in pair)
+        records = self.features.read()
+        one, two = (unpacked(records[place]) for place in pair)
         found = compare(one, two, thorough=True)
         most = max(each.inliers for each in found), max(each.correlation for each in found)
         return np.array([(*pair, *most)], CHANCE)
