@@ -211,7 +211,7 @@ def test_two_clones_that_gave_one_number(promoted: Project) -> None:
 def test_the_machine(finished: Project, tmp_path: Path) -> None:
     finished.set(
         **{f"{TASK}.train.threads": 4096, f"{TASK}.model.weights": "pretrained",
-           f"{TASK}.model.backbone": "resnet18", "hemoglobin-nail.model.weights": "none.pth"}
+           f"{TASK}.model.backbone": "resnet18", "hemoglobin-nail.model.weights": "no.safetensors"}
     )  # fmt: skip
     finished.run("git", "config", "--unset", "user.email")
     lock = finished.folder / "requirements.lock"
@@ -227,8 +227,12 @@ def test_the_machine(finished: Project, tmp_path: Path) -> None:
     assert "FOUND git identity: nobody" in said
     assert "timm 1." in said
     assert f"FOUND dvc: {bare}/dvc" in said
-    assert f"FOUND {TASK}.model.weights: pretrained resnet18 (timm/resnet18" in said
-    assert "FOUND hemoglobin-nail.model.weights: no such file: none.pth" in said
+    assert (
+        f"FOUND {TASK}.model.weights pretrained: no such file: models/start/{TASK}/resnet18."
+        in said
+    )
+    assert f"assay weights {TASK} resnet18" in said
+    assert "FOUND hemoglobin-nail.model.weights no.safetensors: no such file: models/start/" in said
 
 
 def test_room_on_the_disk() -> None:

@@ -83,17 +83,20 @@ def test_an_absent_source_is_told(finished: Project) -> None:
 
 
 def test_weights_that_are_not_to_be_had_are_told_at_once(finished: Project) -> None:
-    said = finished.dvc("exp", "run", "-S", f"{TASK}.model.weights=weights/none.pth", fails=True)
-    assert "weights of test_resnet: no such file" in said
-    assert "gate preflight" not in said
-    finished.run("git", "checkout", "-q", ".")
-    # A hub that nobody answers at, whatever network the machine has.
-    said = finished.dvc("exp", "run", "-S", f"{TASK}.model.weights=pretrained", fails=True,
-        HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(finished.folder / ".assay" / "hub"),
-    )  # fmt: skip
-    assert "pretrained weights are not on this machine and the hub cannot be reached" in said
-    assert "Traceback" not in said
-    assert "gate preflight" not in said
+    key = f"{TASK}.model.weights"
+    for weights, said in (
+        ("weights/none.pth", f"params.yaml · {key}: found 'weights/none.pth'"),
+        (
+            "none.safetensors",
+            f"{key} none.safetensors: no such file: models/start/{TASK}/none.safetensors",
+        ),
+        ("pretrained", f"assay weights {TASK} test_resnet"),
+    ):
+        told = finished.dvc("exp", "run", "-S", f"{key}={weights}", fails=True)
+        assert said in told
+        assert "Traceback" not in told
+        assert "gate preflight" not in told
+        finished.run("git", "checkout", "-q", ".")
 
 
 def a_set(folder: Path, count: int = 40) -> Path:

@@ -11,7 +11,8 @@ from tests.conftest import TASK, Project
 from torch import nn
 
 from assay.errors import RegistryError
-from assay.registry.importing import read_state, text_of
+from assay.registry.importing import text_of
+from assay.registry.tensors import read_state
 
 CATALOGUE = """# Models
 

@@ -135,7 +135,9 @@ def test_an_interrupted_study_is_the_undisturbed_one(
     found = []
     for name, falls in (("plain", False), ("fallen", True)):
         own = tmp_path / name
-        shutil.copytree(root / "data", own / "data")
+        for part in ("data", "code", "src"):
+            shutil.copytree(root / part, own / part)
+        shutil.copy(root / "requirements.lock", own)
         monkeypatch.chdir(own)
         plan = toy_plan(own, fixed={"train.epochs": 3}, trials=3)
         work(plan.folder(own), 1)

@@ -86,6 +86,8 @@ def test_the_toy_is_copied_in_and_runs(fresh: Project) -> None:
     shutil.copy(toy / "toy.source.json", fresh.folder / "data")
     with (fresh.folder / "params.yaml").open("a") as stream:
         stream.write((toy / "params.yaml").read_text())
+    (fresh.folder / "models/start/toy-level").mkdir()
+    (fresh.folder / "models/start/toy-level/.gitkeep").touch()
     yaml = YAML()
     content = yaml.load(fresh.folder / "dvc.yaml")
     content["vars"][0]["code"].append("toy")

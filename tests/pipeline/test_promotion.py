@@ -256,7 +256,7 @@ def test_a_lock_with_other_code_does_not_pass(door: Project) -> None:
     path = f"code/hemoglobin/train@{TASK}.json"
     md5 = re.search(rf"{path}\n\s+hash: md5\n\s+md5: (\w+)", lock)
     assert md5
-    commit = forge(door, (md5[1], "0" * 32))
+    commit = forge(door, (md5[1], "f" * 32))
     assert "stale" in door.assay("candidate", TASK, fails=True)
     register_by_hand(door, commit=commit)
     check = content(open_case(door.folder, TASK))

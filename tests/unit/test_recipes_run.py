@@ -24,7 +24,6 @@ from safetensors.torch import save_file
 from tests.cvm_set import stored_films
 
 from assay.commands.recipe import read_recipe
-from assay.learning.backbone import NONE, PRETRAINED
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params, typed
@@ -32,6 +31,8 @@ from assay.params_check import laid_over
 from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, RECORD, WEIGHTS
 from assay.runs.run import Run
+from assay.runs.start import START
+from assay.sections.task import NONE, PRETRAINED
 from assay.systems.ceph.data.sections import Phantom
 from assay.systems.ceph.tasks import landmarks_model
 
@@ -89,12 +90,15 @@ def parameters(path: Path) -> Any:
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with what recipes that start from another's model look for."""
     folder = tmp_path_factory.mktemp("root")
-    (folder / "models" / "first").mkdir(parents=True)
     for name in LEFT_BY:
         params = parameters(ROOT / "recipes" / "ceph-landmarks" / f"{name}.yaml")
         smaller = params.model.model_copy(update={"backbone": SMALLER})
         network, _ = landmarks_model.build(smaller, NONE, folder, seed=1)
-        save_file(network.state_dict(), folder / "models" / "first" / f"{name}.safetensors")
+        for task in ("ceph-landmarks", "ceph-cvm"):
+            path = folder / START / task / f"{name}.safetensors"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file(network.state_dict(), path)
+            path.with_name(f"{path.name}.dvc").touch()  # what it holds is DVC's concern
     return folder
 
 
@@ -110,8 +114,14 @@ def stands_for_all(path: Path) -> Any:
 
 @pytest.mark.parametrize("path", map(stands_for_all, RECIPES))
 def test_it_runs_for_an_epoch(
-    path: Path, films: Rows, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    path: Path,
+    films: Rows,
+    root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(root)
     task, params = find_task(path.parent.name), parameters(path)
     learns = np.arange(len(films)) % 2 == 0
     (tmp_path / "model").mkdir()
@@ -139,6 +149,9 @@ def test_it_runs_for_an_epoch(
     if params.model.weights == NONE:
         assert starts == NONE
     else:
-        assert f"first weights from {root / params.model.weights}" in capsys.readouterr().out
+        assert (
+            f"first weights from {START / task.name / params.model.weights}"
+            in capsys.readouterr().out
+        )
         first, carried = starts.split(": ")[1].split(", ")[0].rsplit(" of ")
         assert first == f"encoder {carried}"

@@ -1,4 +1,4 @@
-"""Backbones from timm: pretrained, from a file, or from scratch; never silently from scratch."""
+"""Backbones from timm: from first weights, or from scratch; never silently from scratch."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from typing import Any
 
 import timm
 import torch
-from huggingface_hub import get_session, try_to_load_from_cache
-from huggingface_hub.constants import ENDPOINT
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
 from assay.errors import MachineError
 
-NONE, PRETRAINED = "none", "pretrained"
-HUB_SECONDS = 5
+NONE = "none"  # as sections of `params.yaml` say it
 
 
 def build_backbone(name: str, weights: str, root: Path) -> tuple[nn.Module, str]:
@@ -25,40 +23,51 @@ def build_backbone(name: str, weights: str, root: Path) -> tuple[nn.Module, str]
 
     Args:
         name: a timm model name, with or without its tag.
-        weights: `none` (random), `pretrained` (timm's, from the hub or its cache), or a file.
+        weights: `none` (random), or a .safetensors file.
         root: the folder from which a relative file counts.
 
     Raises:
-        MachineError: the name is unknown, or the weights are neither here nor to be had.
+        MachineError: the name is unknown, or the file holds no weights of it.
     """
     _ensure_known(name)
+    network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
     if weights == NONE:
-        return _create(name, pretrained=False), NONE
-    if weights == PRETRAINED:
-        return _pretrained(name)
-    return _from_file(name, root / weights)
+        return network, NONE
+    return network, _load(network, name, root / weights)
 
 
-def _from_file(name: str, path: Path) -> tuple[nn.Module, str]:
-    network = _create(name, pretrained=False)
-    if not path.is_file():
-        raise MachineError(
-            f"weights of {name}",
-            f"no such file: {path}",
-            "none, pretrained, or a file",
-            "dvc exp run -S '<task>.model.weights=none'",
-        )
-    state, own = _read(path), network.state_dict()
+def _load(network: nn.Module, name: str, path: Path) -> str:
+    state, own = read_tensors(path), network.state_dict()
     fitting = {key: value for key, value in state.items() if key in own}
     if set(fitting) != set(own):
         raise MachineError(
-            f"weights of {name}",
-            f"{path} holds {len(fitting)} of {len(own)} tensors",
-            "all of them",
-            "name the file of this backbone",
-        )
+            f"weights of {name}", f"{path} holds {len(fitting)} of {len(own)} tensors", "all of them",
+            "the file of this backbone: assay weights <task> <file>",
+        )  # fmt: skip
+    other = [key for key in own if fitting[key].shape != own[key].shape]
+    if other:
+        raise MachineError(
+            f"weights of {name}", f"{path}: {other[0]} is of shape {tuple(fitting[other[0]].shape)}",
+            f"{tuple(own[other[0]].shape)}", "the file of this backbone: assay weights <task> <file>",
+        )  # fmt: skip
     network.load_state_dict(fitting)
-    return network, hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors of a .safetensors file.
+
+    Raises:
+        MachineError: there is none, or it is cut off.
+    """
+    try:
+        found: dict[str, torch.Tensor] = load_file(path)
+    except (SafetensorError, OSError) as fault:
+        raise MachineError(
+            str(path), f"cannot be read: {fault}", "a whole .safetensors file",
+            "assay weights <task> <file>, from the file that it was made of; or dvc checkout",
+        ) from None  # fmt: skip
+    return found
 
 
 def ensure_takes(network: nn.Module, size: int) -> None:
@@ -99,43 +108,3 @@ def _ensure_known(name: str) -> None:
         f"for example {', '.join(close) or 'resnet18'}",
         "dvc exp run -S '<task>.model.backbone=<name>'",
     )
-
-
-def _create(name: str, pretrained: bool) -> nn.Module:
-    network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0)
-    return network
-
-
-def _pretrained(name: str) -> tuple[nn.Module, str]:
-    """Take the hub's file from its cache, else fetch it; a hub out of reach is told within seconds."""
-    config = timm.get_pretrained_cfg(name)
-    if config is not None and config.hf_hub_id:
-        cached = try_to_load_from_cache(config.hf_hub_id, "model.safetensors")
-        if isinstance(cached, str):
-            return _from_file(name, Path(cached))
-        _ensure_reachable(name)
-    network = _create(name, pretrained=True)
-    digest = hashlib.md5(save(network.state_dict()), usedforsecurity=False)
-    return network, digest.hexdigest()
-
-
-def _ensure_reachable(name: str) -> None:
-    """Ask the hub once: its own client would retry for a minute before it gives up."""
-    try:
-        get_session().head(ENDPOINT, timeout=HUB_SECONDS)
-    except Exception as fault:  # noqa: BLE001  a dozen kinds mean "no network"
-        raise MachineError(
-            f"weights of {name}",
-            "pretrained weights are not on this machine and the hub cannot be reached"
-            f" ({ENDPOINT}: {type(fault).__name__})",
-            "a network, the hub's cache, or a file",
-            "dvc exp run -S '<task>.model.weights=<file>', or =none to train from scratch",
-        ) from None
-
-
-def _read(path: Path) -> dict[str, torch.Tensor]:
-    if path.suffix == ".safetensors":
-        loaded: dict[str, torch.Tensor] = load_file(path)
-        return loaded
-    state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return state

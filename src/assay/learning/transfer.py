@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from assay.errors import MachineError
+from assay.learning.backbone import read_tensors
 
 PARTS = (
     "encoder.",
@@ -21,17 +20,9 @@ def holds_network(path: Path) -> bool:
     """Return whether the file is of a network with its head, not of a backbone alone.
 
     Raises:
-        MachineError: it is called a .safetensors file, and is none.
+        MachineError: it is cut off, or no .safetensors file.
     """
-    if path.suffix != ".safetensors" or not path.is_file():
-        return False
-    try:
-        with safe_open(path, "pt") as stored:
-            return any(name.startswith(PARTS) for name in stored.keys())  # noqa: SIM118  no mapping
-    except SafetensorError as fault:
-        raise MachineError(
-            "model.weights", f"{path}: {fault}", "a whole .safetensors file"
-        ) from None
+    return path.is_file() and any(name.startswith(PARTS) for name in read_tensors(path))
 
 
 def carry_over(network: nn.Module, path: Path) -> str:
@@ -41,14 +32,9 @@ def carry_over(network: nn.Module, path: Path) -> str:
     read features that it was not trained on, so nothing of it is carried. The first part has to be whole.
 
     Raises:
-        MachineError: no such file, or the first part has gaps: another backbone.
+        MachineError: the file cannot be read, or the first part has gaps: another backbone.
     """
-    if path.suffix != ".safetensors" or not path.is_file():
-        raise MachineError(
-            "model.weights", f"no such .safetensors file: {path}", "none, or a network's .safetensors",
-            "dvc exp run -S '<task>.model.weights=none'",
-        )  # fmt: skip
-    stored, own = load_file(path), network.state_dict()
+    stored, own = read_tensors(path), network.state_dict()
     carried: dict[str, Tensor] = {}
     told, whole = [], True
     for part, _ in network.named_children():

@@ -6,28 +6,20 @@ read without running what the file may contain, written as safetensors, and put 
 
 from __future__ import annotations
 
-import pickle
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from assay.errors import RegistryError
 from assay.lookup import find_task
 from assay.params import PARAMS_FILE, read_params, typed
 from assay.registry.ledger import append
 from assay.registry.mirror import mirror
+from assay.registry.tensors import add_to_dvc, read_state, write_state
 from assay.registry.versions import IMPORT, versions
-from assay.runs.files import file_digest, write_aside
+from assay.runs.files import file_digest
 from assay.runs.lock import held
 from assay.tracking.sync import sync
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-# Under which name training scripts put the weights beside optimiser and epoch.
-HOLDERS = ("state_dict", "model_state_dict", "model_state", "model", "weights", "net")
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,7 @@ def import_weights(root: Path, task: str, file: Path, text: str) -> Imported:
     Args:
         root: the repository.
         task: the task's name.
-        file: a state dict, or a checkpoint that holds one, saved by torch.
+        file: see `read_state`.
         text: what its owner's catalogue says of it.
 
     Raises:
@@ -69,7 +61,7 @@ def import_weights(root: Path, task: str, file: Path, text: str) -> Imported:
     with held(root / ".assay" / "locks" / "candidate.lock", "another model is registered; waiting"):
         known = versions(root, task)
         before = (root / path).exists()
-        digest = _write(root / path, state)
+        digest = write_state(root / path, state)
         fits = _fits(root, task, root / path)
         same = next((each for each in known if each.weights == digest), None)
         number = same.number if same else len(known) + 1
@@ -77,7 +69,7 @@ def import_weights(root: Path, task: str, file: Path, text: str) -> Imported:
             (root / path).unlink()
             path = Path(same.entry.facts.get("path", path))
         if same is None:
-            _add(root, path)
+            add_to_dvc(root, path)
             facts = {
                 "task": task,
                 "version": number,
@@ -94,68 +86,6 @@ def import_weights(root: Path, task: str, file: Path, text: str) -> Imported:
             append(root, IMPORT, f"import {task}/v{number}, unproven: {file.name}", facts)
     mirror(root, sync(root).runs)
     return Imported(number, path, count, numbers, fits, same is None)
-
-
-def read_state(file: Path) -> dict[str, Tensor]:
-    """Return the tensors of a state dict by name; nothing that the file contains is run.
-
-    Raises:
-        RegistryError: with what the file holds instead.
-    """
-    import torch
-
-    if not file.is_file():
-        raise RegistryError(str(file), "no such file", "a .pth or .pt file")
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as fault:
-        held_class = re.search(r"GLOBAL (\S+)", str(fault))
-        found = f"holds {held_class[1]}, code and not weights" if held_class else "no torch file"
-        raise _not_weights(file, found) from None
-    except Exception as fault:  # noqa: BLE001 - what torch's reader raises depends on the bytes
-        said = str(fault).partition(". ")[0].partition("\n")[0] or type(fault).__name__
-        raise _not_weights(file, f"cut off, or no torch file ({said})") from None
-    return _state_in(file, content)
-
-
-def _state_in(file: Path, content: Any) -> dict[str, Tensor]:
-    import torch
-
-    if isinstance(content, Mapping):
-        tensors = {k: v for k, v in content.items() if isinstance(v, torch.Tensor)}
-        if tensors and len(tensors) == len(content):
-            return {str(name): tensor.contiguous() for name, tensor in tensors.items()}
-        for name in HOLDERS:
-            if isinstance(content.get(name), Mapping):
-                return _state_in(file, content[name])
-    found = f"holds {type(content).__name__}"
-    if isinstance(content, Mapping):
-        found = f"holds {', '.join(map(str, list(content)[:6]))}"
-    raise _not_weights(file, found)
-
-
-def _not_weights(file: Path, found: str) -> RegistryError:
-    expected = f"a state dict, or one under {', '.join(HOLDERS)}"
-    mend = "where it was made: torch.save(model.state_dict(), '…')"
-    return RegistryError(str(file), found, expected, mend)
-
-
-def _write(path: Path, state: Mapping[str, Tensor]) -> str:
-    """Write safetensors; return their md5."""
-    from safetensors.torch import save_file
-
-    # Tied weights share memory, which safetensors refuses.
-    owned = {name: tensor.clone() for name, tensor in state.items()}
-    write_aside(path, lambda aside: save_file(owned, aside))
-    return file_digest(path)
-
-
-def _add(root: Path, path: Path) -> None:
-    """Put a file under DVC, so that clones and garbage collection know it."""
-    from dvc.repo import Repo
-
-    with Repo(str(root)) as repo:
-        repo.add([str(root / path)])
 
 
 def _fits(root: Path, task: str, weights: Path) -> bool:

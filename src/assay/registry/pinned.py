@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -72,6 +73,8 @@ class Pinned:
                         changed = bool(dependency.status())
                     elif path in made:
                         changed = dependency.hash_info.value != made[path]
+                    elif inner := {key: md5 for key, md5 in made.items() if _lies_in(key, path)}:
+                        changed = dependency.hash_info.value != _mixed(dependency, inner)
                     else:
                         changed = dependency.changed_checksum()
                     if changed:
@@ -84,6 +87,27 @@ class Pinned:
         must_git(self.root, "archive", "-o", str(archive), self.commit, *paths)
         shutil.unpack_archive(archive, folder)  # tarfile's filters came with Python 3.11.4
         archive.unlink()
+
+
+def _mixed(folder: Any, made: Mapping[str, str]) -> str:
+    """Return DVC's digest of a folder of which it has the files `made`, and git the others."""
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.tree import Tree
+
+    found = {Path(name).relative_to(str(folder)).parts: md5 for name, md5 in made.items()}
+    for name in folder.fs.find(folder.fs_path):
+        with folder.fs.open(name, "rb") as stream:
+            digest = hashlib.file_digest(stream, "md5").hexdigest()
+        found.setdefault(folder.fs.relparts(name, folder.fs_path), digest)
+    tree: Any = Tree()  # type: ignore[no-untyped-call]
+    for parts, md5 in found.items():
+        tree.add(parts, None, HashInfo("md5", md5))
+    tree.digest()
+    return str(tree.hash_info.value)
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return Path(folder) in Path(path).parents
 
 
 def _made(out: Any) -> Iterator[tuple[str, str]]:

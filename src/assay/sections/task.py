@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from assay.sections.section import Section
 
@@ -27,6 +27,25 @@ def _clip(value: object) -> object:
 
 
 Clip = Annotated[float | Literal["none"], PlainValidator(_clip)]
+
+
+NONE, PRETRAINED = "none", "pretrained"
+
+
+def _first_weights(value: str) -> str:
+    if value in (NONE, PRETRAINED) or (value.endswith(".safetensors") and "/" not in value):
+        return value
+    raise ValueError(
+        "none, pretrained, or the name of a .safetensors file below models/start/<task>/, where"
+        " `assay weights <task> <file>` puts one"
+    )
+
+
+FirstWeights = Annotated[
+    str,
+    AfterValidator(_first_weights),
+    Field(description="none, pretrained, or a file of models/start/<task>/"),
+]
 
 
 class Train(Section):

@@ -120,7 +120,7 @@ def _data(root: Path, name: str, commits: tuple[str, str], records: list[Facts])
         {
             name: digest[:SHORT]
             for name, digest in record["inputs"].items()
-            if name.startswith(("data/", "reports/"))
+            if name.startswith(("data/", "reports/", "models/start/"))
         }
         for record in records
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from assay.learning.landmarks.losses import ClassLoss, balanced_weights
 from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
 from assay.learning.targets import Classes
+from assay.runs.start import first_weights
 from assay.systems.ceph.tasks import cvm_model, roi
 from assay.systems.ceph.tasks.cvm_crop import FixedCrop, FoundCrop
 from assay.systems.ceph.tasks.detector import overlap, train_detector
@@ -38,10 +40,9 @@ def run_training(task: Task, train: Rows, valid: Rows, params: CvmParams, run: R
     """Build the network, and carry its plan out on the rows that have a stage."""
     settle(params.train.threads)
     train, valid = known(train), known(valid)
+    first = first_weights(run.task, params.model.weights, params.model.backbone)
     crop = make_crop(train, valid, params)
-    network, start = cvm_model.build(
-        params.model, crop, params.model.weights, run.root, params.train.seed
-    )
+    network, start = cvm_model.build(params.model, crop, first, Path(), params.train.seed)
     learns, validates = make_set(train), make_set(valid)
     plan = make_plan(task, network, params, learns)
     carry_out(plan, learns, validates, run, start)

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from assay.sections.section import Section
-from assay.sections.task import TaskParams, Train
+from assay.sections.task import FirstWeights, TaskParams, Train
 
 
 class CvmModel(Section):
@@ -15,7 +15,7 @@ class CvmModel(Section):
 
     network: Literal["small_cnn", "linear", "timm", "unet"]
     backbone: str = Field(description="a timm model; the small CNN and the linear layer have none")
-    weights: str = Field(min_length=1, description="none, pretrained, or a file")
+    weights: FirstWeights
     head: Literal["nominal", "ordinal"]
     dropout: float = Field(ge=0, lt=1)
     roi: list[float] | Literal["none"] = Field(description="back, top, front, bottom; see `roi`")

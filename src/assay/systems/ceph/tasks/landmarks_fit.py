@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from assay.learning.landmarks.geometry import Warp
 from assay.learning.landmarks.losses import ClassLoss, CoordinateLoss, HeatmapLoss, JointLoss
 from assay.learning.plan import Plan, Set
 from assay.learning.targets import Classes, Joint, Points, places
+from assay.runs.start import first_weights
 from assay.systems.ceph.tasks import landmarks_model, points
 from assay.systems.ceph.tasks.names import STAGES, SYMBOLS
 from assay.systems.ceph.tasks.parts import make_parts
@@ -34,9 +36,8 @@ Floats = npt.NDArray[np.float32]
 def run_training(task: Task, train: Rows, valid: Rows, params: LandmarkParams, run: Run) -> None:
     """Build the network, and carry its plan out."""
     settle(params.train.threads)
-    network, start = landmarks_model.build(
-        params.model, params.model.weights, run.root, params.train.seed
-    )
+    first = first_weights(run.task, params.model.weights, params.model.backbone)
+    network, start = landmarks_model.build(params.model, first, Path(), params.train.seed)
     codec = landmarks_model.make_codec(params.model, train.images.shape[1])
     plan = make_plan(task, network, codec, valid, params.train)
     stages = params.model.stages

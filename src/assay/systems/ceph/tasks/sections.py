@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from assay.sections.section import Section
-from assay.sections.task import TaskParams, Train
+from assay.sections.task import FirstWeights, TaskParams, Train
 
 
 class Model(Section):
@@ -15,7 +15,7 @@ class Model(Section):
 
     network: Literal["small_unet", "timm_unet", "simple_baseline", "coordinates"]
     backbone: str = Field(description="a timm model; the small U-Net has none")
-    weights: str = Field(min_length=1, description="none, pretrained, or a file")
+    weights: FirstWeights
     stride: int = Field(ge=1, le=32, description="stored px per heatmap px")
     sigma: float = Field(gt=0, description="of the Gaussian, heatmap px")
     decoder: Literal["argmax", "soft", "dark"]

@@ -7,14 +7,14 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from assay.sections.section import Section
-from assay.sections.task import TaskParams, Train
+from assay.sections.task import FirstWeights, TaskParams, Train
 
 
 class Model(Section):
     """The network: a timm backbone and the regression head."""
 
     backbone: str
-    weights: str = Field(min_length=1, description="none, pretrained, or a file")
+    weights: FirstWeights
     hidden: list[int] = Field(min_length=1)
     dropout: float = Field(ge=0, lt=1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +15,7 @@ from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
 from assay.learning.targets import Values
 from assay.learning.views import Prepare
+from assay.runs.start import first_weights
 from assay.systems.hemoglobin.tasks import single_model
 
 if TYPE_CHECKING:
@@ -29,9 +31,8 @@ HB = Values(2.0, 25.0, "g/dL")  # what the label gate holds for possible
 def run_training(task: Task, train: Rows, valid: Rows, params: SingleParams, run: Run) -> None:
     """Build the network, and carry its plan out."""
     settle(params.train.threads)
-    network, start = single_model.build(
-        params.model, params.model.weights, run.root, params.train.seed
-    )
+    first = first_weights(run.task, params.model.weights, params.model.backbone)
+    network, start = single_model.build(params.model, first, Path(), params.train.seed)
     ensure_takes(network.backbone, train.images.shape[1])
     learns, validates = (make_set(task, rows) for rows in (train, valid))
     network.head.start_at(torch.from_numpy(task.baseline(train, train)[0]))

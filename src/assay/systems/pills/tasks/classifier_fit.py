@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from assay.learning.pills.weights import effective_number, inverse_frequency
 from assay.learning.plan import Law, Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
 from assay.learning.targets import Classes
+from assay.runs.start import first_weights
 from assay.systems.pills.tasks import classifier_model
 
 if TYPE_CHECKING:
@@ -65,8 +67,9 @@ def run_training(task: Task, train: Rows, valid: Rows, params: ClassifierParams,
     settle(params.train.threads)
     drugs = drugs_of(train, valid)
     tell_unseen(drugs, valid)
+    first = first_weights(run.task, params.model.weights, params.model.backbone)
     network, start = classifier_model.build(
-        params.model, params.model.weights, run.root, params.train.seed, drugs.ids, drugs.counts
+        params.model, first, Path(), params.train.seed, drugs.ids, drugs.counts
     )
     learns, validates = (make_set(rows, drugs) for rows in (train, valid))
     told = replace(run, facts={**run.facts, "classes": record_of(drugs, params)})

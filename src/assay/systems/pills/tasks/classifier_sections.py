@@ -7,14 +7,14 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from assay.sections.section import Section
-from assay.sections.task import TaskParams, Train
+from assay.sections.task import FirstWeights, TaskParams, Train
 
 
 class ClassifierModel(Section):
     """The network, and what of a photograph it sees."""
 
     backbone: str = Field(description="a timm model")
-    weights: str = Field(min_length=1, description="none, pretrained, or a file")
+    weights: FirstWeights
     dropout: float = Field(ge=0, lt=1)
     view: Literal["pill", "photograph"] = Field(
         description="what a photograph with a single pill is cut to"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from assay.learning.pills.segmentation_plan import MaskPlan, Masks, make_laws
 from assay.learning.pills.segmentation_views import Together
 from assay.learning.plan import Part, Set
 from assay.learning.schedules import warmup_cosine
+from assay.runs.start import first_weights
 from assay.systems.pills.tasks import segmentation_masks, segmentation_model
 
 if TYPE_CHECKING:
@@ -37,8 +39,9 @@ def run_training(
     """Build the network, and carry its plan out."""
     settle(params.train.threads)
     names = segmentation_masks.names_of(train)
+    first = first_weights(run.task, params.model.weights, params.model.backbone)
     network, start = segmentation_model.build(
-        params.model, len(names), params.model.weights, run.root, params.train.seed
+        params.model, len(names), first, Path(), params.train.seed
     )
     learns, validates = make_set(train), make_set(valid)
     size = train.images.shape[1]

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from assay.sections.section import Section
-from assay.sections.task import TaskParams, Train
+from assay.sections.task import FirstWeights, TaskParams, Train
 
 FINEST = 128  # cells along a side that are scored: each is an output of `predictions.parquet`
 
@@ -25,7 +25,7 @@ class SegmentationModel(Section):
 
     network: Literal["small_unet", "timm_unet"]
     backbone: str = Field(description="a timm model; the small U-Net has none")
-    weights: str = Field(min_length=1, description="none, pretrained, or a file")
+    weights: FirstWeights
     stride: Literal[2, 4, 8] = Field(description="stored px a cell of the map, along each side")
 
     @model_validator(mode="after")
