@@ -10,7 +10,8 @@ import polars as pl
 from assay.contract.listing import Listing
 from assay.contract.system import System
 from assay.contract.system_offers import Streaming
-from assay.manifest.arrays import made_records, write_records
+from assay.manifest.arrays import write_records
+from assay.manifest.arrays_made import made_records
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import OK, index_images
 from assay.manifest.listing import settle

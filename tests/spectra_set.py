@@ -13,7 +13,8 @@ from assay.gates.expectations import judge_expectations
 from assay.gates.labels import judge_labels
 from assay.learning.optics.physics import spectra_of
 from assay.learning.optics.structures import random_structures
-from assay.manifest.arrays import made_records, write_records
+from assay.manifest.arrays import write_records
+from assay.manifest.arrays_made import made_records
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.parts import read_rows
 from assay.manifest.rows import Rows

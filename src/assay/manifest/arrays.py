@@ -1,4 +1,4 @@
-"""Once-made records of a streamed set, below `.assay/arrays`, and the way they go into a part's file.
+"""Once-made records of a streamed set, below `.assay/arrays`, as they are read; `arrays_made` makes them.
 
 A cache in the strict sense: safe to delete (`dvc repro -f -s ingest@<data>` makes it anew). It is written
 aside and renamed, so a killed ingest leaves nothing that is taken for whole. `seen.json` beside it
@@ -7,9 +7,7 @@ holds size and time of the source's files; they are no facts of the manifest, wh
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,63 +15,18 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from assay.contract.system_offers import Streamed
 from assay.errors import AssayError
-from assay.manifest.records import LazyImages, Records, shelf_of
+from assay.manifest.records import LazyImages, shelf_of
 from assay.manifest.source import Source
-from assay.manifest.table import read_table, write_table
-from assay.runs.files import content_digest, read_json, write_json
+from assay.manifest.table import read_table
+from assay.runs.files import read_json
 
 if TYPE_CHECKING:
-    from assay.manifest.records import Pictures, Places, Shelf
+    from assay.manifest.records import Pictures, Places, Records, Shelf
     from assay.manifest.source import Stamp
 
 INDEX, RECORDS, SEEN = "index.parquet", "records.raw", "seen.json"
 BLOCK = 1 << 22  # bytes of records at a time
-Write = Callable[[Records], None]
-
-
-def arrays_place(name: str, base: str, params: Mapping[str, Any], code: str) -> str:
-    """Return where the records of a source lie, relative to the root: what makes them names them."""
-    return f".assay/arrays/{name}-{content_digest([base, params, code], 8)}"
-
-
-def made_records(
-    folder: Path, source: Source, files: list[str], stream: Callable[[Write], Streamed]
-) -> Streamed:
-    """Return what streaming the source gives; where its files are as they were, what it gave before.
-
-    Args:
-        folder: where the records lie, or are to lie.
-        source: whose they are.
-        files: of the source, relative to it.
-        stream: reads it, and hands blocks of records to what it is given.
-    """
-    stamps = {name: _text(source.stamp(source.uri(name))) for name in files}
-    if (folder / SEEN).exists() and read_json(folder / SEEN) == stamps:
-        return Streamed(*read_table(folder / INDEX, "ingest"))
-    aside = Path(f"{folder}.aside")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    digest, fields = hashlib.blake2b(digest_size=16), np.dtype([])
-    with (aside / RECORDS).open("wb") as stream_out:
-
-        def write(block: Records) -> None:
-            nonlocal fields
-            fields = block.dtype
-            content = np.ascontiguousarray(block).view(np.uint8)
-            digest.update(content.data)
-            stream_out.write(content.data)
-
-        streamed = stream(write)
-    facts = {
-        **streamed.facts, "fields": _description(fields), "records": digest.hexdigest(),
-    }  # fmt: skip
-    write_table(aside / INDEX, streamed.table, facts)
-    write_json(aside / SEEN, stamps)
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.rename(folder)
-    return Streamed(streamed.table, facts)
 
 
 def write_records(
@@ -118,7 +71,7 @@ def open_raw(root: Path, facts: Mapping[str, Any], name: str) -> list[Pictures]:
     seen = read_json(seen_at) if seen_at.exists() else {}
     for part in facts["raw"]:
         found = source.stamp(source.uri(part))
-        if seen.get(part) != _text(found):
+        if seen.get(part) != stamp_text(found):
             was = (
                 "another size or time than"
                 if part in seen
@@ -189,11 +142,6 @@ def _empty(facts: Mapping[str, Any]) -> Records:
     return np.empty(0, fields_of(facts))
 
 
-def _description(fields: np.dtype[np.void]) -> list[list[Any]]:
-    found = dict(fields.fields or {})
-    kinds = {name: found[name][0] for name in fields.names or ()}
-    return [[name, kind.base.str, list(kind.shape)] for name, kind in kinds.items()]
-
-
-def _text(stamp: Stamp) -> str:
+def stamp_text(stamp: Stamp) -> str:
+    """Return size and version of a file, as `seen.json` has them."""
     return f"{stamp.bytes} {stamp.version}"

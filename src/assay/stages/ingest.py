@@ -13,7 +13,7 @@ from assay.contract.listing import GROUP_KINDS
 from assay.contract.system_offers import Choosing, Streaming
 from assay.errors import SourceError
 from assay.lookup import find_system
-from assay.manifest.arrays import arrays_place, made_records
+from assay.manifest.arrays_made import arrays_place, made_records
 from assay.manifest.conflicts import apply_policy
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.images import require
