@@ -6,6 +6,7 @@ import importlib
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,6 +84,12 @@ def test_a_stage_whose_code_nobody_wrote_down_says_how_to(
 ) -> None:
     (finished.folder / FILE).unlink()
     monkeypatch.chdir(finished.folder)
+    for text in ("{", "[]", "{}"):
+        Path(f"{FILE}.part").write_text(text)
+        Path(f"{FILE}.part").replace(FILE)  # the other one is DVC's own
+        with pytest.raises(AssayError, match="not what `code` writes"):
+            Declared.read(SPLIT)
+    Path(FILE).unlink()
     with pytest.raises(AssayError, match=rf"{FILE}: no such file\n.*\n.*mend: dvc repro {SPLIT}"):
         Declared.read(SPLIT)
     finished.dvc("repro", SPLIT)

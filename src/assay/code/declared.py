@@ -46,13 +46,17 @@ class Declared:
         """Read the file of a stage.
 
         Raises:
-            MachineError: there is none.
+            MachineError: there is none, or it is no such file.
         """
         path = code_file(stage)
-        if not path.exists():
-            raise MachineError(str(path), "no such file", f"what {stage} is run by", _mend(stage))
-        content = read_json(path)
-        return cls(stage, path, content["modules"], content["distributions"])
+        try:
+            content = read_json(path)
+            return cls(stage, path, content["modules"], content["distributions"])
+        except FileNotFoundError:
+            found = "no such file"
+        except (ValueError, KeyError, TypeError) as fault:
+            found = f"not what `code` writes: {type(fault).__name__}: {fault}"
+        raise MachineError(str(path), found, f"what {stage} is run by", _mend(stage))
 
     def ensure_same(self) -> None:
         """Compare every declared module, and every version, with what there is.

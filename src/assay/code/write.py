@@ -9,7 +9,7 @@ from assay.code.distributions import versions_of
 from assay.code.left_out import is_left_out
 from assay.code.reach import Reach
 from assay.code.source import Source
-from assay.lookup import places_in
+from assay.lookup import places_in, system_of
 from assay.runs.files import write_json
 
 FOLDER = Path("code")
@@ -26,8 +26,7 @@ STAGES = {
 
 def code_file(stage: str) -> Path:
     """Return where the code of a stage is written down, `train@hemoglobin-nail` for example."""
-    system = stage.partition("@")[2].partition(".")[0].partition("-")[0]
-    return FOLDER / system / f"{stage}.json"
+    return FOLDER / system_of(stage.partition("@")[2]) / f"{stage}.json"
 
 
 def write_code(system: str) -> None:

@@ -14,7 +14,7 @@ from assay.params import PARAMS_FILE
 from assay.runs.files import read_json
 from assay.runs.git import git
 from assay.runs.record import RECORD
-from assay.tracking.code import OLDER, code_behind
+from assay.tracking.code import code_behind
 from assay.tracking.projection import flat
 from assay.tracking.results import Cache
 
@@ -84,7 +84,9 @@ def changes(
         data=_data(root, task.data, commits, records),
         code=code,
         files=_files(root, commits, [change.name for change in code]),
-        environment=_differing(*(each.packages for each in behind)) if _are_known(behind) else [],
+        environment=_differing(*(each.packages for each in behind))
+        if _are_comparable(behind)
+        else [],
     )
 
 
@@ -143,13 +145,14 @@ def _code(one: Code, other: Code) -> list[Change]:
     """Return the modules that differ, or, where one's are not known, the whole by its digest."""
     if one.digest and one.digest == other.digest:
         return []
-    if _are_known((one, other)):
+    if _are_comparable((one, other)):
         return _differing(*({k: v[:SHORT] for k, v in each.files.items()} for each in (one, other)))
-    return [Change(PACKAGE, *(each.digest[:SHORT] or OLDER for each in (one, other)))]
+    return [Change(PACKAGE, one.told, other.told)]
 
 
-def _are_known(behind: Sequence[Code]) -> bool:
-    return all(each.files for each in behind)
+def _are_comparable(behind: Sequence[Code]) -> bool:
+    """Return whether both are known, and of builds that wrote down the same kind of thing."""
+    return all(each.files for each in behind) and len({bool(each.digest) for each in behind}) == 1
 
 
 def _files(root: Path, commits: tuple[str, str], paths: list[str]) -> list[str]:

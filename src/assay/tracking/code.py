@@ -22,14 +22,20 @@ class Code:
     """What a training could reach.
 
     Attributes:
-        digest: of the file; empty where the record is of an older build, which named folders.
-        files: path → digest of each module; none where the DVC cache does not hold the file.
-        packages: distribution → version; the same.
+        digest: of the file; empty where the record is of an older build.
+        files: path → digest of each module; none where the DVC cache does not hold the file. Of an older
+            build the folders and files that its record names.
+        packages: distribution → version; the same. Of an older build the digest of the lock.
     """
 
     digest: str
     files: Mapping[str, str]
     packages: Mapping[str, str]
+
+    @property
+    def told(self) -> str:
+        """Return the whole in a word."""
+        return self.digest[:8] or OLDER
 
 
 def code_digest(inputs: Mapping[str, str]) -> str:
@@ -40,7 +46,10 @@ def code_digest(inputs: Mapping[str, str]) -> str:
 def code_behind(cache: Cache, inputs: Mapping[str, str]) -> Code:
     """Return the code behind a record's inputs."""
     digest = code_digest(inputs)
-    path = cache.path(digest) if digest else None
+    if not digest:
+        files = {path: md5 for path, md5 in inputs.items() if path.startswith("src/")}
+        return Code("", files, {"requirements.lock": inputs.get("requirements.lock", "")})
+    path = cache.path(digest)
     if path is None:
         return Code(digest, {}, {})
     content = read_json(path)
