@@ -40,11 +40,12 @@ from assay.manifest.source import Source
 from assay.manifest.split import assign
 from assay.manifest.store import ImageStore
 from assay.pages.page import write_page
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.runs.journal import Journal
 from assay.runs.run import Run
 from assay.similar.colour import described, standardised
 from assay.similar.find import find_similar
+from assay.values import typed
 
 ROOT = Path(__file__).parents[1]
 SYSTEM, TASK = find_system("hemoglobin.conjunctiva"), find_task("hemoglobin-conjunctiva")

@@ -25,11 +25,12 @@ from assay.learning.optics.symmetry import SYMMETRIES
 from assay.learning.scoring import score
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.runs.journal import Journal
 from assay.runs.record import WEIGHTS
 from assay.runs.run import Run
 from assay.systems.spectra.tasks.sections import BayerParams
+from assay.values import typed
 
 NAME = "spectra-bayer"
 TASK = find_task(NAME)

@@ -36,12 +36,13 @@ from assay.manifest.listing import settle
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.params_check import laid_over
 from assay.runs.files import read_json
 from assay.runs.journal import Journal
 from assay.runs.record import RECORD, WEIGHTS
 from assay.runs.run import Run
+from assay.values import typed
 
 ROOT, DATA, NAME = Path(__file__).parents[1], "pills", "pills-classifier"
 

@@ -29,10 +29,11 @@ from assay.manifest.listing import settle
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, WEIGHTS
 from assay.runs.run import Run
+from assay.values import typed
 
 ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / "recipes" / "pills-detector" / "pushin_320.yaml"

@@ -27,12 +27,13 @@ from assay.lookup import find_system, find_task
 from assay.manifest.images import open_image
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.params_check import laid_over
 from assay.systems.pills.compositions import reading
 from assay.systems.pills.compositions.combo_sections import CLASSIFIER, DETECTOR, ComboParams
 from assay.systems.pills.data.codes import ClassTable
 from assay.systems.pills.tasks import classifier_model, detector_model
+from assay.values import typed
 
 ROOT = Path(__file__).parents[1]
 STUDY = {CLASSIFIER: "efficientnetv2_s_384", DETECTOR: "yolo11m_640"}

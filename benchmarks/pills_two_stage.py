@@ -30,13 +30,14 @@ from assay.contract.task_rows import task_rows
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.params_check import laid_over
 from assay.runs.files import content_digest, read_json
 from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, RECORD, WEIGHTS
 from assay.runs.run import Run
 from assay.stages.compose import latencies, told
+from assay.values import typed
 
 RECIPES = (
     "pills-detector/pushin_320",

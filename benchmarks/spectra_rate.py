@@ -32,11 +32,12 @@ from assay.learning.optics.physics import spectra_of
 from assay.learning.optics.structures import random_structures
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.runs.journal import Journal
 from assay.runs.run import Run
 from assay.systems.spectra.tasks import bayer_fit, bayer_model
 from assay.systems.spectra.tasks.sections import BayerParams
+from assay.values import typed
 
 NAME, ROUNDS, BATCH = "spectra-bayer", 3, 32
 TASK = find_task(NAME)

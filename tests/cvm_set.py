@@ -10,12 +10,13 @@ import numpy as np
 
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.runs.journal import Journal
 from assay.runs.record import WEIGHTS
 from assay.runs.run import Run
 from assay.systems.ceph.data.sections import Phantom
 from assay.systems.ceph.tasks.cvm_sections import CvmParams
+from assay.values import typed
 from tests.ceph_set import CEPH, manifest
 
 ROOT = Path(__file__).parents[1]

@@ -206,7 +206,7 @@ def _stage(name: str) -> int:
     start = importlib.import_module("assay.stages.__main__").start
     try:
         with mock.patch.object(launch, "ProcessPoolExecutor", _Here):
-            start(name)
+            start(name, is_alone=False)
     except AssayError as error:
         print(error.render(), file=sys.stderr, flush=True)
         return 1

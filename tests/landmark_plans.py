@@ -14,7 +14,7 @@ from assay.learning.determinism import settle
 from assay.learning.fit import fit
 from assay.learning.plan import Plan, Set
 from assay.lookup import find_task
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.runs.journal import Journal
 from assay.runs.record import WEIGHTS
 from assay.runs.run import Run
@@ -23,6 +23,7 @@ from assay.systems.ceph.tasks import (
     landmarks_model,
 )
 from assay.systems.ceph.tasks.sections import LandmarkParams
+from assay.values import typed
 from tests.films import films
 
 ROOT = Path(__file__).parents[1]

@@ -14,12 +14,13 @@ from assay.composition import Model, find_composition, read_models
 from assay.learning.determinism import reseed
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.runs.files import write_json
 from assay.runs.record import RECORD, WEIGHTS
 from assay.systems.pills.compositions import combo_scores
 from assay.systems.pills.compositions.combo_sections import CLASSIFIER, DETECTOR, ComboParams
 from assay.systems.pills.tasks import classifier_model, detector_model
+from assay.values import typed
 from tests.pills_set import SIZE
 
 ROOT = Path(__file__).parents[1]

@@ -17,11 +17,11 @@ from pydantic import Field
 
 from assay.errors import AssayError
 from assay.lookup import find, find_task, listed, places_in, system_of
-from assay.params import declared_part
 from assay.runs.files import read_json
 from assay.runs.record import RECORD, WEIGHTS
 from assay.sections.section import Section
 from assay.sections.task import Evaluate
+from assay.values import declared_part
 
 if TYPE_CHECKING:
     import numpy as np

@@ -86,7 +86,7 @@ def places_in(folder: str, room: str, table: str) -> dict[str, str]:
     package = f"assay.systems.{folder}.{room}"
     if folder not in system_folders() or importlib.util.find_spec(package) is None:
         return {}
-    found: dict[str, str] = getattr(_imported(package), table)
+    found: dict[str, str] = getattr(imported(package), table)
     return found
 
 
@@ -98,10 +98,20 @@ def system_folders() -> list[str]:
 
 def _object(folder: str, room: str, place: str) -> Any:
     module, _, name = place.partition(":")
-    return getattr(_imported(f"assay.systems.{folder}.{room}.{module}"), name)
+    package = f"assay.systems.{folder}.{room}"
+    try:
+        return getattr(imported(f"{package}.{module}"), name)
+    except AttributeError:
+        found = f"{place}: the module has no {name}"
+        raise AssayError(f"the table of {package}", found, "module:NAME", "edit it") from None
 
 
-def _imported(module: str) -> Any:
+def imported(module: str) -> Any:
+    """Return a module.
+
+    Raises:
+        AssayError: it cannot be imported: with the line that raised.
+    """
     try:
         return importlib.import_module(module)
     except AssayError:

@@ -10,22 +10,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from assay.errors import AssayError, ParamsError
-from assay.sections.section import Section
+from assay.value_faults import PARAMS_FILE, SEARCH_FILE, STUDIES, section_faults, unknown_key
+from assay.values import descend
 
-PARAMS_FILE = "params.yaml"
-SEARCH_FILE = (
-    "search.yaml"  # apart, since DVC parses `params.yaml` anew for each stage: 4 ms less of 16
-)
-STUDIES = "search"  # its one key: task → study → declaration; no task or system, see `params_check`
-S = TypeVar("S", bound="Section")
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from assay.sections.section import Section
 
 
 def read_params(path: Path = Path(PARAMS_FILE)) -> dict[str, Any]:
@@ -56,13 +51,14 @@ def read_all(root: Path) -> dict[str, Any]:
             f"{PARAMS_FILE} · {STUDIES}", "studies", f"in {SEARCH_FILE}, under the same key",
             f"move the section to {SEARCH_FILE}",
         )  # fmt: skip
-    studies = root / SEARCH_FILE
-    return content | (read_params(studies) if studies.exists() else {})
-
-
-def place(path: str) -> str:
-    """Return file and key, as people are told."""
-    return f"{SEARCH_FILE if path.partition('.')[0] == STUDIES else PARAMS_FILE} · {path}"
+    path = root / SEARCH_FILE
+    studies = read_params(path) if path.exists() else {}
+    other = next((key for key in studies if key != STUDIES), None)
+    if other is not None or not isinstance(studies.get(STUDIES, {}), Mapping):
+        where = f"{SEARCH_FILE} · {STUDIES if other is None else other}"
+        expected = f"studies by task, under the one key {STUDIES}"
+        raise AssayError(where, "no studies", expected, f"edit {SEARCH_FILE}; docs/search.md")
+    return content | studies
 
 
 def check_params(content: Mapping[str, Any], sections: Mapping[str, type[Section]]) -> None:
@@ -78,61 +74,13 @@ def faults_of(
     """Return what is wrong with these sections, whatever else the file holds."""
     faults = []
     for name, model in sections.items():
-        section = _descend(content, name.split("."))
+        section = descend(content, name.split("."))
         if section is None:
             known = _dotted(content)
             faults.append(_missing(name, known))
             continue
         faults += section_faults(name, section, model)
     return faults
-
-
-def typed(declared: Mapping[str, Any], path: str, model: type[S]) -> S:
-    """Return the declared value at the dotted `path` as `model`.
-
-    Raises:
-        AssayError: the stage did not declare the path, with the line to add to `dvc.yaml`.
-        ParamsError: the value does not fit the model.
-    """
-    value = undotted(declared, path)
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise ParamsError(_translate(path, error, model)) from None
-
-
-def declared_part(declared: Mapping[str, Any], path: str, model: type[S]) -> S:
-    """Return the section at `path` as far as it was declared; what was not is absent from it.
-
-    Raises:
-        ParamsError: a declared part does not fit its model.
-    """
-    parts: dict[str, Any] = {}
-    for name, value in undotted(declared, path).items():
-        kind = model.model_fields[name].annotation
-        if isinstance(kind, type) and issubclass(kind, Section):
-            parts[name] = typed(declared, f"{path}.{name}", kind)
-        else:
-            parts[name] = value
-    return cast("S", model.model_construct(**parts))
-
-
-def undotted(declared: Mapping[str, Any], path: str) -> Any:
-    """Return the declared value at the dotted `path`; an undeclared path is an error."""
-    value = _descend(declared, path.split("."))
-    if value is None:
-        raise AssayError(
-            "dvc.yaml", f"the stage uses {path} and does not declare it", mend=f"params: - {path}"
-        )
-    return value
-
-
-def _descend(content: Any, keys: Iterable[str]) -> Any:
-    for key in keys:
-        if not isinstance(content, Mapping) or key not in content:
-            return None
-        content = content[key]
-    return content
 
 
 def _dotted(content: Mapping[str, Any]) -> list[str]:
@@ -153,60 +101,12 @@ def _unknown_sections(
             continue
         parts = {name.split(".", 1)[1] for name in sections if name.startswith(f"{key}.")}
         if not parts:
-            faults.append(_unknown(key, sections))
+            faults.append(unknown_key(key, sections))
         elif isinstance(value, Mapping):
-            faults += [_unknown(f"{key}.{part}", sections) for part in value if part not in parts]
+            faults += [
+                unknown_key(f"{key}.{part}", sections) for part in value if part not in parts
+            ]
     return faults
-
-
-def section_faults(name: str, section: Any, model: type[Section]) -> list[AssayError]:
-    """Return what is wrong with one section, each fault with its key."""
-    try:
-        model.model_validate(section)
-    except ValidationError as error:
-        return _translate(name, error, model)
-    return []
-
-
-def _translate(path: str, error: ValidationError, model: type[Section]) -> list[AssayError]:
-    """Turn pydantic's faults into ours: path, found, expected, the `-S` line."""
-    faults = []
-    for fault in error.errors(include_url=False):
-        keys = [str(key) for key in fault["loc"]]
-        where = ".".join([path, *keys])
-        if fault["type"] == "extra_forbidden":
-            siblings = _fields_at(model, keys[:-1])
-            faults.append(_unknown(where, [".".join([path, *keys[:-1], s]) for s in siblings]))
-        elif fault["type"] == "missing":
-            faults.append(AssayError(place(where), "missing", "a value", ""))
-        else:
-            faults.append(_wrong_value(where, fault))
-    return faults
-
-
-def _wrong_value(where: str, fault: Any) -> AssayError:
-    message = str(fault["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-    found = f"found {fault['input']!r}" if not isinstance(fault["input"], dict) else "combination"
-    is_study = where.partition(".")[0] == STUDIES
-    told = f"edit {SEARCH_FILE}" if is_study else f"dvc exp run -S '{where}=…'"
-    mend = told if not isinstance(fault["input"], dict) else ""
-    return AssayError(place(where), found, message, mend)
-
-
-def _fields_at(model: type[Section], keys: list[str]) -> list[str]:
-    for key in keys:
-        field = model.model_fields.get(key)
-        if field is None or not isinstance(field.annotation, type):
-            return []
-        model = field.annotation
-    return list(model.model_fields)
-
-
-def _unknown(path: str, known: Iterable[str]) -> AssayError:
-    close = difflib.get_close_matches(path, list(known), n=1, cutoff=0.6)
-    expected = f"did you mean {close[0]}?" if close else f"one of {', '.join(sorted(known))}"
-    mend = f"rename or delete the line in {place(path).partition(' ')[0]}"
-    return AssayError(place(path), "unknown key", expected, mend)
 
 
 def _missing(path: str, known: Iterable[str]) -> AssayError:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError, ParamsError
 from assay.lookup import all_systems, all_tasks, find_system, find_task, listed
-from assay.params import SEARCH_FILE, STUDIES, check_params, place, read_all, section_faults, typed
+from assay.params import check_params, read_all
 from assay.section_check import disagreements
 from assay.sections.study import Study
+from assay.value_faults import SEARCH_FILE, STUDIES, place, section_faults
+from assay.values import typed
 
 if TYPE_CHECKING:
     from assay.contract.task import Task

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError, ParamsError
 from assay.lookup import find, find_system, find_task, places_in, system_of
-from assay.params import PARAMS_FILE, faults_of, typed
+from assay.params import faults_of
+from assay.value_faults import PARAMS_FILE
+from assay.values import typed
 
 if TYPE_CHECKING:
     from assay.contract.task import Task

@@ -16,8 +16,9 @@ from assay.gates.labels import judge_labels
 from assay.lookup import all_systems, all_tasks, find_system
 from assay.manifest.index import FILTERED, OK
 from assay.manifest.source import Source
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.sections.data import DataParams
+from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
 SYSTEMS = sorted(all_systems())

@@ -21,11 +21,12 @@ from assay.manifest.listing import settle
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.runs.files import read_json
 from assay.runs.journal import Journal, read_journal
 from assay.runs.record import HISTORY, RECORD, WEIGHTS
 from assay.runs.run import Run
+from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
 TASKS = sorted(all_tasks())

@@ -144,6 +144,29 @@ def test_nor_is_such_a_file_put_in_place(finished: Project, tmp_path: Path, kind
     assert not list((finished.folder / "models/start").rglob("*.safetensors"))
 
 
+def test_what_a_name_or_safetensors_cannot_hold_is_told(finished: Project, tmp_path: Path) -> None:
+    state = backbone(1).state_dict()
+    odd = {
+        "empty": {}, "sparse": {"a": torch.eye(3).to_sparse()},
+        "twice": {1: torch.ones(1), "1": torch.ones(1)},
+    }  # fmt: skip
+    for name, content in odd.items():
+        torch.save(content, tmp_path / f"{name}.pth")
+        said = finished.assay("weights", TASK, str(tmp_path / f"{name}.pth"), fails=True)
+        assert f"error: {tmp_path / name}.pth: holds" in said or "no plain tensor" in said
+        assert "Traceback" not in said
+    torch.save(state, tmp_path / "my net, v2 (best).pth")
+    said = finished.assay("weights", TASK, str(tmp_path / "my net, v2 (best).pth"))
+    assert f"-S {KEY}=my-net-v2-best-.safetensors" in said
+    torch.save(backbone(2).state_dict(), tmp_path / "my net, v2 (best).pth")
+    said = finished.assay("weights", TASK, str(tmp_path / "my net, v2 (best).pth"))
+    assert "in place of others" in said
+    said = finished.assay("weights", TASK, str(tmp_path), fails=True)
+    assert f"error: {tmp_path}: a folder" in said
+    said = finished.assay("weights", TASK, "resnet18.nonsense", fails=True)
+    assert "timm's hub has no weights of that name" in said
+
+
 def test_wrappers_are_taken_off_where_all_names_have_them() -> None:
     tensor = torch.zeros(1)
     assert unwrapped({"module.model.a": tensor, "module.model.b": tensor})[1] == "module.model."

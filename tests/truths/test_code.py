@@ -25,16 +25,12 @@ def written() -> dict[str, dict[str, Any]]:
     """Return stage → what its file of code holds."""
     source = Source(SRC)
     return {
-        f"{stage}@{item}": code_of(source, stage, system, module_of(system, room, place))
+        f"{stage}@{item}": code_of(source, stage, item, room, table)
         for system in system_folders() if system != TOY
         for (room, table), stages in STAGES.items()
-        for item, place in places_in(system, room, table).items()
+        for item in places_in(system, room, table)
         for stage in stages
     }  # fmt: skip
-
-
-def module_of(system: str, room: str, place: str) -> str:
-    return f"assay.systems.{system}.{room}.{place.partition(':')[0]}"
 
 
 def stale(module: str) -> tuple[int, int]:
@@ -48,7 +44,8 @@ def stale(module: str) -> tuple[int, int]:
     [
         ("assay.stages.guard", 0, 0), ("assay.stages.launch", 0, 0), ("assay.params_check", 0, 0),
         ("assay.runs.lock", 0, 0), ("assay.runs.git", 0, 0), ("assay.lookup", 0, 0),
-        ("assay.errors", 0, 0), ("assay.contract.task", 0, 0), ("assay.gates.claims_judge", 0, 0),
+        ("assay.errors", 0, 0), ("assay.params", 0, 0),
+        ("assay.value_faults", 0, 0), ("assay.contract.task", 0, 0), ("assay.gates.claims_judge", 0, 0),
         ("assay.learning.progress", 0, 0), ("assay.sections.study", 0, 0),
         ("assay.runs.summary", 9, 0), ("assay.manifest.deal", 9, 0), ("assay.sections.data", 30, 0),
         ("assay.learning.scores", 4, 2), ("assay.learning.landmarks.losses", 3, 3),
@@ -72,7 +69,9 @@ BY_ALL = {"cache", "images", "layout", "originals", "records", "source", "table"
 
 def test_contract_and_sections_are_split_so_that_no_part_is_reached_by_all() -> None:
     by_all = {module for module in modules() if stale(module)[0] == len(written())}
-    assert by_all == {"assay.runs.files", *(f"assay.manifest.{name}" for name in BY_ALL)}
+    handed = {"assay.values", "assay.sections.section"}  # parameters, to every stage
+    expected = {"assay.runs.files", *(f"assay.manifest.{name}" for name in BY_ALL), *handed}
+    assert by_all == expected
 
 
 def test_a_systems_code_is_reached_by_its_own_stages_alone() -> None:
@@ -80,6 +79,12 @@ def test_a_systems_code_is_reached_by_its_own_stages_alone() -> None:
         if module.startswith("assay.systems."):
             by = [stage for stage, code in written().items() if module in code["modules"]]
             assert {code_file(stage).parent.name for stage in by} == {module.split(".")[2]}, module
+
+
+def test_templates_count_where_pages_are_written() -> None:
+    for stage, code in written().items():
+        has = any(name.endswith("gate.html.j2") for name in code["files"])
+        assert has == stage.startswith(("validate@", "leakage@")), stage
 
 
 def test_no_training_reaches_a_picture() -> None:

@@ -13,7 +13,7 @@ from tests.ceph_set import CEPH, PLAIN, faults_of, manifest, params, read
 
 from assay.gates.labels import judge_labels
 from assay.manifest.index import BROKEN, OK
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.systems.ceph.data.landmarks import COUNT, PLACE, SYMBOLS
 from assay.systems.ceph.data.phantom import Film, draw_film, draw_films
 from assay.systems.ceph.data.phantom_face import draw_face
@@ -21,6 +21,7 @@ from assay.systems.ceph.data.phantom_film import MACHINES
 from assay.systems.ceph.data.phantom_spine import CONCAVITY, RATIO, TAPER, draw_spine
 from assay.systems.ceph.data.pose import lay_on_mean
 from assay.systems.ceph.data.sections import CephParams
+from assay.values import typed
 
 
 @pytest.fixture(scope="module")

@@ -110,6 +110,30 @@ def test_a_variable_is_no_method_and_a_text_no_call(package: Source) -> None:
     assert "assay.drawn" not in reached(Source(package.folder), "task", "again").modules
 
 
+def test_a_method_named_as_a_text_is_called(package: Source) -> None:
+    text = 'import operator\n\ndef main(task):\n    getattr(task, "pictures")()\n'
+    package.folder.joinpath("assay/again.py").write_text(text)
+    assert "assay.drawn" in reached(Source(package.folder), "task", "again").modules
+    text = 'import operator\n\ndef main(task):\n    operator.methodcaller("pictures")(task)\n'
+    package.folder.joinpath("assay/again.py").write_text(text)
+    assert "assay.drawn" in reached(Source(package.folder), "task", "again").modules
+
+
+def test_what_is_imported_where_types_are_not_checked_counts(package: Source) -> None:
+    text = "def main(task):\n    if TYPE_CHECKING:\n        import assay.typed\n    else:\n"
+    text += "        import assay.unused\n"
+    package.folder.joinpath("assay/again.py").write_text(text)
+    found = reached(Source(package.folder), "again").modules
+    assert "assay.unused" in found
+    assert "assay.typed" not in found
+
+
+def test_a_package_goes_before_a_module_of_its_name(package: Source) -> None:
+    (package.folder / "assay/core").mkdir()
+    (package.folder / "assay/core/__init__.py").write_text("")
+    assert Source(package.folder).file("assay.core") == package.folder / "assay/core/__init__.py"
+
+
 def test_what_is_not_python_is_told_with_its_line(package: Source) -> None:
     path = package.folder / "assay/core.py"
     path.write_text("x = 1\ndef (:\n")

@@ -19,8 +19,9 @@ from assay.learning.determinism import settle
 from assay.learning.fit import fit
 from assay.learning.plan import Set
 from assay.lookup import find_task
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.runs.record import HISTORY, WEIGHTS
+from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
 ROWS = Set(IMAGES, LEVELS.astype(np.float32)[:, None])

@@ -13,10 +13,12 @@ from ruamel.yaml import YAML
 
 from assay.errors import AssayError, ParamsError
 from assay.lookup import all_tasks, find_task
-from assay.params import STUDIES, check_params, declared_part, read_all, read_params
+from assay.params import check_params, read_all, read_params
 from assay.params_check import all_sections, check_files
 from assay.sections.section import Section
 from assay.sections.study import Study
+from assay.value_faults import STUDIES
+from assay.values import declared_part
 
 ROOT = Path(__file__).parents[2]
 TASK, DATA = "hemoglobin-conjunctiva", "hemoglobin.conjunctiva"
@@ -109,6 +111,14 @@ def test_task_and_data_must_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_studies_in_the_old_place_are_told_the_new_one(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("search: {}\n")
     with pytest.raises(AssayError, match=r"params.yaml · search: .*\n.*in search.yaml"):
+        read_all(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["foo: 1\n", "search: [1]\n", "hemoglobin-nail: {}\nsearch: {}\n"])
+def test_what_is_no_study_is_told_with_its_file(tmp_path: Path, text: str) -> None:
+    (tmp_path / "params.yaml").write_text("a: {}\n")
+    (tmp_path / "search.yaml").write_text(text)
+    with pytest.raises(AssayError, match=r"search.yaml · \S+: no studies"):
         read_all(tmp_path)
 
 

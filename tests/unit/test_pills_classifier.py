@@ -25,11 +25,12 @@ from assay.learning.pills.weights import effective_number, inverse_frequency
 from assay.lookup import find_task
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.params_check import laid_over
 from assay.runs.files import read_json
 from assay.systems.pills.tasks import classifier_fit, classifier_model
 from assay.systems.pills.tasks.classifier_sections import ClassifierParams
+from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
 NAME = "pills-classifier"

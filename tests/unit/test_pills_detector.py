@@ -20,7 +20,7 @@ from assay.commands.recipe import read_recipe
 from assay.contract.task_rows import task_rows
 from assay.errors import AssayError, GateError
 from assay.manifest.rows import Rows
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.params_check import laid_over
 from assay.runs.journal import Journal, read_journal
 from assay.runs.record import HISTORY, WEIGHTS
@@ -29,6 +29,7 @@ from assay.systems.pills.tasks import boxes, yolo
 from assay.systems.pills.tasks.detector import Detector
 from assay.systems.pills.tasks.detector_sections import DetectorParams
 from assay.systems.pills.tasks.detector_settings import settings
+from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
 TASK = Detector()

@@ -28,10 +28,11 @@ from assay.learning.pills.segmentation_views import Together
 from assay.learning.plan import Set
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.systems.pills.tasks import segmentation_fit, segmentation_model
 from assay.systems.pills.tasks.segmentation_masks import cells, masks_of, outside, spread
 from assay.systems.pills.tasks.segmentation_sections import FINEST, cell
+from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
 TASK = find_task("pills-segmentation")

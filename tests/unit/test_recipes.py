@@ -22,8 +22,10 @@ from assay.learning.data import Stored
 from assay.learning.determinism import reseed, settle
 from assay.learning.module import Training
 from assay.lookup import find_task
-from assay.params import PARAMS_FILE, read_params, typed, undotted
+from assay.params import read_params
 from assay.params_check import laid_over
+from assay.value_faults import PARAMS_FILE
+from assay.values import typed, undotted
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*/*.yaml"))

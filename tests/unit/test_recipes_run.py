@@ -26,7 +26,7 @@ from tests.cvm_set import stored_films
 from assay.commands.recipe import read_recipe
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.params_check import laid_over
 from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, RECORD, WEIGHTS
@@ -35,6 +35,7 @@ from assay.runs.start import START
 from assay.sections.task import NONE, PRETRAINED
 from assay.systems.ceph.data.sections import Phantom
 from assay.systems.ceph.tasks import landmarks_model
+from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("ceph-*/*.yaml"))

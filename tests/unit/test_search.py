@@ -17,7 +17,7 @@ from assay.gates.claims import Claim
 from assay.gates.claims_judge import judge_claim
 from assay.lookup import all_tasks, find_task
 from assay.manifest.parts import read_trainval, validation_fold
-from assay.params import read_all, read_params, typed
+from assay.params import read_all, read_params
 from assay.params_check import check_content, check_spaces, laid_over
 from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, RECORD, WEIGHTS
@@ -29,6 +29,7 @@ from assay.search.plan import StudyPlan, plan_study, read_plan
 from assay.search.recipe import BEST_OF, recipe_text, write_recipe
 from assay.search.storage import Store, shown_url
 from assay.search.trial import ObjectiveError
+from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
 HB = "hemoglobin-nail"

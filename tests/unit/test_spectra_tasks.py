@@ -20,7 +20,7 @@ from assay.learning.spectra.averaging import equivariance_error
 from assay.learning.spectra.twins import Twins
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
-from assay.params import read_params, typed
+from assay.params import read_params
 from assay.runs.files import read_json
 from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, WEIGHTS
@@ -28,6 +28,7 @@ from assay.runs.run import Run
 from assay.systems.spectra.tasks import bayer_fit, bayer_model
 from assay.systems.spectra.tasks.bayer import Bayer
 from assay.systems.spectra.tasks.sections import BayerParams
+from assay.values import typed
 
 pytestmark = pytest.mark.numeric
 

@@ -9,7 +9,8 @@ import pytest
 
 from assay.errors import ParamsError
 from assay.lookup import find_task
-from assay.params import read_params, typed
+from assay.params import read_params
+from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-
-from assay.errors import MachineError
 
 LOCK_FILE = Path("requirements.lock")
 # Where a module has another name than what is installed. That this holds for every module that a stage
@@ -28,9 +25,6 @@ def versions_of(modules: Iterable[str]) -> dict[str, str]:
 
     Args:
         modules: first names, as imported.
-
-    Raises:
-        MachineError: one is in the lock and not installed.
     """
     pinned, found = pins(), dict[str, str]()
     waiting = [NAMES.get(name, name) for name in modules]
@@ -52,11 +46,10 @@ def required(name: str) -> list[str]:
     """Return what a distribution says it needs; what it needs for an extra alone is left out."""
     try:
         lines = distribution(name).requires or []
-    except PackageNotFoundError:
-        raise MachineError(
-            f"interpreter {sys.executable}", f"{name} is not installed", f"what {LOCK_FILE} pins",
-            "make environment",
-        ) from None  # fmt: skip
+    except (
+        PackageNotFoundError
+    ):  # of another platform: what is imported and absent is told by Python
+        return []
     found = [REQUIRED.match(line) for line in lines if "extra ==" not in line]
     return [each[1] for each in found if each]
 

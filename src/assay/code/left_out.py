@@ -10,9 +10,11 @@ LEFT_OUT = {
     "assay.runs.journal": "clock and progress, beside the outputs",
     "assay.runs.lock": "who waits for whom",
     "assay.runs.parent": "a process dies with the one that started it",
+    "assay.section_check": "refuses values before a stage runs",
     "assay.stages.__main__": "starts a stage",
     "assay.stages.guard": "refuses to start one",
-    "assay.stages.launch": "hands it what it declared",
+    "assay.stages.launch": "asks DVC what it declared",
+    "assay.value_faults": "what a person is told of a wrong value",
 }
 ROOMS = ("data", "tasks", "compositions")  # of a system; their `__init__` are tables for `lookup`
 
@@ -25,6 +27,6 @@ def is_left_out(module: str) -> bool:
 
 
 def is_table(module: str) -> bool:
-    """Return whether a module says where the things of a room are, and nothing else."""
+    """Return whether a module says where the things of a room are; what it says is written by item."""
     parts = module.split(".")
     return len(parts) == 4 and parts[1] == "systems" and parts[3] in ROOMS

@@ -61,6 +61,14 @@ def parsed(path: Path) -> Parsed:
         raise AssayError(
             f"{path}{line}", f"{type(fault).__name__}: {fault}", "Python", f"edit it; python {path}"
         ) from None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            raise AssayError(
+                f"{path}, line {node.lineno}",
+                "a relative import",
+                "the module's whole name",
+                "edit it",
+            )
     found = Parsed(Part(), {}, all(_is_text(node) for node in tree.body))
     _read(tree.body, found)
     return found
@@ -94,7 +102,9 @@ def _take(nodes: Iterable[ast.AST], part: Part) -> None:
             continue
         if kind in NAMING:
             NAMING[kind](node, part)
-        if not (kind is ast.If and _is_for_types(node)):  # type: ignore[arg-type]
+        if isinstance(node, ast.If) and _is_for_types(node):
+            _take(node.orelse, part)
+        else:
             _take(_inner(node), part)
 
 
@@ -112,8 +122,18 @@ def _import_from(node: ast.ImportFrom, part: Part) -> None:
         part.imports |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
 
 
+def _call(node: ast.Call, part: Part) -> None:
+    """Note the names that `getattr` and `operator.methodcaller` are given as texts."""
+    called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    if called in ("getattr", "methodcaller"):
+        for each in node.args:
+            if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                part.name(each.value)
+
+
 # A text may be the name of a task that is asked for.
 NAMING: dict[type[ast.AST], Callable[[Any, Part], None]] = {
+    ast.Call: _call,
     ast.Import: lambda node, part: part.imports.update(alias.name for alias in node.names),
     ast.ImportFrom: _import_from,
     ast.Attribute: lambda node, part: part.name(node.attr),

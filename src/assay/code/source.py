@@ -35,7 +35,7 @@ class Source:
     def _file(self, module: str) -> Path | None:
         """Return the file of a module, or None."""
         path = self.folder.joinpath(*module.split("."))
-        known = (path.with_name(f"{path.name}.py"), path / "__init__.py")
+        known = (path / "__init__.py", path.with_name(f"{path.name}.py"))  # as Python has it
         return next((each for each in known if each.exists()), None)
 
     def _parsed(self, module: str) -> Parsed | None:
@@ -45,4 +45,33 @@ class Source:
     def digest(self, module: str) -> str:
         """Return a short digest of a module's file; empty where there is none."""
         path = self.file(module)
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path else ""
+        return digest_of(path) if path else ""
+
+    def is_empty(self, module: str) -> bool:
+        """Return whether a module is a package's file that holds a docstring at most."""
+        path, found = self.file(module), self.parsed(module)
+        return (
+            path is not None and path.name == "__init__.py" and found is not None and found.is_empty
+        )
+
+    def data(self, package: str) -> list[Path]:
+        """Return the files that lie in a package and are no Python, templates for example, sorted."""
+        path = self.file(package)
+        if path is None or path.name != "__init__.py":
+            return []
+        return sorted(
+            each for each in path.parent.glob("**/*")
+            if each.is_file() and each.suffix not in (".py", ".pyc")
+            and not _is_of_another(each, path.parent)
+        )  # fmt: skip
+
+
+def digest_of(path: Path) -> str:
+    """Return a short digest of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _is_of_another(file: Path, package: Path) -> bool:
+    """Return whether a package lies between the file and this one."""
+    between = file.relative_to(package).parents
+    return any((package / each / "__init__.py").exists() for each in list(between)[:-1])

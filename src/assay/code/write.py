@@ -8,7 +8,7 @@ from typing import Any
 from assay.code.distributions import versions_of
 from assay.code.left_out import is_left_out
 from assay.code.reach import Reach
-from assay.code.source import Source
+from assay.code.source import Source, digest_of
 from assay.lookup import places_in, system_of
 from assay.runs.files import write_json
 
@@ -33,33 +33,47 @@ def write_code(system: str) -> None:
     """Write `code/<system>/<stage>@<item>.json` for each stage of each item of a system."""
     source = Source()
     for (room, table), stages in STAGES.items():
-        for item, place in places_in(system, room, table).items():
-            module = f"assay.systems.{system}.{room}.{place.partition(':')[0]}"
+        for item in places_in(system, room, table):
             for stage in stages:
-                write_json(code_file(f"{stage}@{item}"), code_of(source, stage, system, module))
+                write_json(code_file(f"{stage}@{item}"), code_of(source, stage, item, room, table))
 
 
-def code_of(source: Source, stage: str, system: str, module: str) -> dict[str, Any]:
-    """Return modules of this package and distributions that a stage can reach.
+def code_of(source: Source, stage: str, item: str, room: str, table: str) -> dict[str, Any]:
+    """Return what a stage can reach: modules and other files of this package, and distributions.
+
+    `places` says where the item, and tasks that its code names, are found: the tables themselves are
+    no part of it, since each holds all that its system has.
 
     Args:
         source: the files.
-        stage: its name, without an item.
-        system: the folder of the item's system.
-        module: that holds the item.
+        stage: its name, without the item.
+        item: what stands after the `@`.
+        room: where it stands in its system.
+        table: the name of the room's table.
     """
     reach = Reach(source)
     reach.enter(f"assay.stages.{stage}")
+    reach.enter("assay.values")  # the launcher hands parameters over by it
     reach.call(("main",))
+    places: dict[str, str] = {}
     if "assay.lookup" in reach.modules:  # it asks for its item, and maybe for tasks that it names
-        reach.enter(module)
-        for name, place in places_in(system, "tasks", "TASKS").items():
-            if name in reach.names:
-                reach.enter(f"assay.systems.{system}.tasks.{place.partition(':')[0]}")
+        _enter(reach, places, item, room, table)
+        while missing := [
+            name for name in places_in(system_of(item), "tasks", "TASKS")
+            if name in reach.names and name not in places
+        ]:  # fmt: skip
+            _enter(reach, places, missing[0], "tasks", "TASKS")
+    counted = [name for name in sorted(reach.modules) if not is_left_out(name)]
+    data = (path for name in counted for path in source.data(name))
     return {
-        "modules": {
-            name: source.digest(name) for name in sorted(reach.modules)
-            if not is_left_out(name) and (found := source.parsed(name)) and not found.is_empty
-        },
+        "places": places,
+        "modules": {name: source.digest(name) for name in counted if not source.is_empty(name)},
+        "files": {str(path): digest_of(path) for path in sorted(data)},
         "distributions": versions_of(reach.others),
-    }  # fmt: skip
+    }
+
+
+def _enter(reach: Reach, places: dict[str, str], item: str, room: str, table: str) -> None:
+    system = system_of(item)
+    places[item] = f"{room}.{places_in(system, room, table)[item]}"
+    reach.enter(f"assay.systems.{system}.{places[item].partition(':')[0]}")

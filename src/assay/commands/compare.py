@@ -28,7 +28,7 @@ def command(one: str, other: str, task: str) -> None:
     """
     from assay.errors import AssayError
     from assay.lookup import find_task
-    from assay.params import PARAMS_FILE, read_params, typed
+    from assay.params import read_params
     from assay.runs.root import find_root
     from assay.sections.task import Evaluate
     from assay.tracking import paired_text
@@ -38,6 +38,8 @@ def command(one: str, other: str, task: str) -> None:
     from assay.tracking.find import find_two
     from assay.tracking.paired import paired
     from assay.tracking.results import Cache, join
+    from assay.value_faults import PARAMS_FILE
+    from assay.values import typed
 
     root, console = find_root(Path.cwd()), make_console()
     results, cache = join(sighted_entries(root)), Cache(root)

@@ -75,7 +75,9 @@ def _prepared(
     """Return the composition, the mode, what reads a photograph, and how one is opened."""
     from assay.composition import find_composition, read_models, seen_as
     from assay.errors import AssayError
-    from assay.params import PARAMS_FILE, read_params, typed
+    from assay.params import read_params
+    from assay.value_faults import PARAMS_FILE
+    from assay.values import typed
 
     composition = find_composition(system)
     chosen = mode or next(iter(composition.modes))

@@ -8,9 +8,10 @@ import click
 @click.command()
 def command() -> None:
     """Check the whole of params.yaml, and of search.yaml."""
-    from assay.params import PARAMS_FILE, STUDIES, read_all
+    from assay.params import read_all
     from assay.params_check import all_sections, check_content, check_spaces
     from assay.runs.root import find_root
+    from assay.value_faults import PARAMS_FILE, STUDIES
 
     content = read_all(find_root(Path.cwd()))
     check_content(content)

@@ -77,9 +77,10 @@ def read_recipe(root: Path, path: Path) -> dict[str, Any]:
         ParamsError: a key that `params.yaml` does not have, or values that it would refuse.
     """
     from assay.errors import AssayError, ParamsError
-    from assay.params import PARAMS_FILE, read_all, read_params
+    from assay.params import read_all, read_params
     from assay.params_check import check_content, laid_over
     from assay.tracking.comparison import ensure_known
+    from assay.value_faults import PARAMS_FILE
 
     chosen, shown = read_params(path), str(path.relative_to(root))
     try:

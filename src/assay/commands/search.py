@@ -32,7 +32,7 @@ def command(
     """
     from assay.commands.recipe import experiment_line, run_line
     from assay.lookup import find_task
-    from assay.params import STUDIES, read_all
+    from assay.params import read_all
     from assay.params_check import check_content, check_spaces
     from assay.runs.lock import held
     from assay.runs.root import find_root
@@ -40,6 +40,7 @@ def command(
     from assay.search.plan import plan_study
     from assay.search.recipe import write_recipe
     from assay.search.storage import Store
+    from assay.value_faults import STUDIES
 
     found_task, root = find_task(task), find_root(Path.cwd())
     content = read_all(root)

@@ -81,7 +81,9 @@ def _find_cut(data: str, rows: Rows, sample_id: str) -> Rows | None:
     """Return what the first task that cuts the data's rows calls so, by the parameters as they stand."""
     from assay.contract.task_rows import Cutting, row_of, task_rows
     from assay.lookup import all_tasks
-    from assay.params import PARAMS_FILE, read_params, typed
+    from assay.params import read_params
+    from assay.value_faults import PARAMS_FILE
+    from assay.values import typed
 
     for task in all_tasks().values():
         whole = rows.columns["sample_id"] == row_of(task, sample_id)

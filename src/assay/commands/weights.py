@@ -25,11 +25,12 @@ def command(task: str, sources: tuple[str, ...], revision: str) -> None:
     root = find_root(Path.cwd())
     for source in sources:
         file = Path(source)
-        if file.is_file() or file.suffix in ENDINGS:
+        if file.exists() or file.suffix in ENDINGS or len(file.parts) > 1:
             done = place_file(root, task, file)
         else:
             done = place_pretrained(root, task, source, revision)
         told = f"; {done.wrapper!r} taken off every name" if done.wrapper else ""
+        told += ", in place of others" if done.is_other else ""
         click.echo(f"{done.path}: {done.tensors} tensors{told}")
     click.echo(f"commit it: git add models/start/{task} && git commit -m 'Start {task} from …'")
     click.echo(f"start from it: dvc exp run -S {task}.model.weights={done.path.name}")

@@ -17,8 +17,10 @@ from assay.doctor.versions import check_versions
 from assay.doctor.weights import check_weights
 from assay.errors import AssayError
 from assay.lookup import all_tasks
-from assay.params import PARAMS_FILE, read_all, typed
+from assay.params import read_all
 from assay.registry.ledger import entries
+from assay.value_faults import PARAMS_FILE
+from assay.values import typed
 
 if TYPE_CHECKING:
     from assay.sections.task import TaskParams

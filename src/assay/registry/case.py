@@ -16,7 +16,7 @@ from assay.lookup import find_task
 from assay.manifest.layout import Layout
 from assay.manifest.parts import read_rows
 from assay.manifest.table import read_table
-from assay.params import PARAMS_FILE, declared_part, read_params, typed
+from assay.params import read_params
 from assay.registry.pinned import Pinned
 from assay.registry.versions import standing, versions
 from assay.runs.files import read_json
@@ -27,6 +27,8 @@ from assay.tracking.paired import against_baseline, paired, seed_noise
 from assay.tracking.projection import project
 from assay.tracking.results import join
 from assay.tracking.scored import read_scored, scored_name
+from assay.value_faults import PARAMS_FILE
+from assay.values import declared_part, typed
 
 if TYPE_CHECKING:
     from assay.contract.task import Task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,11 +26,13 @@ class Placed:
         path: relative to the root; `.dvc` and `.json` beside it are to be committed.
         tensors: how many.
         wrapper: what stood before every name and was taken away.
+        is_other: whether another file stood there before.
     """
 
     path: Path
     tensors: int
     wrapper: str
+    is_other: bool
 
 
 def place_file(root: Path, task: str, file: Path) -> Placed:
@@ -38,7 +41,8 @@ def place_file(root: Path, task: str, file: Path) -> Placed:
     Raises:
         RegistryError: the file holds no weights.
     """
-    return _place(root, task, file, file.stem, {"file": file.name, "md5": _digest(file)})
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem)  # `-S` takes no blank, comma or bracket
+    return _place(root, task, file, name, {"file": file.name, "md5": _digest(file)})
 
 
 def place_pretrained(root: Path, task: str, backbone: str, revision: str) -> Placed:
@@ -55,9 +59,10 @@ def place_pretrained(root: Path, task: str, backbone: str, revision: str) -> Pla
     """
     import timm
 
-    config = (
-        timm.get_pretrained_cfg(backbone) if timm.is_model(backbone.partition(".")[0]) else None
-    )
+    try:
+        config = timm.get_pretrained_cfg(backbone)
+    except RuntimeError:  # an unknown tag of a known network
+        config = None
     if config is None or not config.hf_hub_id:
         raise MachineError(
             backbone, "timm's hub has no weights of that name", "for example resnet18.a1_in1k",
@@ -72,10 +77,11 @@ def place_pretrained(root: Path, task: str, backbone: str, revision: str) -> Pla
 def _place(root: Path, task: str, file: Path, name: str, note: Mapping[str, Any]) -> Placed:
     state, wrapper = unwrapped(read_state(file))
     path = START / task / f"{name}.safetensors"
-    write_state(root / path, state)
+    before = _digest(root / path)
+    is_other = write_state(root / path, state) != before != ""
     write_json((root / path).with_suffix(".json"), {**note, "unwrapped": wrapper})
     add_to_dvc(root, path)
-    return Placed(path, len(state), wrapper)
+    return Placed(path, len(state), wrapper, is_other)
 
 
 def _digest(file: Path) -> str:

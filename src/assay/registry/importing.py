@@ -12,7 +12,7 @@ from pathlib import Path
 
 from assay.errors import RegistryError
 from assay.lookup import find_task
-from assay.params import PARAMS_FILE, read_params, typed
+from assay.params import read_params
 from assay.registry.ledger import append
 from assay.registry.mirror import mirror
 from assay.registry.tensors import add_to_dvc, read_state, write_state
@@ -20,6 +20,8 @@ from assay.registry.versions import IMPORT, versions
 from assay.runs.files import file_digest
 from assay.runs.lock import held
 from assay.tracking.sync import sync
+from assay.value_faults import PARAMS_FILE
+from assay.values import typed
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,15 @@ from assay.manifest.layout import Layout
 from assay.manifest.parts import read_rows
 from assay.manifest.rows import Rows
 from assay.manifest.table import read_table
-from assay.params import PARAMS_FILE, declared_part, read_params, typed
+from assay.params import read_params
 from assay.registry.ledger import append, entries, is_cut
 from assay.registry.pinned import Pinned
 from assay.registry.predictions import predict_with
 from assay.runs.files import read_json
 from assay.runs.lock import held
 from assay.runs.record import RECORD
+from assay.value_faults import PARAMS_FILE
+from assay.values import declared_part, typed
 
 if TYPE_CHECKING:
     from assay.registry.ledger import Entry

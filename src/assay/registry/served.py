@@ -10,7 +10,7 @@ import numpy as np
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from assay.lookup import find_task
-from assay.params import declared_part
+from assay.values import declared_part
 
 
 class Served(PythonModel):

@@ -32,7 +32,8 @@ def read_state(file: Path) -> dict[str, Tensor]:
     import torch
 
     if not file.is_file():
-        raise RegistryError(str(file), "no such file", "a .pth, .pt or .safetensors file")
+        found = "a folder" if file.is_dir() else "no such file"
+        raise RegistryError(str(file), found, "a .pth, .pt, .ckpt or .safetensors file")
     if file.suffix == ".safetensors":
         return _read_safetensors(file)
     try:
@@ -85,7 +86,7 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
         found: dict[str, Tensor] = load_file(file)
     except SafetensorError as fault:
         raise _not_weights(file, f"cut off, or no safetensors ({fault})") from None
-    return found
+    return _ensured(file, found)
 
 
 def _state_in(file: Path, content: Any) -> dict[str, Tensor]:
@@ -94,14 +95,32 @@ def _state_in(file: Path, content: Any) -> dict[str, Tensor]:
     if isinstance(content, Mapping):
         tensors = {k: v for k, v in content.items() if isinstance(v, torch.Tensor)}
         if tensors and len(tensors) == len(content):
-            return {str(name): tensor.contiguous() for name, tensor in tensors.items()}
+            return _ensured(file, tensors)
         for name in HOLDERS:
             if isinstance(content.get(name), Mapping):
                 return _state_in(file, content[name])
     found = f"holds {type(content).__name__}"
     if isinstance(content, Mapping):
-        found = f"holds {', '.join(map(str, list(content)[:6]))}"
+        found = f"holds {', '.join(map(str, list(content)[:6])) or 'nothing'}"
     raise _not_weights(file, found)
+
+
+def _ensured(file: Path, tensors: Mapping[Any, Tensor]) -> dict[str, Tensor]:
+    """Return plain tensors by name; refuse what safetensors, or a name as text, cannot hold."""
+    import torch
+
+    if not tensors:
+        raise _not_weights(file, "holds nothing")
+    for name, tensor in tensors.items():
+        is_plain = tensor.layout == torch.strided and tensor.device.type != "meta"
+        if not is_plain or tensor.is_quantized:
+            raise _not_weights(
+                file, f"{name} is no plain tensor: sparse, quantised, or without values"
+            )
+    found = {str(name): tensor.contiguous() for name, tensor in tensors.items()}
+    if len(found) < len(tensors):
+        raise _not_weights(file, "holds two tensors of one name, as number and as text")
+    return found
 
 
 def _not_weights(file: Path, found: str) -> RegistryError:

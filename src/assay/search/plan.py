@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError
-from assay.params import STUDIES, place
 from assay.params_check import SEARCHED, laid_over
 from assay.runs.files import content_digest, read_json, write_text
 from assay.sections.study import Range, Study
+from assay.value_faults import STUDIES, place
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

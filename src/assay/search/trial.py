@@ -17,11 +17,11 @@ from assay.contract.task_rows import task_rows
 from assay.errors import AssayError
 from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
-from assay.params import typed
 from assay.runs.files import content_digest, read_json
 from assay.runs.journal import Journal
 from assay.runs.record import RECORD
 from assay.runs.run import Run
+from assay.values import typed
 
 if TYPE_CHECKING:
     import optuna

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 
 from assay.errors import AssayError
+from assay.lookup import imported
 from assay.stages.guard import guard
 
 
@@ -14,19 +14,25 @@ def run(name: str) -> None:
     """Guard, then run the stage's `main`, and end the process with its status."""
     try:
         guard(name)
-        start(name)
+        start(name, is_alone=True)
     except AssayError as error:
         print(error.render(), file=sys.stderr, flush=True)
         raise SystemExit(1) from None
 
 
-def start(name: str) -> None:
-    """Run a stage; only now is anything imported that a foreign interpreter may lack."""
-    main = importlib.import_module(f"assay.stages.{name}").main
+def start(name: str, is_alone: bool) -> None:
+    """Run a stage; only now is anything imported that a foreign interpreter may lack.
+
+    Args:
+        name: of the stage.
+        is_alone: whether this process has imported nothing but the stage's own.
+    """
+    main = imported(f"assay.stages.{name}").main
     if name == "code":
         main(os.environ["DVC_STAGE"].partition("@")[2])
         return
-    importlib.import_module("assay.stages.launch").launch(main)
+    loaded = tuple(sys.modules) if is_alone else ()
+    imported("assay.stages.launch").launch(main, loaded)
 
 
 if __name__ == "__main__":

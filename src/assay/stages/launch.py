@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from assay.code.declared import Declared
 from assay.errors import AssayError
-from assay.params import declared_part, read_params, undotted
+from assay.params import read_params
 from assay.runs.files import content_digest
 from assay.runs.git import git
 from assay.runs.journal import Journal, spool_path
 from assay.runs.lock import held
 from assay.section_check import check_own
+from assay.values import declared_part, undotted
 
 if TYPE_CHECKING:
-    from assay.params import S
+    from assay.values import S
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,19 @@ class Stage:
         return undotted(self.declared, path)
 
 
-def launch(main: Callable[[Stage], None]) -> None:
+def launch(main: Callable[[Stage], None], loaded: Iterable[str]) -> None:
     """Check what `params.yaml` holds for the stage, then run its `main` under its lock.
 
     By the code that its digest stands for, before and after: what fails leaves nothing to DVC.
+
+    Args:
+        main: of the stage.
+        loaded: modules that were imported for it.
     """
     name = os.environ["DVC_STAGE"]
     code = Declared.read(name)
     code.ensure_same()
+    code.ensure_loaded(loaded)
     stage = _load(name, Path(os.environ["DVC_ROOT"]))
     lock = Path(".assay/locks") / f"{stage.name}.lock"
     with held(lock, f"{stage.name} runs already in this folder; waiting"), code.enforced():

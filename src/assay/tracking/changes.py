@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from ruamel.yaml import YAML
 
-from assay.params import PARAMS_FILE
 from assay.runs.files import read_json
 from assay.runs.git import git
 from assay.runs.record import RECORD
 from assay.tracking.code import code_behind
 from assay.tracking.projection import flat
 from assay.tracking.results import Cache
+from assay.value_faults import PARAMS_FILE
 
 if TYPE_CHECKING:
     from assay.contract.task import Task

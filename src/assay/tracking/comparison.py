@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError
-from assay.params import PARAMS_FILE, read_params
+from assay.params import read_params
 from assay.runs.files import content_digest, read_json
 from assay.runs.record import RECORD
 from assay.tracking.entries import sighted_entries
 from assay.tracking.projection import project
 from assay.tracking.results import METRICS, Cache, join
+from assay.value_faults import PARAMS_FILE
 
 if TYPE_CHECKING:
     from assay.contract.task import Task

@@ -14,7 +14,6 @@ from assay.errors import AssayError
 from assay.manifest.index import OK
 from assay.manifest.layout import Layout
 from assay.manifest.table import read_table
-from assay.params import undotted
 from assay.runs.files import read_json
 from assay.runs.journal import read_journal, spool_path
 from assay.runs.record import RECORD, WEIGHTS
@@ -26,6 +25,7 @@ from assay.systems.pills.data.curriculum import STAGES
 from assay.systems.pills.data.names import TEST
 from assay.systems.pills.data.verdicts import Entry, Found, Interval
 from assay.systems.pills.tasks.classifier import Classifier
+from assay.values import undotted
 
 if TYPE_CHECKING:
     from assay.systems.pills.data.curriculum import Goal

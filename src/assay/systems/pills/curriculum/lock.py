@@ -15,9 +15,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from assay.errors import AssayError
-from assay.params import PARAMS_FILE
 from assay.runs.files import file_digest
 from assay.runs.git import git
+from assay.value_faults import PARAMS_FILE
 
 LOCK = "dvc.lock"
 
