@@ -19,6 +19,10 @@ NAMED = {
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+class _RelativeError(Exception):
+    """An import whose module depends on where it stands; its line."""
+
+
 @dataclass
 class Part:
     """What a stretch of code imports and names.
@@ -61,16 +65,12 @@ def parsed(path: Path) -> Parsed:
         raise AssayError(
             f"{path}{line}", f"{type(fault).__name__}: {fault}", "Python", f"edit it; python {path}"
         ) from None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            raise AssayError(
-                f"{path}, line {node.lineno}",
-                "a relative import",
-                "the module's whole name",
-                "edit it",
-            )
     found = Parsed(Part(), {}, all(_is_text(node) for node in tree.body))
-    _read(tree.body, found)
+    try:
+        _read(tree.body, found)
+    except _RelativeError as fault:
+        where = f"{path}, line {fault.args[0]}"
+        raise AssayError(where, "a relative import", "the module's whole name", "edit it") from None
     return found
 
 
@@ -118,8 +118,9 @@ def _inner(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _import_from(node: ast.ImportFrom, part: Part) -> None:
-    if node.module:
-        part.imports |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
+    if node.level or not node.module:
+        raise _RelativeError(node.lineno)
+    part.imports |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
 
 
 def _call(node: ast.Call, part: Part) -> None:
