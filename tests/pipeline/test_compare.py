@@ -87,7 +87,7 @@ def test_other_data_code_and_parameters_are_named(compared: Project) -> None:
     assert "seeds of B differ by" in said  # A's configuration has one seed
     assert "the same in both: environment" in said
     changed = [line for line in said.splitlines() if line.startswith("  src/")]
-    assert changed == [f"  {CHANGED} +1 −1"]
+    assert changed == [f"  {CHANGED} +1 −0"]
 
 
 def test_what_cannot_be_compared_is_refused(compared: Project, tmp_path: Path) -> None:

@@ -118,29 +118,32 @@ def test_a_training_repeats_itself(tmp_path: Path) -> None:
     assert not one.resume.exists()
 
 
-def found(folder: Path, learned: Rows) -> float:
-    """Return mAP at overlap 0.5 on six new photographs, after twelve epochs of `learned`."""
+def lead(folder: Path, learned: Rows) -> float:
+    """Return how much better the true boxes of new photographs are met than another photograph's.
+
+    By mAP at overlap 0.5 on 24 of them, after twelve epochs of `learned`.
+    """
     how = params(epochs=12, mosaic=0.0, mixup=0.0, scale=0.2, close_mosaic=0, resume_every=12)
-    run, new = run_in(folder), photographs(6, seed=1)
-    TASK.fit(learned, new, how, run)
+    run, new = run_in(folder), photographs(24, seed=2)
+    TASK.fit(learned, photographs(6, seed=1), how, run)
     said = TASK.restore(TASK.predictor(run.folder / WEIGHTS, how)(new.images), new)
-    return TASK.metrics(said, TASK.labels(new))["map50"]
+    true = TASK.labels(new)
+    met = [TASK.metrics(said, labels)["map50"] for labels in (true, np.roll(true, 5, axis=0))]
+    return met[0] - met[1]
 
 
 @pytest.mark.train_all
 @pytest.mark.numeric
 def test_squares_are_found_on_other_photographs(tmp_path: Path) -> None:
-    """Far better than the mean box, and than who learned each photograph with another's boxes.
+    """And by who learned each photograph with another's boxes they are not.
 
-    The bits of twelve epochs depend on the processor as they do on the seed: 0.55–1.00 over five seeds
-    and two sets of instructions, 0.13–0.18 with others' boxes, and 0.00 of the mean box.
+    The bits of twelve epochs depend on the processor as they do on the seed: a lead of 0.75–0.96 over
+    three seeds and two sets of instructions, and of −0.01–0.28 with others' boxes; the mean box has none.
     """
-    rows, new = photographs(24), photographs(6, seed=1)
+    rows = photographs(24)
     columns = {name: np.roll(rows.columns[name], 5) for name in ("boxes", "classes")}
-    others = Rows(rows.images, {**rows.columns, **columns})
-    trivial = TASK.metrics(TASK.baseline(rows, new), TASK.labels(new))["map50"]
-    assert found(tmp_path / "own", rows) > trivial + 0.35
-    assert found(tmp_path / "others", others) < trivial + 0.35
+    assert lead(tmp_path / "own", rows) > 0.5
+    assert lead(tmp_path / "others", Rows(rows.images, {**rows.columns, **columns})) < 0.5
 
 
 def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Path) -> None:

@@ -56,9 +56,11 @@ def _check(content: Mapping[str, Any], stages: Iterable[str]) -> None:
     So whoever leaves a broken system out is not stopped by it.
     """
     from assay.params_check import check_content
+    from assay.repro.plan import CODE
     from assay.section_check import check_own
 
     if not stages:
         check_content(content)
-    for item in sorted({name.partition("@")[2] for name in stages} - {""}):
+    parts = [name.partition("@") for name in stages]
+    for item in sorted({item for stage, _, item in parts if item and stage != CODE}):
         check_own(content, item)
