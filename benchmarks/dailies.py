@@ -47,7 +47,7 @@ def cpu():
 for _ in range(2):
     before = cpu()
     guard(name)
-    launch(lambda stage: None)
+    launch(*[lambda stage: None, ()][: launch.__code__.co_argcount])  # an older one takes `main` alone
     spent = cpu() - before
 print(spent)
 """
