@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -103,6 +104,17 @@ def modules() -> set[str]:
 def test_a_pin_that_no_stage_imports_makes_none_stale(name: str) -> None:
     assert name in pins()
     assert not [stage for stage, code in written().items() if name in code["distributions"]]
+
+
+def test_asking_for_one_task_imports_no_sibling() -> None:
+    code = (
+        "import sys; from assay.lookup import find_system, find_task\n"
+        "find_task('ceph-cvm'); find_task('pills-classifier'); find_system('pills')\n"
+        "print([name for name in sys.modules if name.startswith('assay.systems')\n"
+        "       and name.endswith(('landmarks', 'detector', 'segmentation', 'masks', 'single'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_each_stage_depends_on_its_own_code_and_no_other() -> None:
