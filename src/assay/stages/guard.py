@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from assay import errors
+from assay.code.distributions import LOCK_FILE, pins
 from assay.errors import MachineError
 from assay.runs.parent import die_with_parent
 
-LOCK_FILE = Path("requirements.lock")
 GUARDED = ("dvc", "pydantic", "polars", "torch", "lightning", "timm", "great-expectations")
 
 
@@ -44,17 +44,13 @@ def guard(stage: str) -> None:
 
 
 def _wrong_versions() -> list[str]:
-    pins = dict(
-        line.split(" ")[0].split("==", 1)
-        for line in LOCK_FILE.read_text(encoding="utf-8").splitlines()
-        if "==" in line and not line.startswith((" ", "#"))
-    )
+    pinned = pins()
     wrong = []
     for name in GUARDED:
         try:
             found = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             found = "none"
-        if found != pins.get(name):
-            wrong.append(f"{name} {found} (locked: {pins.get(name)})")
+        if found != pinned.get(name):
+            wrong.append(f"{name} {found} (locked: {pinned.get(name)})")
     return wrong
