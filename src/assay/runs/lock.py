@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+# s between two looks. Ctrl-C ends a sleep, but no flock that waits: polars (2.1.0), once imported, lets
+# the kernel restart what a signal interrupts, and Python is never told.
+TICK = 0.1
 
 
 @contextmanager
@@ -14,16 +20,25 @@ def held(path: Path, waiting: str) -> Iterator[None]:
     """Hold an exclusive lock on `path`; when another process holds it, say `waiting` and wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
-            print(f"{waiting} (process {stream.read().strip() or 'unknown'} holds it)", flush=True)
-            fcntl.flock(stream, fcntl.LOCK_EX)
+        while not _taken(stream):
+            if waiting:
+                stream.seek(0)
+                holder = stream.read().strip() or "unknown"
+                print(f"{waiting} (process {holder} holds it)", flush=True)
+            waiting = ""
+            time.sleep(TICK)
         stream.truncate(0)
         stream.write(str(os.getpid()))
         stream.flush()
         yield
+
+
+def _taken(stream: IO[str]) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def holder_of(lock: Path) -> str:
