@@ -7,6 +7,7 @@ LEFT_OUT = {
     "assay.errors": "what a person is told when a stage ends without an output",
     "assay.learning.progress": "the line that moves while a training runs",
     "assay.lookup": "finds the object that an entry names",
+    "assay.repro": "which stages run beside which, and where their libraries are imported",
     "assay.runs.journal": "clock and progress, beside the outputs",
     "assay.runs.lock": "who waits for whom",
     "assay.runs.parent": "a process dies with the one that started it",

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from assay.repro.branches import Branch
 
 LOGS = Path(".assay/repro")
@@ -27,7 +29,7 @@ class Child:
     another branch commits for more than 3 s is lost.
     """
 
-    def __init__(self, branch: Branch, root: Path) -> None:
+    def __init__(self, branch: Branch, root: Path, environment: Mapping[str, str]) -> None:
         self.branch = branch
         self.path = root / LOGS / f"{branch.stages[-1].replace(os.sep, '-')}.log"
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +41,7 @@ class Child:
                 [sys.executable, "-m", "assay.repro", str(os.getpid()),
                  "--wait-for-lock", "repro", "-s", *branch.stages],
                 cwd=root, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"}, start_new_session=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment}, start_new_session=True,
             )  # fmt: skip
 
     @property

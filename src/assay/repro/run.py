@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,11 @@ from rich.console import Console
 from assay.errors import AssayError
 from assay.repro.board import Board
 from assay.repro.child import LOGS, Child
+from assay.repro.forked import fork_servers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from assay.repro.branches import Branch
     from assay.repro.plan import Plan
 
@@ -56,37 +60,41 @@ def run_plan(plan: Plan, root: Path, jobs: int, keep_going: bool, console: Conso
         f"{stages} of {len(plan.stages)} stages may have to run, in {len(plan.branches)} branches, "
         f"{jobs} at a time · what they print: {LOGS}/*.log", soft_wrap=True,
     )  # fmt: skip
-    try:
-        with Board(console, stages) as board:
-            while _start(work, root, jobs, keep_going):
+    with fork_servers(root) as environment, Board(console, stages) as board:
+        start = partial(Child, root=root, environment=environment)
+        try:
+            while _start(work, start, jobs, keep_going):
                 time.sleep(TICK)
-                ended = {
-                    number: status for number, child in work.running.items()
-                    if (status := child.poll()) is not None
-                }  # fmt: skip
+                statuses = {number: child.poll() for number, child in work.running.items()}
                 board.show(work.running)
-                for number, status in ended.items():
-                    child = work.running.pop(number)
-                    if status == 0:
-                        work.done.add(number)
-                    else:
-                        work.failed.append(child)
+                _collect(work, statuses)
                 board.show(work.running)
-    finally:
-        for child in work.running.values():
-            child.stop(PATIENCE)
+        finally:
+            for child in work.running.values():
+                child.stop(PATIENCE)
     if work.failed:
         raise _failure(work, console)
 
 
-def _start(work: _Work, root: Path, jobs: int, keep_going: bool) -> bool:
+def _start(work: _Work, start: Callable[[Branch], Child], jobs: int, keep_going: bool) -> bool:
     """Start what can be started; return whether anything runs."""
     while len(work.running) < jobs and (keep_going or not work.failed):
         number = work.next()
         if number is None:
             break
-        work.running[number] = Child(work.waiting.pop(number), root)
+        work.running[number] = start(work.waiting.pop(number))
     return bool(work.running)
+
+
+def _collect(work: _Work, statuses: Mapping[int, int | None]) -> None:
+    """Take the branches that have ended from those that run."""
+    for number, status in statuses.items():
+        if status == 0:
+            work.done.add(number)
+        elif status is not None:
+            work.failed.append(work.running[number])
+        if status is not None:
+            del work.running[number]
 
 
 def _failure(work: _Work, console: Console) -> AssayError:

@@ -14,10 +14,19 @@ def run(name: str) -> None:
     """Guard, then run the stage's `main`, and end the process with its status."""
     try:
         guard(name)
+        status = _status_elsewhere(name)
+        if status is not None:
+            raise SystemExit(status)
         start(name, is_alone=True)
     except AssayError as error:
         print(error.render(), file=sys.stderr, flush=True)
         raise SystemExit(1) from None
+
+
+def _status_elsewhere(name: str) -> int | None:
+    """Return the status of the stage where `assay repro` has a server that could run it, else None."""
+    folder = os.environ.pop("ASSAY_FORK_SERVER", "")
+    return imported("assay.repro.forked").run_forked(folder, name) if folder else None
 
 
 def start(name: str, is_alone: bool) -> None:
