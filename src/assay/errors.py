@@ -11,7 +11,7 @@ AssayError
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -74,6 +74,15 @@ class GateError(AssayError):
 
 class RegistryError(AssayError):
     """A model cannot enter, or move within, the registry."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return what was expected of a name that nobody knows: the one that was meant, or all there are."""
+    import difflib
+
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else f"one of {', '.join(names)}"
 
 
 def _again(kind: type[AssayError], args: tuple[Any, ...], content: Mapping[str, Any]) -> AssayError:

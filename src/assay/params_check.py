@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.errors import AssayError, ParamsError
+from assay.errors import AssayError, ParamsError, nearest
 from assay.lookup import all_systems, all_tasks, find_system, find_task, listed
 from assay.params import check_params, read_all
 from assay.section_check import disagreements
@@ -77,8 +76,7 @@ def _of(content: Mapping[str, Any], task: str, studies: Any) -> list[AssayError]
     where = place(f"{STUDIES}.{task}")
     known = all_tasks()
     if task not in known:
-        close = difflib.get_close_matches(task, list(known), n=1, cutoff=0.6)
-        expected = f"did you mean {close[0]}?" if close else f"one of {', '.join(sorted(known))}"
+        expected = nearest(task, sorted(known))
         return [AssayError(where, "no such task", expected, f"edit {SEARCH_FILE}")]
     if not isinstance(studies, Mapping):
         return [AssayError(where, "no studies", "a name and a declaration each", "")]
@@ -100,8 +98,7 @@ def _key_faults(
     for part, keys in (("space", study.space), ("fixed", study.fixed)):
         for key in keys:
             if key not in leaves:
-                close = difflib.get_close_matches(key, leaves, n=1, cutoff=0.5)
-                expected = f"did you mean {close[0]}?" if close else f"one of {', '.join(leaves)}"
+                expected = nearest(key, leaves)
                 where = place(f"{path}.{part}.{key}")
                 mend = f"a key below {task.name}.model or .train"
                 faults.append(AssayError(where, "no such parameter", expected, mend))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from assay.errors import AssayError
+from assay.errors import AssayError, nearest
 
 if TYPE_CHECKING:
     from assay.sections.section import Section
@@ -70,7 +69,5 @@ def _fields_at(model: type[Section], keys: list[str]) -> list[str]:
 
 def unknown_key(path: str, known: Iterable[str]) -> AssayError:
     """Return the fault of a key that nobody reads, with the nearest known one."""
-    close = difflib.get_close_matches(path, list(known), n=1, cutoff=0.6)
-    expected = f"did you mean {close[0]}?" if close else f"one of {', '.join(sorted(known))}"
     mend = f"rename or delete the line in {place(path).partition(' ')[0]}"
-    return AssayError(place(path), "unknown key", expected, mend)
+    return AssayError(place(path), "unknown key", nearest(path, sorted(known)), mend)

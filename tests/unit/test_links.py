@@ -14,7 +14,7 @@ from dvc_objects.fs import LocalFileSystem
 from dvc_objects.fs.generic import test_links as working
 from tests.conftest import ROOT
 
-from assay.runs.files import file_digest, write_aside
+from assay.runs.files import atomic_write, file_digest
 
 PART = "part.npy"
 STAGE = """
@@ -84,7 +84,7 @@ def test_a_stage_that_runs_again_leaves_the_old_content_whole(repo: Repo) -> Non
 
 def test_writing_aside_spoils_no_copy_and_writing_in_place_would(repo: Repo) -> None:
     old = file_digest(Path(PART))
-    write_aside(Path(PART), lambda aside: aside.write_bytes(b"new"))
+    atomic_write(Path(PART), lambda aside: aside.write_bytes(b"new"))
     assert file_digest(held(repo, old)) == old
     repo.checkout(force=True)
     if held(repo, old).samefile(PART):

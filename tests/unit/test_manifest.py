@@ -29,7 +29,7 @@ from assay.manifest.snapshot import (
 )
 from assay.manifest.source import Source
 from assay.manifest.split import assign
-from assay.runs.files import write_aside
+from assay.runs.files import atomic_write
 
 
 def saved(image: Image.Image, form: str = "PNG") -> bytes:
@@ -199,7 +199,7 @@ def test_a_killed_write_leaves_the_old_file(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_aside(path, dies)
+        atomic_write(path, dies)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

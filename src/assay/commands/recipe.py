@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
 import subprocess
@@ -120,14 +119,12 @@ def _recipes(root: Path) -> dict[str, Path]:
 
 
 def _find(root: Path, recipe: str) -> Path:
-    from assay.errors import AssayError
+    from assay.errors import AssayError, nearest
     from assay.lookup import find_task
 
     known = _recipes(root)
     if recipe not in known:
-        close = difflib.get_close_matches(recipe, known, n=1, cutoff=0.5)
-        expected = f"did you mean {close[0]}?" if close else f"{FOLDER}/<task>/<name>.yaml"
-        raise AssayError(recipe, "no such recipe", expected, "assay recipe")
+        raise AssayError(recipe, "no such recipe", nearest(recipe, known), "assay recipe")
     find_task(known[recipe].parent.name)
     return known[recipe]
 

@@ -101,13 +101,13 @@ def _draw(data: str, row: Rows, path: Path, is_cut: bool) -> None:
 
     from assay.contract.task_offers import Drawing
     from assay.lookup import all_tasks
-    from assay.runs.files import write_aside
+    from assay.runs.files import atomic_write
 
     for task in all_tasks().values():
         if task.data == data and isinstance(task, Drawing) and not is_cut:
             task.draw_row(row, path)
             return
-    write_aside(path, lambda aside: Image.fromarray(row.images[0]).save(aside))
+    atomic_write(path, lambda aside: Image.fromarray(row.images[0]).save(aside))
 
 
 def _said(value: Any) -> str:

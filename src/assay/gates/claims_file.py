@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +11,7 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from assay.errors import AssayError
+from assay.errors import AssayError, nearest
 from assay.gates.claims import Claim, Gain, Interval
 from assay.sections.section import Section
 
@@ -47,7 +46,7 @@ def read_claims(path: Path) -> tuple[dict[str, Claim], dict[str, Gain]]:
         faults = [_fault(each) for each in error.errors(include_url=False)]
         raise _refused(path, faults) from None
     faults = [
-        f"gain {name} · {end}: found {named!r}; {_meant(named, stated.claims)}"
+        f"gain {name} · {end}: found {named!r}; {nearest(named, stated.claims)}"
         for name, gain in stated.gains.items()
         for end, named in (("before", gain.before), ("after", gain.after))
         if named not in stated.claims
@@ -87,7 +86,7 @@ def _fault(error: ErrorDetails) -> str:
     fields = _fields(keys)
     where = _where(keys)
     if error["type"] == "extra_forbidden":
-        return f"{where}: unknown field; {_meant(keys[-1], fields)}"
+        return f"{where}: unknown field; {nearest(keys[-1], fields)}"
     if error["type"] == "missing":
         return f"{where}: missing; expected {fields[keys[-1]]}"
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
@@ -110,8 +109,3 @@ def _fields(keys: Sequence[str]) -> dict[str, str]:
     if len(keys) > 3:
         model = Interval
     return {name: field.description or "" for name, field in model.model_fields.items()}
-
-
-def _meant(name: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"

@@ -21,7 +21,7 @@ from assay.learning.history import History
 from assay.learning.module import Training
 from assay.learning.progress import Progress
 from assay.learning.workers import settled
-from assay.runs.files import write_aside
+from assay.runs.files import atomic_write
 from assay.runs.record import HISTORY, WEIGHTS, write_history
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
         weights_only=True,
     )
     write_history(run.folder / HISTORY, history.epochs)
-    write_aside(run.folder / WEIGHTS, lambda aside: shutil.copyfile(history.best_weights, aside))
+    atomic_write(run.folder / WEIGHTS, lambda aside: shutil.copyfile(history.best_weights, aside))
     return history.chosen()
 
 

@@ -14,7 +14,7 @@ from assay.errors import SourceError
 from assay.learning.module import Training
 from assay.learning.patience import act, ended
 from assay.learning.progress import epoch_line
-from assay.runs.files import write_aside
+from assay.runs.files import atomic_write
 
 if TYPE_CHECKING:
     from assay.runs.journal import Journal
@@ -49,7 +49,7 @@ class History(L.Callback):
                 name: value.detach().cpu().contiguous()
                 for name, value in pl_module.network.state_dict().items()
             }
-            write_aside(self.best_weights, lambda aside: save_file(state, aside))
+            atomic_write(self.best_weights, lambda aside: save_file(state, aside))
         act(trainer, pl_module.plan, self.best)
         row |= _rates(trainer)
         self.journal.note("epoch", row)

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from assay.errors import SourceError
-from assay.runs.files import content_digest, write_aside
+from assay.runs.files import atomic_write, content_digest
 
 ASKERS = 16  # at once, where a server is asked about each file
 # What file systems call a version, the surest first; sizes are compared beside it.
@@ -91,7 +91,7 @@ class Source:
             return kept.read_bytes()
         content: bytes = self._ask(uri, lambda files, path: files.cat_file(path))
         if kept is not None:
-            write_aside(kept, lambda aside: aside.write_bytes(content))
+            atomic_write(kept, lambda aside: aside.write_bytes(content))
         return content
 
     def text(self, name: str) -> bytes | None:

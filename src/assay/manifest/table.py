@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from assay.errors import AssayError
-from assay.runs.files import write_aside
+from assay.runs.files import atomic_write
 
 FACTS = "assay"
 GROUP = 1 << 16  # rows that are encoded at once, so that no second table is in memory
@@ -19,7 +19,7 @@ GROUP = 1 << 16  # rows that are encoded at once, so that no second table is in 
 def write_table(path: Path, table: pl.DataFrame, facts: Mapping[str, Any]) -> None:
     """Write `table` with `facts` in its schema's metadata; equal content gives equal bytes."""
     stamp = {FACTS: json.dumps(dict(facts), sort_keys=True, ensure_ascii=False)}
-    write_aside(
+    atomic_write(
         path, lambda aside: table.write_parquet(aside, row_group_size=GROUP, metadata=stamp)
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import RegistryError
-from assay.runs.files import file_digest, write_aside
+from assay.runs.files import atomic_write, file_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,7 +66,7 @@ def write_state(path: Path, state: Mapping[str, Tensor]) -> str:
 
     # Tied weights share memory, which safetensors refuses.
     owned = {name: tensor.clone() for name, tensor in state.items()}
-    write_aside(path, lambda aside: save_file(owned, aside))
+    atomic_write(path, lambda aside: save_file(owned, aside))
     return file_digest(path)
 
 

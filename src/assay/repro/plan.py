@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.errors import AssayError, MachineError
+from assay.errors import AssayError, MachineError, nearest
 from assay.repro.branches import branches
 
 if TYPE_CHECKING:
@@ -89,8 +88,7 @@ def _asked(repo: Any, targets: Sequence[str]) -> list[Any]:
 def _unknown(repo: Any, target: str) -> AssayError:
     names = sorted({stage.addressing for stage in repo.index.stages})
     groups = sorted({name.partition("@")[0] for name in names})
-    close = difflib.get_close_matches(target, [*names, *groups], n=1, cutoff=0.6)
-    expected = f"did you mean {close[0]}?" if close else f"one of {', '.join(names)}"
+    expected = nearest(target, [*names, *groups])
     return AssayError(target, "no such stage", expected, "dvc stage list --all shows them")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.runs.files import write_aside, write_json
+from assay.runs.files import atomic_write, write_json
 
 if TYPE_CHECKING:
     from assay.runs.run import Run
@@ -42,4 +42,4 @@ def write_history(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
             writer.writeheader()
             writer.writerows(epochs)
 
-    write_aside(path, fill)
+    atomic_write(path, fill)

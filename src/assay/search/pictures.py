@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.runs.files import write_aside
+from assay.runs.figures import save_figure
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -35,7 +35,8 @@ def draw(store: Store, found: Outcome, folder: Path) -> list[Path]:
             figure = plt.gcf() if axes is None else _figure(axes)
             _tidy(figure, name, len(store.plan.study.space))
             path = folder / f"{name}.png"
-            write_aside(path, partial(figure.savefig, dpi=110, metadata={"Software": None}))
+            figure.set_dpi(110)
+            save_figure(figure, path)
             paths.append(path)
         plt.close("all")
     return paths

@@ -7,7 +7,6 @@ training's inputs (data of this split, code, locked environment). So a changed s
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import json
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.errors import AssayError
+from assay.errors import AssayError, nearest
 from assay.params_check import SEARCHED, laid_over
 from assay.runs.files import content_digest, read_json, write_text
 from assay.sections.study import Range, Study
@@ -150,9 +149,7 @@ def plan_study(
         raise AssayError(where, f"{len(known)} studies", f"--study {' | '.join(known)}")
     chosen = next(iter(known)) if name is None else name
     if chosen not in known:
-        close = difflib.get_close_matches(chosen, list(known), n=1, cutoff=0.5)
-        expected = f"did you mean {close[0]}?" if close else f"one of {', '.join(known)}"
-        raise AssayError(f"{where}.{chosen}", "no such study", expected)
+        raise AssayError(f"{where}.{chosen}", "no such study", nearest(chosen, known))
     return StudyPlan(task, chosen, known[chosen], content[task], inputs)
 
 

@@ -14,7 +14,7 @@ from assay.learning.scoring import Sliced, score, slice_scores
 from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.table import write_table
-from assay.runs.files import write_aside, write_json
+from assay.runs.files import atomic_write, write_json
 from assay.runs.record import PREDICTIONS, WEIGHTS
 from assay.runs.summary import summary
 
@@ -50,7 +50,7 @@ def main(stage: Stage) -> None:
     if isinstance(task, Sliced):
         parts = task.slices(valid)
         lines = slice_scores(task, predictions, labels, groups, parts, params.evaluate)
-        write_aside(reports / "pictures" / "slices.csv", pl.DataFrame(lines).write_csv)
+        atomic_write(reports / "pictures" / "slices.csv", pl.DataFrame(lines).write_csv)
     print(summary(task, scores, facts))
 
 
@@ -68,4 +68,4 @@ def write_predictions(
     write_table(folder / PREDICTIONS, table, {})
     drawn = table.clear() if any(values.shape[1] > 1 for values in said.values()) else table
     numbers = drawn.with_columns(pl.col(name).arr.first() for name in said)
-    write_aside(folder / "predictions.csv", numbers.write_csv)
+    atomic_write(folder / "predictions.csv", numbers.write_csv)

@@ -19,7 +19,7 @@ from assay.manifest.originals import NONE
 from assay.manifest.split import TEST, assign
 from assay.manifest.store import kept_images
 from assay.manifest.table import read_table, write_table
-from assay.runs.files import content_digest, write_aside
+from assay.runs.files import atomic_write, content_digest
 
 if TYPE_CHECKING:
     from assay.stages.launch import Stage
@@ -55,7 +55,7 @@ def main(stage: Stage) -> None:
     ):
         part = whole.filter(pl.Series(mask))
         write_table(table, part, facts)
-        write_aside(pixels, partial(_fill, stage, facts, part))
+        atomic_write(pixels, partial(_fill, stage, facts, part))
     _report(whole, is_test)
 
 

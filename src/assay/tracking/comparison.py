@@ -6,13 +6,12 @@ otherwise equal parameters. Others form rankings of their own, which say what se
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.errors import AssayError
+from assay.errors import AssayError, nearest
 from assay.params import read_params
 from assay.runs.files import content_digest, read_json
 from assay.runs.record import RECORD
@@ -82,8 +81,7 @@ def ensure_known(root: Path, keys: Collection[str]) -> None:
         if key in known:
             continue
         section = [each for each in known if each.startswith(f"{key.partition('.')[0]}.")]
-        close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-        expected = f"did you mean {close[0]}?" if close else f"one of {', '.join(section or known)}"
+        expected = nearest(key, section or known)
         raise AssayError(f"{PARAMS_FILE} · {key}", "no such parameter", expected, "assay params")
 
 

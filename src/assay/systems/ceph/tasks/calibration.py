@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from assay.learning.intervals import group_intervals
-from assay.systems.ceph.tasks.drawing import save
+from assay.runs.figures import save_figure
 from assay.systems.ceph.tasks.landmarks_scores import rank_correlation
 
 Numbers = npt.NDArray[Any]
@@ -63,4 +63,4 @@ def draw(doubt: Numbers, errors: Numbers, path: Path) -> None:
     rank = rank_correlation(doubt, errors)
     axes.set_title(f"{count} points in {len(found)} bins; rank correlation {rank:.2f}", fontsize=9)
     axes.legend(fontsize=8, loc="upper left")
-    save(figure, path)
+    save_figure(figure, path)

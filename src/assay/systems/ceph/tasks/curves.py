@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from assay.learning.landmarks.scores import WITHIN_MM, WITHIN_PX, radial_errors
+from assay.runs.figures import save_figure
 from assay.systems.ceph.tasks import points
-from assay.systems.ceph.tasks.drawing import save
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
@@ -74,7 +74,7 @@ def by_machine(rows: Rows, errors: Numbers, between: Numbers, unit: str, path: P
     axes.set_xticks(place, names, fontsize=7)
     axes.set(ylabel=f"mean error, {unit}")
     axes.legend(fontsize=8, loc="lower right")
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def detection(
@@ -90,4 +90,4 @@ def detection(
         axes.axvline(bound, color="0.85", linewidth=0.8, zorder=0)
     axes.set(xlabel=f"within, {unit}", ylabel="share of points", ylim=(0, 1.02), xlim=(0, None))
     axes.legend(fontsize=8, loc="lower right")
-    save(figure, path)
+    save_figure(figure, path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -15,10 +14,10 @@ from matplotlib.patches import Rectangle
 
 from assay.learning.landmarks.classes import ABSENT, as_classes, middle_classes
 from assay.learning.landmarks.scores import confusion
+from assay.runs.figures import save_figure
 from assay.systems.ceph.tasks import points
 from assay.systems.ceph.tasks.cvm_crop import cut, stored_crop
 from assay.systems.ceph.tasks.cvm_model import squares
-from assay.systems.ceph.tasks.drawing import save
 from assay.systems.ceph.tasks.names import STAGES
 from assay.systems.ceph.tasks.roi import RULE_POINTS
 
@@ -30,7 +29,6 @@ Numbers = npt.NDArray[Any]
 
 def draw(predictions: npt.NDArray[np.float32], stages: npt.NDArray[np.float32], path: Path) -> None:
     """Draw how often each stage was called which; films without a stage are left out."""
-    mpl.use("Agg")
     true = as_classes(stages)
     matrix = confusion(middle_classes(predictions), true, len(STAGES))
     figure = Figure(figsize=(4.8, 4.4), layout="constrained")
@@ -44,12 +42,11 @@ def draw(predictions: npt.NDArray[np.float32], stages: npt.NDArray[np.float32], 
     axes.set_yticks(range(len(STAGES)), STAGES)
     axes.set(xlabel="predicted", ylabel="stated")
     axes.set_title(f"Validation, {int((true != ABSENT).sum())} films with a stage")
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_crops(weights: Path, rows: Rows, stages: npt.NDArray[np.float32], path: Path) -> None:
     """Draw the first film of each stage: whole, with its square and the rule's points, and cut."""
-    mpl.use("Agg")
     true = as_classes(stages)
     chosen = [np.flatnonzero(true == stage)[:1] for stage in range(len(STAGES))]
     placed = points.frame(rows).stored(points.target(rows))[:, RULE_POINTS]
@@ -70,7 +67,7 @@ def draw_crops(weights: Path, rows: Rows, stages: npt.NDArray[np.float32], path:
             corner = (x - side / 2 - 0.5, y - side / 2 - 0.5)
             film.add_patch(Rectangle(corner, side, side, fill=False, color="red"))
             part.imshow(_cut_out(image, square))
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def _cut_out(image: Numbers, square: Numbers) -> Numbers:

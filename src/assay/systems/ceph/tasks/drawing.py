@@ -1,4 +1,4 @@
-"""Writing figures, and one film with the points of both readers."""
+"""One film with the points of both readers."""
 
 from __future__ import annotations
 
@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from assay.runs.files import write_aside
+from assay.runs.figures import save_figure
 from assay.systems.ceph.tasks import points
 from assay.systems.ceph.tasks.names import SYMBOLS
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a PNG file; equal figures have equal bytes."""
-    write_aside(path, lambda aside: figure.savefig(aside, dpi=100, metadata={"Software": None}))
 
 
 def draw_film(row: Rows, path: Path) -> None:
@@ -41,4 +36,4 @@ def draw_film(row: Rows, path: Path) -> None:
     axes.set_title(f"{row.columns['sample_id'][0]} · {machine or 'machine unknown'} · {known}")
     axes.legend(loc="lower right")
     axes.set_axis_off()
-    save(figure, path)
+    save_figure(figure, path)

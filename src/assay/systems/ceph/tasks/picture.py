@@ -8,16 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from assay.learning.landmarks.scores import landmark_means, radial_errors
+from assay.runs.figures import save_figure
 from assay.runs.files import write_text
 from assay.systems.ceph.tasks import calibration, curves, points
-from assay.systems.ceph.tasks.drawing import save
 from assay.systems.ceph.tasks.names import SYMBOLS
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ def draw(predictions: npt.NDArray[np.float32], rows: Rows, folder: Path) -> None
 
     The table behind `landmarks.png` stands beside it; `calibration.png` where the network says doubts.
     """
-    mpl.use("Agg")
     target, found = points.target(rows), points.said(predictions)
     errors = radial_errors(found.points, target)
     _overlays(rows, found.points, target, errors, folder / "overlays.png")
@@ -63,7 +61,7 @@ def _overlays(rows: Rows, said: Numbers, target: Numbers, errors: Numbers, path:
         axes.set_title(f"{name}: {rows.columns['sample_id'][row]}, {mean[row]:.1f} px", fontsize=9)
         axes.set_axis_off()
     figure.axes[0].legend(fontsize=7, loc="lower right")
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def landmark_table(errors: Numbers, between: Numbers, spacing: Numbers) -> str:
@@ -99,4 +97,4 @@ def _by_landmark(rows: Rows, errors: Numbers, folder: Path) -> None:
     axes.set_xticks(place, SYMBOLS, fontsize=7)
     axes.set(ylabel="mean error, px of the film")
     axes.legend(fontsize=8)
-    save(figure, folder / "landmarks.png")
+    save_figure(figure, folder / "landmarks.png")

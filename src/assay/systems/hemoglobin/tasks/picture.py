@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from assay.runs.files import write_aside
+from assay.runs.figures import save_figure
 
 Floats = npt.NDArray[np.float32]
 LIMITS = 1.96  # standard deviations: 95 % limits of agreement
@@ -19,7 +18,6 @@ LIMITS = 1.96  # standard deviations: 95 % limits of agreement
 
 def draw(predictions: Floats, labels: Floats, folder: Path) -> None:
     """Write `scatter.png` and `bland_altman.png`, both in g/dL."""
-    mpl.use("Agg")
     _save(folder / "scatter.png", lambda axes: _scatter(axes, predictions, labels))
     _save(folder / "bland_altman.png", lambda axes: _bland_altman(axes, predictions, labels))
 
@@ -57,5 +55,4 @@ def _bland_altman(axes: Axes, predictions: Floats, labels: Floats) -> None:
 def _save(path: Path, paint: Callable[[Axes], None]) -> None:
     figure = Figure(figsize=(5.6, 4.6), dpi=110, layout="constrained")
     paint(figure.add_subplot())
-    # No version in the file's metadata: equal pictures have equal bytes.
-    write_aside(path, lambda aside: figure.savefig(aside, metadata={"Software": None}))
+    save_figure(figure, path)

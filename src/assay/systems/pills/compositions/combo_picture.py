@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -15,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from assay.learning.pills.cuts import stored_boxes
-from assay.runs.files import write_aside
+from assay.runs.figures import save_figure
 from assay.systems.pills.compositions.combo_table import MISSED, RIGHT
 from assay.systems.pills.tasks.detector_picture import title
 
@@ -29,7 +28,6 @@ GROUND = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 0.8}
 
 def draw(counts: Mapping[str, Numbers], table: pl.DataFrame, rows: Rows, folder: Path) -> None:
     """Write `photographs.png`: the best, median and worst by F1; of equal ones that with more pills."""
-    mpl.use("Agg")
     found, true, right = counts["found"], counts["true"], counts["right"]
     f1 = 2 * right / np.maximum(found + true, 1)
     order = np.lexsort((-true, -f1))
@@ -44,10 +42,7 @@ def draw(counts: Mapping[str, Numbers], table: pl.DataFrame, rows: Rows, folder:
         f"true, below its box: {TRUE} · said, above its box: {SAID} if right, else {WRONG}"
         " (found score · probability of the name)", fontsize=9,
     )  # fmt: skip
-    write_aside(
-        folder / "photographs.png",
-        lambda aside: figure.savefig(aside, dpi=100, metadata={"Software": None}),
-    )
+    save_figure(figure, folder / "photographs.png")
 
 
 def _photograph(axes: Axes, rows: Rows, row: int, lines: pl.DataFrame) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from assay.contract.task_rows import CUT
-from assay.runs.files import write_aside
+from assay.runs.files import atomic_write
 from assay.systems.pills.compositions.matching import NONE
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def lines(
 
 def write(path: Path, table: pl.DataFrame) -> None:
     """Write the lines as CSV."""
-    write_aside(path, table.write_csv)
+    atomic_write(path, table.write_csv)
 
 
 def _box(place: Any) -> dict[str, float]:

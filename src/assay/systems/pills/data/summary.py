@@ -157,10 +157,8 @@ def _histograms(columns: Sequence[tuple[str, Any]]) -> bytes:
 
 def _png(fills: Sequence[Any]) -> bytes:
     """Draw axes side by side; without a date or the library's version: equal figures, equal bytes."""
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    mpl.use("Agg")
     figure = Figure(figsize=(4.2 * len(fills), 2.8), layout="constrained")
     for axes, fill in zip(figure.subplots(1, len(fills), squeeze=False)[0], fills, strict=True):
         fill(axes)

@@ -6,7 +6,6 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -15,7 +14,8 @@ from matplotlib.figure import Figure
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from assay.learning.pills.scores import given_to, named
-from assay.runs.files import write_aside
+from assay.runs.figures import save_figure
+from assay.runs.files import atomic_write
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
@@ -27,12 +27,11 @@ WORST = 24  # errors that are shown
 
 def draw(predictions: npt.NDArray[np.float32], rows: Rows, folder: Path) -> None:
     """Write `confusion.png`, `drugs.csv`, `drugs.png` and `errors.png`; of drugs once trained."""
-    mpl.use("Agg")
     true, said = rows.columns["drug"].astype(np.int64), named(predictions)
     seen = ~np.isnan(given_to(predictions, true))
     codes = code_names(rows)
     table = drug_table(true[seen], said[seen], codes)
-    write_aside(folder / "drugs.csv", lambda aside: _write(table, aside))
+    atomic_write(folder / "drugs.csv", lambda aside: _write(table, aside))
     chosen = [line["class"] for line in table[:MOST]]
     _confusion(true[seen], said[seen], chosen, codes, folder / "confusion.png")
     _bars(table[:MOST], folder / "drugs.png")
@@ -93,7 +92,7 @@ def _confusion(
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.set(xlabel="predicted", ylabel="labelled")
     axes.set_title(f"Validation, {int(kept.sum())} pills of {len(order)} drugs")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _bars(table: list[dict[str, Any]], path: Path) -> None:
@@ -105,7 +104,7 @@ def _bars(table: list[dict[str, Any]], path: Path) -> None:
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel="top 1")
     axes.set_title(f"The {len(table)} drugs with the most errors")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _errors(
@@ -126,8 +125,4 @@ def _errors(
         other, share = codes.get(int(said[row]), f"class {said[row]}"), predictions[row, said[row]]
         panel.set_title(f"{own}\nnamed {other} {share:.0%}", fontsize=7)
     figure.suptitle(f"{len(wrong)} of {len(rows)} pills named wrongly", fontsize=9)
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    write_aside(path, lambda aside: figure.savefig(aside, dpi=100, metadata={"Software": None}))
+    save_figure(figure, path)

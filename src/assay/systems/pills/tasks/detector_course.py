@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from assay.runs.files import write_aside
+from assay.runs.files import atomic_write
 from assay.systems.pills.tasks.detector_model import CLASSES, batched, boxes_of
 from assay.systems.pills.tasks.detector_trainer import loss_batch
 
@@ -91,7 +91,7 @@ class Course:
         """Take an epoch, keep its weights if it is the best, tell it; return whether it is the last."""
         self.epochs.append(row)
         if self.best == len(self.epochs) - 1:
-            write_aside(self.folder / BEST, lambda aside: save_file(self._tensors(network), aside))
+            atomic_write(self.folder / BEST, lambda aside: save_file(self._tensors(network), aside))
         self.run.journal.note("epoch", row)
         self._line(row)
         if self.run.watch is not None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.learning.determinism import settle
-from assay.runs.files import write_aside
+from assay.runs.files import atomic_write
 from assay.runs.record import HISTORY, WEIGHTS, write_history, write_record
 from assay.systems.pills.tasks import boxes
 from assay.systems.pills.tasks.detector_checks import preflight
@@ -50,7 +50,7 @@ def run_training(task: Task, train: Rows, valid: Rows, params: DetectorParams, r
         trainer(course, settings(params.model, params.train, run.resume)).train()
         settle(params.train.threads)  # ultralytics leaves torch as it thinks it was
     write_history(run.folder / HISTORY, course.epochs)
-    write_aside(run.folder / WEIGHTS, lambda aside: shutil.copyfile(run.resume / BEST, aside))
+    atomic_write(run.folder / WEIGHTS, lambda aside: shutil.copyfile(run.resume / BEST, aside))
     size = int(train.images.shape[1])
     model = {"outputs": boxes.FIELDS * params.model.most, "image_size": size, "channels": 3,
              "first_weights": "none"}  # fmt: skip

@@ -6,7 +6,6 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -21,7 +20,8 @@ from assay.learning.pills.detection_scores import (
     parted,
     photograph_f1,
 )
-from assay.runs.files import read_json, write_aside
+from assay.runs.figures import save_figure
+from assay.runs.files import read_json
 from assay.runs.record import RECORD
 from assay.systems.pills.tasks import boxes
 from assay.systems.pills.tasks.detector_fit import shown
@@ -42,14 +42,12 @@ SHOWN = (0, 5)  # thresholds of the curves: overlap 0.5 and 0.75
 
 def draw(predictions: Numbers, labels: Numbers, rows: Rows, folder: Path) -> None:
     """Write `overlays.png` and `precision_recall.png`."""
-    mpl.use("Agg")
     _overlays(predictions, labels, rows, folder / "overlays.png")
     _curves(predictions, labels, folder / "precision_recall.png")
 
 
 def draw_true(row: Rows, path: Path) -> None:
     """Draw one stored photograph with its true boxes and their classes."""
-    mpl.use("Agg")
     figure = Figure(figsize=(7, 7), layout="constrained")
     axes: Axes = figure.add_subplot()
     axes.imshow(row.images[0])
@@ -57,12 +55,11 @@ def draw_true(row: Rows, path: Path) -> None:
     _boxes(axes, true, TRUE, [str(code) for code in row.columns["codes"][0]])
     axes.set_title(title(row, 0), fontsize=9)
     axes.set_axis_off()
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_augmented(weights: Path, rows: Rows, folder: Path) -> None:
     """Draw eight photographs as training augments them, with the boxes that it is then taught."""
-    mpl.use("Agg")
     told = read_json(weights.parent / RECORD)["params"][TASK]
     model, how = DetectorModel(**told["model"]), DetectorTrain(**told["train"])
     args = library().settings(overrides=settings(model, how, folder))
@@ -79,18 +76,13 @@ def draw_augmented(weights: Path, rows: Rows, folder: Path) -> None:
         _boxes(axes, found, TRUE)
         axes.set_axis_off()
     figure.suptitle("photographs as training augments them", fontsize=9)
-    save(figure, folder / "augmented.png")
+    save_figure(figure, folder / "augmented.png")
 
 
 def title(rows: Rows, row: int) -> str:
     """Return a photograph's file name, its middle left out where it names many drugs."""
     name = str(rows.columns["sample_id"][row]).rpartition("/")[2]
     return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 :]}"
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a PNG file; equal figures have equal bytes."""
-    write_aside(path, lambda aside: figure.savefig(aside, dpi=100, metadata={"Software": None}))
 
 
 def _overlays(predictions: Numbers, labels: Numbers, rows: Rows, path: Path) -> None:
@@ -111,7 +103,7 @@ def _overlays(predictions: Numbers, labels: Numbers, rows: Rows, path: Path) -> 
         axes.set_title(f"{name}: F1 {scores[row]:.2f}\n{title(rows, int(row))}", fontsize=8)
         axes.set_axis_off()
     figure.suptitle(f"true: {TRUE} · found, score {USED} or more: {FOUND}", fontsize=9)
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def _boxes(axes: Axes, own: Numbers, color: str, texts: list[str] | None = None) -> None:
@@ -137,7 +129,7 @@ def _curves(predictions: Numbers, labels: Numbers, path: Path) -> None:
         axes.plot(grid, mean, label=f"overlap {OVERLAPS[place]:.2f}")
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
     axes.legend(loc="lower left")
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def _at(recall: Numbers, precision: Numbers, grid: Numbers) -> Numbers:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from assay.errors import AssayError
 from assay.learning.determinism import reseed, settle
-from assay.runs.files import write_aside
+from assay.runs.files import atomic_write
 from assay.systems.pills.tasks.detector_model import seen
 from assay.systems.pills.tasks.yolo import library
 
@@ -182,7 +182,7 @@ class Taught:
             "network": me.model.state_dict(), "averaged": me.ema.ema.state_dict(),
             "updates": me.ema.updates, "optimizer": me.optimizer.state_dict(),
         }  # fmt: skip
-        write_aside(self.course.folder / STATE, lambda aside: torch.save(state, aside))
+        atomic_write(self.course.folder / STATE, lambda aside: torch.save(state, aside))
         return True
 
     def resume_training(self, ckpt: object) -> None:

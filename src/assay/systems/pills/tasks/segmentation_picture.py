@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from assay.learning.pills.segmentation_scores import by_class, confusion, map_scores
-from assay.runs.files import write_aside, write_text
+from assay.runs.figures import save_figure
+from assay.runs.files import write_text
 from assay.systems.pills.tasks.segmentation_masks import masks_of, names_of
 
 if TYPE_CHECKING:
@@ -32,13 +33,12 @@ def draw(predictions: Numbers, labels: Numbers, rows: Rows, folder: Path) -> Non
         rows: the photographs.
         folder: where both go.
     """
-    mpl.use("Agg")
     names = names_of(rows)
     pairs = zip(predictions, labels, strict=True)
     own = np.array([map_scores(said[None], true[None])["miou"] for said, true in pairs])
     order = np.argsort(-own, kind="stable")
     chosen = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
-    figure = Figure(figsize=(11, 7.4), layout="constrained")
+    figure = Figure(figsize=(11, 7.4), dpi=90, layout="constrained")
     for (name, row), pair in zip(chosen.items(), figure.subplots(2, 3).T, strict=True):
         for axes, title, cells in zip(
             pair, ("stated", "predicted"), (labels[row], predictions[row]), strict=True
@@ -51,7 +51,7 @@ def draw(predictions: Numbers, labels: Numbers, rows: Rows, folder: Path) -> Non
         Patch(color=PALETTE[number % 10], label=name) for number, name in enumerate(names) if number
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=8)
-    _save(figure, folder / "overlays.png")
+    save_figure(figure, folder / "overlays.png")
     write_text(folder / "classes.csv", class_table(predictions, labels, names))
 
 
@@ -68,13 +68,12 @@ def class_table(predictions: Numbers, labels: Numbers, names: tuple[str, ...]) -
 
 def draw_row(row: Rows, path: Path) -> None:
     """Draw one photograph and its whole mask beside it."""
-    mpl.use("Agg")
-    figure = Figure(figsize=(8, 4), layout="constrained")
+    figure = Figure(figsize=(8, 4), dpi=90, layout="constrained")
     plain, masked = figure.subplots(1, 2)
     plain.imshow(row.images[0])
     plain.set_axis_off()
     _overlay(masked, row.images[0], masks_of(row)[0].ravel().astype(np.float32))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _overlay(axes: Axes, image: Numbers, cells: Numbers) -> None:
@@ -89,9 +88,3 @@ def _overlay(axes: Axes, image: Numbers, cells: Numbers) -> None:
     axes.imshow(colour, extent=(-0.5, size - 0.5, size - 0.5, -0.5), interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
-
-
-def _save(figure: Figure, path: Path) -> None:
-    """Write the figure without a date or the library's version: equal figures, equal bytes."""
-    told = {"Software": None}
-    write_aside(path, lambda aside: figure.savefig(aside, format="png", dpi=90, metadata=told))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from assay.code.declared import heed
 from assay.errors import SourceError
 from assay.learning.optics.physics import BINS
-from assay.runs.files import write_aside
+from assay.runs.files import atomic_write
 from assay.runs.parent import die_with_parent
 from assay.systems.spectra.data.rcwa import solve
 
@@ -117,7 +117,7 @@ def _open(
     if not part.claim.exists():
         _zeros(part.spectra, (len(structures), 3, BINS), np.float32)
         _zeros(part.valid, (len(structures),), np.uint8)
-        write_aside(part.claim, lambda aside: aside.write_text(claim, encoding="utf-8"))
+        atomic_write(part.claim, lambda aside: aside.write_text(claim, encoding="utf-8"))
     elif (found := part.claim.read_text(encoding="utf-8")) != claim:
         raise SourceError(
             str(part.spectra), f"solutions of {found}", claim, f"rm {part.claim}: solves it anew"
@@ -130,4 +130,4 @@ def _zeros(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
     def fill(aside: Path) -> None:
         np.lib.format.open_memmap(aside, mode="w+", dtype=dtype, shape=shape).flush()
 
-    write_aside(path, fill)
+    atomic_write(path, fill)

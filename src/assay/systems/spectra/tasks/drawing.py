@@ -1,4 +1,4 @@
-"""Writing figures; a structure, and the spectra of its four cells."""
+"""A structure, and the spectra of its four cells."""
 
 from __future__ import annotations
 
@@ -10,18 +10,13 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from assay.runs.files import write_aside
+from assay.runs.figures import save_figure
 from assay.systems.spectra.tasks.names import CELLS, COLOURS, cells
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
 
     Floats = npt.NDArray[np.float32]
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a PNG file; equal figures have equal bytes."""
-    write_aside(path, lambda aside: figure.savefig(aside, dpi=100, metadata={"Software": None}))
 
 
 def draw_structure(axes: Axes, structure: npt.NDArray[Any]) -> None:
@@ -43,4 +38,4 @@ def draw_sample(row: Rows, labels: Floats, path: Path) -> None:
         right.plot(line, color=colour, label=name)
     right.set(xlabel="bin", ylabel="share of the power that falls in", ylim=(0, None))
     right.legend()
-    save(figure, path)
+    save_figure(figure, path)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from assay.learning.spectra.scores import bin_errors, channels
+from assay.runs.figures import save_figure
 from assay.runs.files import write_text
-from assay.systems.spectra.tasks.drawing import draw_structure, save
+from assay.systems.spectra.tasks.drawing import draw_structure
 from assay.systems.spectra.tasks.names import CELLS, COLOURS, cells
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ FEW = 2_000  # structures at most whose filling is counted: the picture needs no
 
 def draw(predictions: Floats, labels: Floats, rows: Rows, folder: Path) -> None:
     """Write `spectra.png`, `bins.png` with its table `bins.csv`, and `data.png`."""
-    mpl.use("Agg")
     said, true = cells(predictions), cells(labels)
     _spectra(said, true, rows, folder / "spectra.png")
     _bins(said, true, folder)
@@ -51,7 +50,7 @@ def _spectra(said: Floats, true: Floats, rows: Rows, path: Path) -> None:
             axes.plot(said[row].reshape(4, -1)[place], "--", color="black", label="prediction")
             axes.set(ylim=(0, top), title=cell)
     figure.axes[1].legend(fontsize=7)
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def _bins(said: Floats, true: Floats, folder: Path) -> None:
@@ -64,7 +63,7 @@ def _bins(said: Floats, true: Floats, folder: Path) -> None:
         axes.plot(wide, ":", color=colour, label=f"{name}: spread of the spectra")
     axes.set(xlabel="bin", ylabel="RMSE, share of the power", ylim=(0, None))
     axes.legend(fontsize=7, ncols=3)
-    save(figure, folder / "bins.png")
+    save_figure(figure, folder / "bins.png")
     lines = ["bin," + ",".join(f"rmse_{name.lower()},spread_{name.lower()}" for name in RGB)]
     for number in range(errors.shape[1]):
         pairs = zip(errors[:, number], spread[:, number], strict=True)
@@ -88,7 +87,7 @@ def _data(true: Floats, rows: Rows, path: Path) -> None:
     some = np.unique(np.linspace(0, len(rows) - 1, FEW).astype(int))
     filled.hist(np.asarray(rows.images[some]).mean(axis=(1, 2, 3)), bins=30, color="0.5")
     filled.set(xlabel="share that is material", ylabel="structures")
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def _channels(axes: Axes, three: npt.NDArray[Any]) -> None:
