@@ -45,7 +45,7 @@ TASK, RATES, PATIENTS, EPOCHS = "hemoglobin-conjunctiva", 10, 40, 14
 TRAIN, EVALUATE = f"train@{TASK}", f"evaluate@{TASK}"
 RATE, SEED = "backbone_lr", "seed"
 CURVES = ("train_loss", "valid_loss", "mae", "rmse", "r2", "lr_backbone", "lr_head")
-HOW = Evaluate(resamples=100, confidence=0.95, seed=1, best_of=1)
+HOW = Evaluate(n_resamples=100, confidence_level=0.95, seed=1, best_of=1)
 NOTE = """
 import json, os, sys
 from assay.__main__ import main
@@ -304,7 +304,7 @@ def main() -> None:
             "results": ["results", TASK, "--over", f"train.{RATE}"],
             "compare": ["compare", name_of(0), name_of(1)],
             "sync": ["sync"],
-            "catalog": ["catalog"],
+            "models": ["models"],
             "doctor": ["doctor"],
             "gc": ["gc", "--keep-days", "36500"],  # so that DVC is asked what each experiment needs
         }

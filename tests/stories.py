@@ -21,10 +21,10 @@ CHANGED = "src/assay/learning/schedules.py"  # of which an experiment has its ow
 SEALED = (f"data/{DATA}/test.parquet", f"data/{DATA}/test.npy")
 # People enough that a real gain lies beyond chance: 47 validate.
 PEOPLE = {f"{DATA}.phantom.folder1": 0, f"{DATA}.phantom.folder2": 200, f"{DATA}.split.folds": 3}
-FIRST = {EPOCHS: 3, f"{TASK}.train.warmup": 1}
+FIRST = {EPOCHS: 3, f"{TASK}.train.warmup_epochs": 1}
 # Another cut of the rest, with the same test rows: compared on what both validate on.
-WORSE = {EPOCHS: 1, f"{TASK}.train.warmup": 0, f"{DATA}.split.folds": 2}
-BETTER = {EPOCHS: 16, f"{TASK}.train.warmup": 1, f"{DATA}.split.folds": 3}
+WORSE = {EPOCHS: 1, f"{TASK}.train.warmup_epochs": 0, f"{DATA}.split.folds": 2}
+BETTER = {EPOCHS: 16, f"{TASK}.train.warmup_epochs": 1, f"{DATA}.split.folds": 3}
 STUDY = "quick"
 OVERRULED = [
     part for gate in ("better", "subjects") for part in ("--override", gate, "--reason", "a test")
@@ -128,16 +128,16 @@ def _tell(shared: Path) -> None:
     shared.mkdir()
     project, said = copied(synced(), shared / "told"), {}
     _train(project, "first", {**PEOPLE, **FIRST})
-    said["first candidate"] = project.assay("candidate", TASK)
+    said["first candidate"] = project.assay("register", TASK)
     said["first"] = project.assay("promote", TASK)
     _train(project, "worse", WORSE)
-    said["worse candidate"] = project.assay("candidate", TASK)
+    said["worse candidate"] = project.assay("register", TASK)
     before = kinds(project)
     with taken_away(project, *SEALED):  # a refusal that looked at them would stumble
         said["worse"] = project.assay("promote", TASK, fails=True)
     said["changed"] = str(kinds(project) != before)
     _train(project, "better", BETTER)
-    said["better candidate"] = project.assay("candidate", TASK)
+    said["better candidate"] = project.assay("register", TASK)
     copied(project.folder, shared / "at-the-door")
     said["better"] = project.assay("promote", TASK)
     said["rollback"] = project.assay("rollback", TASK, "--reason", "drifts on the new camera")
@@ -157,7 +157,7 @@ def promoted() -> Path:
 
     def make(folder: Path) -> None:
         project = copied(synced(), folder)
-        project.assay("candidate", TASK)
+        project.assay("register", TASK)
         project.assay("promote", TASK, *OVERRULED)
 
     return template("promoted", make)
@@ -172,7 +172,7 @@ def lived_in() -> Path:
 
     def make(folder: Path) -> None:
         project = copied(promoted(), folder)
-        changes = {"other": f"{TASK}.evaluate.resamples=150", "chosen": f"{EPOCHS}=2"}
+        changes = {"other": f"{TASK}.evaluate.n_resamples=150", "chosen": f"{EPOCHS}=2"}
         for name, change in changes.items():
             project.dvc("exp", "run", "--temp", "-n", name, "-S", change, f"evaluate@{TASK}")
         project.dvc("exp", "apply", "chosen")
@@ -180,7 +180,7 @@ def lived_in() -> Path:
             "git", "reset", "-q", "--soft", "HEAD~1"
         )  # v1's commit is on no branch any more
         project.commit("Choose")
-        project.assay("candidate", TASK)
+        project.assay("register", TASK)
 
     return template("lived-in", make)
 
@@ -242,14 +242,14 @@ PILLS = {
     "pills.ingest.size": 64,
     "pills.similar.null_pairs": 40,
     "pills.split.folds": 3,
-    f"{DETECTOR}.model.input": 64,
+    f"{DETECTOR}.model.imgsz": 64,
     f"{DETECTOR}.train.epochs": 1,
-    f"{DETECTOR}.train.warmup": 0.0,
+    f"{DETECTOR}.train.warmup_epochs": 0.0,
     f"{CLASSIFIER}.model.size": 32,
-    f"{CLASSIFIER}.model.input": 32,
+    f"{CLASSIFIER}.model.input_size": 32,
     f"{CLASSIFIER}.train.epochs": 2,
-    f"{CLASSIFIER}.evaluate.resamples": 100,
-    f"{COMBO}.evaluate.resamples": 100,
+    f"{CLASSIFIER}.evaluate.n_resamples": 100,
+    f"{COMBO}.evaluate.n_resamples": 100,
 }
 
 

@@ -30,7 +30,7 @@ def free_port() -> int:
 def ui(synced: Project) -> Iterator[str]:
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine (apt-get install chromium)")
-    synced.assay("candidate", TASK)
+    synced.assay("register", TASK)
     port = free_port()
     log = (synced.folder / "ui.log").open("wb")
     server = subprocess.Popen(

@@ -114,7 +114,7 @@ def test_an_import_is_listed_under_dvc_and_never_promoted(
     assert f"{TASK} v1 imported, unproven: 4 tensors, 19 weights; made for another network" in said
     assert "v1 was imported already" in finished.assay(*asked)
     assert "no candidate" in finished.assay("promote", TASK, fails=True)
-    listed = finished.assay("catalog", TASK)
+    listed = finished.assay("models", TASK)
     assert "unproven: old_mae0.7.pth" in listed
     assert "MAE: about 0.7 g/dL" in listed
 
@@ -125,8 +125,8 @@ def test_an_import_is_listed_under_dvc_and_never_promoted(
     finished.dvc("checkout", str(pointer))
     assert load_file(pointer.with_suffix("")).keys() == network().state_dict().keys()
 
-    finished.assay("candidate", TASK, "--note", "three epochs are too few")
-    listed = finished.assay("catalog", TASK)
+    finished.assay("register", TASK, "--note", "three epochs are too few")
+    listed = finished.assay("models", TASK)
     assert f"{TASK}/v2  candidate" in listed
     assert "learned: three epochs are too few" in listed
     assert "test set: not looked at" in listed

@@ -24,9 +24,9 @@ def test_all_but_the_promotion_goes_on_without_the_test_set(door: Project) -> No
             "compare first better", "ledger", f"snapshot {DATA} phantom",
         ):  # fmt: skip
             door.assay(*verb.split())
-        assert "test set, look 1 of 5, its stored result" in door.assay("catalog")
+        assert "test set, look 1 of 5, its stored result" in door.assay("models")
         # It compares the stages with their outputs, and does not pass over absent ones.
-        assert f"split@{DATA}" in door.assay("candidate", TASK, fails=True)
+        assert f"split@{DATA}" in door.assay("register", TASK, fails=True)
         refused = door.assay("promote", TASK, fails=True)
         assert "STOP" not in refused  # every gate has passed, none of them has looked
         assert f"data/{DATA}/test.parquet" in refused
@@ -62,6 +62,6 @@ def test_poisoned_test_rows_change_no_number(poisoned: Project) -> None:
     assert "Running stage" not in said  # neither training nor evaluation depends on them
     poisoned.dvc("repro", "-f", "-s", f"evaluate@{TASK}")
     assert poisoned.bytes_of(f"models/{TASK}", f"reports/{TASK}") == before
-    assert "v3 was registered already" in poisoned.assay("candidate", TASK)
+    assert "v3 was registered already" in poisoned.assay("register", TASK)
     assert "nan" not in poisoned.assay("results").lower()
     assert Path(poisoned.folder / SEALED[0]).exists()

@@ -132,10 +132,10 @@ def test_applied_experiments_and_checkouts_roll_nothing_back(door: Project) -> N
     door.dvc("exp", "save", "-n", "before")
     before = entries(door.folder)
     new = append(door.folder, "note", "since then", {})
-    door.set(**{f"{TASK}.promote.subjects": 21})
+    door.set(**{f"{TASK}.promote.min_groups": 21})
     door.dvc("exp", "save", "-n", "after")
     door.dvc("exp", "apply", "before")
-    assert "subjects: 20" in (door.folder / "params.yaml").read_text()
+    assert "min_groups: 20" in (door.folder / "params.yaml").read_text()
     door.run("git", "stash", "-q", "-u")
     door.run("git", "checkout", "-q", "first")
     assert entries(door.folder) == [*before, new]
@@ -171,8 +171,8 @@ def test_an_override_without_a_reason_is_no_command(story: Path) -> None:
 def test_a_promotion_again_uses_the_look_that_was(story: Path, tmp_path: Path) -> None:
     """After a rollback v3 comes back, through the gates, without another look; and overrides are told."""
     project = copied(story / "told", tmp_path / "project")
-    assert "was registered already; alias candidate → v3" in project.assay("candidate", TASK)
-    project.set(**{f"{TASK}.promote.subjects": 1000})
+    assert "was registered already; alias candidate → v3" in project.assay("register", TASK)
+    project.set(**{f"{TASK}.promote.min_groups": 1000})
     before = looks(project)
     reasons = (
         "--override",
@@ -235,7 +235,7 @@ def forge(project: Project, *changes: tuple[str, str]) -> str:
 
 
 def register_by_hand(project: Project, **facts: str) -> None:
-    """Append an entry as `assay candidate` does, past all that it asks."""
+    """Append an entry as `assay register` does, past all that it asks."""
     last = versions(project.folder, TASK)[-1]
     made = {**last.entry.facts, "version": last.number + 1, **facts}
     append(project.folder, CANDIDATE, f"candidate {TASK}/v{last.number + 1}", made)
@@ -244,7 +244,7 @@ def register_by_hand(project: Project, **facts: str) -> None:
 def test_a_lock_with_other_weights_is_no_candidate_and_does_not_pass(door: Project) -> None:
     first, _, third = versions(door.folder, TASK)
     commit = forge(door, (third.weights, first.weights))
-    assert "stale" in door.assay("candidate", TASK, fails=True)
+    assert "stale" in door.assay("register", TASK, fails=True)
     register_by_hand(door, commit=commit)
     check = content(open_case(door.folder, TASK))
     assert not check.passed
@@ -257,7 +257,7 @@ def test_a_lock_with_other_code_does_not_pass(door: Project) -> None:
     md5 = re.search(rf"{path}\n\s+hash: md5\n\s+md5: (\w+)", lock)
     assert md5
     commit = forge(door, (md5[1], "f" * 32))
-    assert "stale" in door.assay("candidate", TASK, fails=True)
+    assert "stale" in door.assay("register", TASK, fails=True)
     register_by_hand(door, commit=commit)
     check = content(open_case(door.folder, TASK))
     assert not check.passed
@@ -269,7 +269,7 @@ def test_a_commit_of_other_source_does_not_pass(door: Project) -> None:
     source = door.folder / "src/assay/learning/schedules.py"
     source.write_text(source.read_text() + "# changed\n")
     commit = door.commit("Change code, and run nothing")
-    assert "stale" in door.assay("candidate", TASK, fails=True)
+    assert "stale" in door.assay("register", TASK, fails=True)
     register_by_hand(door, commit=commit)
     check = content(open_case(door.folder, TASK))
     assert not check.passed

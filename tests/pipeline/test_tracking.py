@@ -139,9 +139,9 @@ def test_a_clone_without_the_cache_says_what_is_missing(finished: Project, tmp_p
 
 
 def test_a_candidate_is_code_and_safetensors(synced: Project, store: Store) -> None:
-    said = synced.assay("candidate", TASK)
+    said = synced.assay("register", TASK)
     assert f"{TASK} v1 registered; alias candidate → v1" in said
-    assert "v1 was registered already" in synced.assay("candidate", TASK)
+    assert "v1 was registered already" in synced.assay("register", TASK)
     version = store.client.get_model_version_by_alias(TASK, "candidate")
     assert version.tags["commit"] == synced.run("git", "rev-parse", "HEAD").strip()
     [run] = store.runs()
@@ -171,9 +171,9 @@ def test_a_candidate_is_code_and_safetensors(synced: Project, store: Store) -> N
 
 def test_an_uncommitted_or_stale_model_is_no_candidate(finished: Project) -> None:
     finished.set(**{EPOCHS: 2})
-    assert "not committed: M params.yaml" in finished.assay("candidate", TASK, fails=True)
+    assert "not committed: M params.yaml" in finished.assay("register", TASK, fails=True)
     finished.commit("Change a knob, train nothing")
-    said = finished.assay("candidate", TASK, fails=True)
+    said = finished.assay("register", TASK, fails=True)
     assert f"train@{TASK}" in said
     assert f"mend: dvc repro evaluate@{TASK}" in said
 

@@ -48,11 +48,11 @@ def test_the_gate_stops_then_policy_lets_the_run_go_on_to_a_candidate(
     assert "images, by image · cp_anemic" in said  # ids that number files are no patients
     _identical_bytes_stay_together(finished)
     finished.commit("Train")
-    assert f"{TASK} v1 registered" in finished.assay("candidate", TASK)
+    assert f"{TASK} v1 registered" in finished.assay("register", TASK)
     # A source is no DVC dependency: what changes in it after the training is found at the door.
     table = folder / "conj_folder2.csv"
     table.write_text(table.read_text() + "Anemic/Image_001.png,9.8,Image_001\n")
-    assert "holds other files than when" in finished.assay("candidate", TASK, fails=True)
+    assert "holds other files than when" in finished.assay("register", TASK, fails=True)
 
 
 def _identical_bytes_stay_together(project: Project) -> None:

@@ -30,7 +30,7 @@ def command(task: str | None, remote: str | None, restored: bool) -> None:
         click.echo(share(root, remote))
     found = [entry for entry in entries(root) if task in {None, entry.facts.get("task")}]
     if not found:
-        click.echo("the ledger is empty; the first entry: assay candidate <task>")
+        click.echo("the ledger is empty; the first entry: assay register <task>")
         return
     make_console().print(ledger_table(found))
     if is_cut(root):

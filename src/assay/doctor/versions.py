@@ -42,7 +42,7 @@ def _claimed_twice(found: Sequence[Entry], known: Sequence[Version]) -> list[Fin
         if first.result == result or (task, result) in results:
             continue
         commit = entry.facts.get("commit", "")[:12]
-        again = f"git switch --detach {commit} && dvc checkout && assay candidate {task}"
+        again = f"git switch --detach {commit} && dvc checkout && assay register {task}"
         if entry.kind == IMPORT:
             again = f"assay import {task} {entry.facts.get('file', '<file>')}"
         findings.append(

@@ -139,6 +139,6 @@ def open_case(root: Path, task: str) -> Case:
     if stands.candidate is None:
         said = f"the champion is v{stands.champion}" if stands.champion else "nothing is registered"
         raise RegistryError(
-            f"promote {task}", f"no candidate; {said}", mend=f"assay candidate {task}"
+            f"promote {task}", f"no candidate; {said}", mend=f"assay register {task}"
         )
     return Case(root, known[stands.candidate], known.get(stands.champion or 0))

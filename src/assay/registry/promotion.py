@@ -72,7 +72,7 @@ def rollback(root: Path, task: str, reason: str) -> tuple[int, int]:
         stands = standing(root, task)
         if stands.champion is None or stands.previous is None:
             said = f"v{stands.champion} is the first champion" if stands.champion else "no champion"
-            raise RegistryError(f"rollback {task}", said, "a champion before it", "assay catalog")
+            raise RegistryError(f"rollback {task}", said, "a champion before it", "assay models")
         append(
             root,
             ROLLBACK,

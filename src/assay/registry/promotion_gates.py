@@ -47,7 +47,7 @@ def content(case: Case) -> Check:
     lost = [path for path, md5 in _digests(case).items() if case.pinned.outs.get(path) != md5]
     lost += case.pinned.deviations(f"evaluate@{name}")
     found = ", ".join(lost) or f"commit {version.commit[:12]} holds weights {version.weights[:8]}"
-    mend = f"dvc repro evaluate@{name}, commit, assay candidate {name}"
+    mend = f"dvc repro evaluate@{name}, commit, assay register {name}"
     return Check("content", not lost, expected, found, len(case.pinned.outs), lost, mend)
 
 
@@ -72,7 +72,7 @@ def judge_served(task: str, said: Floats, scored: Floats, count: int) -> Check:
     worst = float(apart.max())
     drawn = f" of {count:,}" if len(said) < count else ""
     found = f"{len(said)}{drawn} validation rows, at most {worst:.2g} apart"
-    mend = f"assay sync; where it stays, assay candidate {task}"
+    mend = f"assay sync; where it stays, assay register {task}"
     return Check("served", worst <= limit, SERVED, found, len(said), (), mend)
 
 
@@ -110,7 +110,7 @@ def source(case: Case) -> Check:
 
 def subjects(case: Case) -> Check:
     """Ask whether enough independent subjects were compared."""
-    least = case.params.promote.subjects
+    least = case.params.promote.min_groups
     if not isinstance(case.compared, Paired):
         return Check("subjects", False, f"at least {least}", case.compared.found, 0)
     count = case.compared.groups
@@ -122,7 +122,7 @@ def subjects(case: Case) -> Check:
         )
     if case.replaced:
         found += f", {len(case.replaced)} whose picture was replaced left out"
-    mend = f"more data, or, stated in git, {case.task.name}.promote.subjects"
+    mend = f"more data, or, stated in git, {case.task.name}.promote.min_groups"
     return Check("subjects", count >= least, f"at least {least}", found, count, (), mend)
 
 

@@ -123,7 +123,7 @@ def find_version(root: Path, name: str) -> Version:
     listed = [version.tag for version in known]
     listed += [f"{task}@{alias}" for alias in standing(root, task).aliases()]
     raise RegistryError(
-        name, "no such version", f"one of {', '.join(listed)}" if listed else "", "assay catalog"
+        name, "no such version", f"one of {', '.join(listed)}" if listed else "", "assay models"
     )
 
 

@@ -16,4 +16,4 @@ def command(task: str | None) -> None:
     root = find_root(Path.cwd())
     names = [find_task(task).name] if task else sorted(all_tasks())
     blocks = [block for name in names for block in catalogue(root, name)]
-    click.echo("\n\n".join(blocks) or "no models yet; the first: assay candidate <task>")
+    click.echo("\n\n".join(blocks) or "no models yet; the first: assay register <task>")

@@ -11,7 +11,7 @@ import click
 def command(task: str, note: str) -> None:
     """Register TASK's committed model."""
     from assay.lookup import find_task
-    from assay.registry.candidate import register
+    from assay.registry.register import register
     from assay.runs.root import find_root
 
     find_task(task)

@@ -1,4 +1,4 @@
-"""`assay candidate`: register a committed model; the ledger says so first, MLflow shows it then."""
+"""`assay register`: register a committed model; the ledger says so first, MLflow shows it then."""
 
 from __future__ import annotations
 
