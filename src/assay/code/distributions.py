@@ -36,9 +36,10 @@ def versions_of(modules: Iterable[str]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def pins() -> dict[str, str]:
-    """Return name → version of the lock."""
-    return {plain(name): version for name, version in PIN.findall(LOCK_FILE.read_text("utf-8"))}
+def pins(folder: Path = Path()) -> dict[str, str]:
+    """Return name → version of the lock in a folder."""
+    text = (folder / LOCK_FILE).read_text("utf-8")
+    return {plain(name): version for name, version in PIN.findall(text)}
 
 
 @cache

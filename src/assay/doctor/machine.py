@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.code.distributions import LOCK_FILE, pins
 from assay.doctor.finding import Finding, Report
 from assay.registry.gc_files import size
 from assay.runs.cores import available_cores
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 GIB = 2**30
 SHARE = 0.1  # of what is used, at least, and 1 GiB: a sweep of ten values adds about that
-LOCK_FILE = "requirements.lock"
 
 
 def check_machine(root: Path, tasks: Mapping[str, TaskParams]) -> Report:
@@ -69,21 +69,14 @@ def _identity(root: Path) -> list[Finding]:
 
 def _environment(root: Path) -> list[Finding]:
     """Compare the installed packages with the lock."""
-    lock = root / LOCK_FILE
-    if not lock.exists():
-        return [
-            Finding(
-                LOCK_FILE, "no such file", "the pinned environment", f"git checkout -- {LOCK_FILE}"
-            )
-        ]
-    lines = lock.read_text(encoding="utf-8").splitlines()
-    pins = [
-        line.split(" ")[0] for line in lines if "==" in line and not line.startswith((" ", "#"))
-    ]
+    where = str(LOCK_FILE)
+    if not (root / LOCK_FILE).exists():
+        mend = f"git checkout -- {where}"
+        return [Finding(where, "no such file", "the pinned environment", mend)]
     wrong = []
-    for name, _, version in (pin.partition("==") for pin in pins):
+    for name, version in pins(root).items():
         try:
-            has = importlib.metadata.version(name.partition("[")[0])
+            has = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             has = "none"
         if has != version:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assay.code.distributions import pins
 from assay.registry.pinned import Pinned
 from assay.runs.files import read_json
 from assay.runs.git import git
@@ -104,7 +105,7 @@ def _serve(client: MlflowClient, root: Path, version: Version, run: str) -> int:
                 artifacts={"weights": str(folder / WEIGHTS), "record": str(folder / RECORD)},
                 code_paths=[str(folder / "src/assay")],
                 signature=_signature(read_json(folder / RECORD)["model"]),
-                pip_requirements=_pins(folder / "requirements.lock"),
+                pip_requirements=[f"{n}=={v}" for n, v in pins(folder).items() if n in PINNED],
             )
     client.set_terminated(run, "FINISHED", end)
     made = client.create_model_version(
@@ -123,9 +124,3 @@ def _signature(model: Mapping[str, Any]) -> Any:
     images = TensorSpec(np.dtype("uint8"), (-1, size, size, channels), "images")
     values = TensorSpec(np.dtype("float32"), (-1, model["outputs"]))
     return ModelSignature(Schema([images]), Schema([values]))
-
-
-def _pins(lock: Path) -> list[str]:
-    lines = lock.read_text(encoding="utf-8").splitlines()
-    pins = [line.split(" ")[0] for line in lines if "==" in line and not line.startswith(" ")]
-    return [pin for pin in pins if pin.split("==")[0] in PINNED]
