@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from assay.learning.data import train_loader
 from assay.learning.plan import Set
-from assay.learning.views import normalise
+from assay.learning.transforms import normalise
 
 ROUNDS, SIZE, BATCH, DECODED = 5, 224, 8, 40
 

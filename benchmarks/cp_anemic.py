@@ -33,7 +33,7 @@ from assay.learning.scores import regression_scores
 from assay.lookup import find_system, find_task
 from assay.manifest.groups import join_pairs
 from assay.manifest.index import index_images
-from assay.manifest.listing import settle
+from assay.manifest.listing import deduplicate
 from assay.manifest.originals import Originals
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
@@ -58,7 +58,7 @@ def load(folder: Path, work: Path) -> tuple[pl.DataFrame, npt.NDArray[np.uint8],
     """Return all rows with the groups of each cut, their images, and a line about them."""
     source = Source(str(folder), work)
     store = ImageStore(work / "images", SIZE)
-    listing = settle(SYSTEM.read(source).table).sort("sample_id")
+    listing = deduplicate(SYSTEM.read(source).table).sort("sample_id")
     table = index_images(listing, source, store, SIZE, "pillow")
     pixels = store.pixels()[store.slots(table["digest"])]
     contents = table["digest"].rank("dense").cast(pl.Int64).to_numpy()

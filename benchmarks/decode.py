@@ -4,7 +4,7 @@
 
 Naive: PIL → RGB → Resize → ToTensor → Normalize, an image at a time, as torchvision's manual has it.
 Peer: simplejpeg, decoded at 1/2 or 1/4 (DCT), then the same. Assay: `manifest.images.open_image` with
-either decoder (it digests the bytes too), then `learning.views.normalise` on batches of 8. Limit: the
+either decoder (it digests the bytes too), then `transforms.normalise` on batches of 8. Limit: the
 scaled decoding alone, of bytes in memory. CPU seconds, medians of rounds in turn; grey levels (0 to 255)
 by which the small images differ from the naive way's. Goal: naive at least 2.5 × Assay.
 """
@@ -24,7 +24,7 @@ import torch
 from PIL import Image, ImageFilter
 from torchvision import transforms
 
-from assay.learning.views import IMAGENET_MEAN, IMAGENET_STD, normalise
+from assay.learning.transforms import IMAGENET_MEAN, IMAGENET_STD, normalise
 from assay.manifest.images import PILLOW, SIMPLEJPEG, open_image
 from assay.manifest.source import Source
 

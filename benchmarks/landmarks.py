@@ -30,7 +30,7 @@ from torchvision import transforms
 from assay.learning.landmarks.codecs import Heatmap
 from assay.learning.landmarks.losses import HeatmapLoss
 from assay.learning.landmarks.networks import small_unet
-from assay.learning.views import IMAGENET_MEAN, IMAGENET_STD, normalise
+from assay.learning.transforms import IMAGENET_MEAN, IMAGENET_STD, normalise
 from assay.manifest.images import LETTERBOX, PILLOW, open_image
 from assay.manifest.source import Source
 

@@ -25,7 +25,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,35 +38,28 @@ from safetensors.torch import load_file
 from torch import nn
 
 from assay.learning.data import plain_loader, train_loader
-from assay.learning.determinism import reseed, settle
+from assay.learning.determinism import reseed, set_determinism
 from assay.learning.fit import fit, forget_state
 from assay.learning.module import Training
 from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import factor, warmup_cosine
 from assay.learning.scores import regression_scores
 from assay.learning.targets import Values
-from assay.learning.views import Prepare
+from assay.learning.transforms import Preprocess
 from assay.runs.journal import Journal
 from assay.runs.record import WEIGHTS
 from assay.runs.run import Run
+from assay.sections.task import Train
 
 ROUNDS, PEAK = 4, 1e-3
 
 
-@dataclass(frozen=True)
-class Loop:
-    """What `learning.plan` asks of a loop."""
-
-    epochs: int
-    batch: int
-    weight_decay: float = 1e-4
-    seed: int = 0
-    threads: int = 1
-    workers: int = 0
-    device: str = "cpu"
-    precision: str = "32-true"
-    resume_every: int = 1
-    resume_keep: int = 1
+def loop(epochs: int, batch_size: int) -> Train:
+    """Return the section of a task that trains on one thread of the CPU."""
+    return Train(
+        fold=0, epochs=epochs, batch_size=batch_size, weight_decay=1e-4, seed=0, threads=1,
+        num_workers=0, device="cpu", precision="32-true", checkpoint_every=1,
+    )  # fmt: skip
 
 
 class UsualTraining(Training):
@@ -97,37 +89,40 @@ def rows(count: int, size: int) -> Set:
     return Set(images, images.mean(axis=(1, 2, 3))[:, None].astype(np.float32))
 
 
-def make_plan(network: nn.Module, size: int, loop: Loop) -> Plan:
+def make_plan(network: nn.Module, size: int, how: Train) -> Plan:
     """Return the plan of a copy of `network`; the last epoch ranks best, so all weights are kept."""
     own = copy.deepcopy(network)
-    schedule = warmup_cosine(loop.epochs, 1, PEAK, PEAK / 100)
+    schedule = warmup_cosine(how.epochs, 1, PEAK, PEAK / 100)
     return Plan(
         network=own,
         loss=nn.SmoothL1Loss(),
-        prepare=Prepare([], size),
+        preprocess=Preprocess([], size),
         metrics=lambda predicted, true: regression_scores(predicted, true, (1.0,)),
         rank=lambda row: (-row["epoch"],),
         parts=[Part("all", list(own.parameters()), schedule, PEAK)],
-        loop=loop,
+        loop=how,
         targets=Values(0, 255),
     )
 
 
 def bare(plan: Plan, train: Set, valid: Set) -> nn.Module:
     """Train as one would write it on one page."""
-    loop, network = plan.loop, plan.network
-    settle(loop.threads)
-    loader, check = train_loader(train, loop.batch, loop.seed, 0), plain_loader(valid, loop.batch)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK, weight_decay=loop.weight_decay)
+    how, network = plan.loop, plan.network
+    set_determinism(how.threads)
+    loader, check = (
+        train_loader(train, how.batch_size, how.seed, 0),
+        plain_loader(valid, how.batch_size),
+    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK, weight_decay=how.weight_decay)
     shape = factor(plan.parts[0].schedule, PEAK, len(loader))
     schedule, step = torch.optim.lr_scheduler.LambdaLR(optimizer, shape), 0
-    for epoch in range(loop.epochs):
+    for epoch in range(how.epochs):
         loader.sampler.set_epoch(epoch)
         network.train()
         losses = []
         for images, targets in loader:
-            reseed(loop.seed, step)
-            loss = plan.loss(network(plan.prepare(images, True)), targets)
+            reseed(how.seed, step)
+            loss = plan.loss(network(plan.preprocess(images, True)), targets)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -136,7 +131,7 @@ def bare(plan: Plan, train: Set, valid: Set) -> nn.Module:
             step += 1
         network.eval()
         with torch.inference_mode():
-            pairs = [(network(plan.prepare(images, False)), labels) for images, labels in check]
+            pairs = [(network(plan.preprocess(images, False)), labels) for images, labels in check]
         predicted, true = (torch.cat(part).numpy() for part in zip(*pairs, strict=True))
         print(epoch, float(torch.stack(losses).mean()), plan.metrics(predicted, true))
     return network
@@ -153,7 +148,7 @@ def assay(plan: Plan, train: Set, valid: Set, folder: Path) -> dict[str, torch.T
 
 def usual(plan: Plan, train: Set, valid: Set, folder: Path) -> None:
     """Train with Lightning's own habits, logging every step."""
-    loader = train_loader(train, plan.loop.batch, plan.loop.seed, 0)
+    loader = train_loader(train, plan.loop.batch_size, plan.loop.seed, 0)
     trainer = L.Trainer(
         accelerator="cpu",
         devices=1,
@@ -164,7 +159,7 @@ def usual(plan: Plan, train: Set, valid: Set, folder: Path) -> None:
         num_sanity_val_steps=0,
         enable_model_summary=False,
     )
-    trainer.fit(UsualTraining(plan, len(loader)), loader, plain_loader(valid, plan.loop.batch))
+    trainer.fit(UsualTraining(plan, len(loader)), loader, plain_loader(valid, plan.loop.batch_size))
 
 
 def timed(way: Callable[[], Any]) -> tuple[float, Any]:
@@ -175,12 +170,12 @@ def timed(way: Callable[[], Any]) -> tuple[float, Any]:
         return time.process_time() - start, answer
 
 
-def measure(network: nn.Module, size: int, loop: Loop, steps: int) -> dict[str, list[float]]:
+def measure(network: nn.Module, size: int, how: Train, steps: int) -> dict[str, list[float]]:
     """Train all three ways in turn; the first round warms up and does not count."""
-    train, valid = rows(steps * loop.batch, size), rows(5 * loop.batch, size)
+    train, valid = rows(steps * how.batch_size, size), rows(5 * how.batch_size, size)
     times: dict[str, list[float]] = {"usual": [], "Assay": [], "bare": []}
     for round_ in range(ROUNDS + 1):
-        plans = {name: make_plan(network, size, loop) for name in times}
+        plans = {name: make_plan(network, size, how) for name in times}
         with tempfile.TemporaryDirectory() as place:
             (Path(place) / "usual").mkdir()
             ways = {
@@ -205,7 +200,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     for name, (network, size, batch) in networks().items():
         few = steps if size == 64 else 5 * steps
-        times = measure(network, size, Loop(epochs, batch), few)
+        times = measure(network, size, loop(epochs, batch), few)
         weights = sum(value.numel() for value in network.parameters())
         print(f"{name}, {weights:,} weights, {batch} × {size} px, {epochs} epochs of {few} steps")
         for way, values in times.items():

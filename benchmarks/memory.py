@@ -79,8 +79,8 @@ def run_stage(name: str) -> None:
 
     section = YAML(typ="safe").load(ROOT / "params.yaml")[TASK]
     section["model"] |= {"backbone": "test_vit"}
-    section["train"] |= {"epochs": 1, "warmup": 0, "batch": 64, "augment": []}
-    section["evaluate"] |= {"resamples": 100}
+    section["train"] |= {"epochs": 1, "warmup_epochs": 0, "batch_size": 64, "augment": []}
+    section["evaluate"] |= {"n_resamples": 100}
     lightning.Trainer = functools.partial(lightning.Trainer, limit_train_batches=BATCHES)
     here = Path.cwd()
     Path("models", TASK).mkdir(parents=True, exist_ok=True)

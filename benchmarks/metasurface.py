@@ -36,10 +36,10 @@ NAME = "spectra-bayer"
 TASK = find_task(NAME)
 EPOCHS = {"none": 32, "rot180": 16, "shift8": 8, "full32": 2}  # views: 416 × 1, 2, 4, 16
 MODEL = {
-    "network": "cnn_cell", "input": 64, "stem": 16, "stages": [64, 96, 128], "blocks": 1,
+    "network": "cnn_cell", "input_size": 64, "stem": 16, "stages": [64, 96, 128], "blocks": 1,
     "dropout_cnn": 0.0, "dropout_head": 0.2,
 }  # fmt: skip
-TRAIN = {"batch": 64, "lr": 2e-3, "weight_decay": 0.05, "w_corr": 0.0, "warmup_share": 0.1}
+TRAIN = {"batch_size": 64, "lr": 2e-3, "weight_decay": 0.05, "w_corr": 0.0, "warmup_share": 0.1}
 
 
 def read(folder: Path) -> Rows:

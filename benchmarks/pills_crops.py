@@ -32,7 +32,7 @@ from assay.contract.task_rows import task_rows
 from assay.lookup import find_system, find_task
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import OK, index_images
-from assay.manifest.listing import settle
+from assay.manifest.listing import deduplicate
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
@@ -64,7 +64,7 @@ def photographs(folder: Path, root: Path, content: dict[str, Any], by: str) -> R
     how: Any = params.ingest
     store = ImageStore(root / "images", how.size)
     listed: Any = system
-    rows = settle(listed.chosen(system.read(source).table, how)).sort("sample_id")
+    rows = deduplicate(listed.chosen(system.read(source).table, how)).sort("sample_id")
     table = index_images(rows, source, store, how.size, how.decoder, system.fit)
     table = table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
     table = system.masked(table, how).filter(status=OK)

@@ -25,7 +25,7 @@ from assay.learning.scoring import score
 from assay.lookup import find_system, find_task
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import OK, index_images
-from assay.manifest.listing import settle
+from assay.manifest.listing import deduplicate
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
@@ -61,7 +61,7 @@ def rows_of(folder: Path, work: Path, content: dict[str, Any]) -> Rows:
     store = ImageStore(work / "images", data.ingest.size)
     listed = SYSTEM.chosen(SYSTEM.read(source).table, data.ingest)
     table = index_images(
-        settle(listed).sort("sample_id"), source, store, data.ingest.size, "pillow", SYSTEM.fit
+        deduplicate(listed).sort("sample_id"), source, store, data.ingest.size, "pillow", SYSTEM.fit
     )
     table = table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
     table = SYSTEM.masked(table, data.ingest).filter(status=OK)

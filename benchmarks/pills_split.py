@@ -61,7 +61,7 @@ def lacking(table: pl.DataFrame, validates: pl.Series) -> str:
 def main() -> None:
     """Measure each way once."""
     table = manifest(int(sys.argv[1]) if len(sys.argv) > 1 else 500_000)
-    how = Split(test="none", folds=FOLDS, strata=100, seed=1)
+    how = Split(test="none", folds=FOLDS, n_bins=100, seed=1)
     print(f"{len(table):,} photographs, {table['group_id'].n_unique():,} sessions")
     ways = {
         "naive": lambda: _naive(table),

@@ -56,7 +56,7 @@ def parameters(changed: list[str]) -> dict[str, Any]:
     content = read_params(ROOT / "params.yaml")
     for name in RECIPES:
         content = laid_over(content, read_recipe(ROOT, ROOT / "recipes" / f"{name}.yaml"))
-    content[COMBO.name]["use"]["most"] = content["pills-detector"]["model"]["most"]
+    content[COMBO.name]["use"]["max_det"] = content["pills-detector"]["model"]["max_det"]
     return laid_over(content, more)
 
 

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from assay.learning.determinism import settle
+from assay.learning.determinism import set_determinism
 from assay.learning.fit import fit
 from assay.learning.optics.physics import spectra_of
 from assay.learning.optics.structures import random_structures
@@ -42,7 +42,7 @@ from assay.values import typed
 NAME, ROUNDS, BATCH = "spectra-bayer", 3, 32
 TASK = find_task(NAME)
 FOUNDING = {
-    "input": 128, "stem": 64, "stages": [96, 128, 192, 256], "blocks": 2, "width": 256, "heads": 8,
+    "input_size": 128, "stem": 64, "stages": [96, 128, 192, 256], "blocks": 2, "width": 256, "heads": 8,
     "layers": 4,
 }  # fmt: skip
 
@@ -51,7 +51,7 @@ def parameters(model: dict[str, Any]) -> BayerParams:
     """Return the section with another network, for one epoch."""
     content = read_params(Path(__file__).parents[1] / "params.yaml")[NAME]
     content["model"] |= model
-    content["train"] |= {"epochs": 1, "batch": BATCH, "warmup_share": 0.0}
+    content["train"] |= {"epochs": 1, "batch_size": BATCH, "warmup_share": 0.0}
     return typed({NAME: content}, NAME, BayerParams)
 
 
@@ -66,7 +66,7 @@ def bare(how: BayerParams, train: Rows) -> float:
     """Return the CPU seconds of the plain loop's steps."""
     learns = bayer_fit.make_twins(TASK, train, how.train)
     network = bayer_model.build(how.model, 30, seed=1)
-    inputs = bayer_model.Structures(how.model.input)(torch.from_numpy(learns.images[:]), True)
+    inputs = bayer_model.Structures(how.model.input_size)(torch.from_numpy(learns.images[:]), True)
     targets, loss_of = torch.from_numpy(learns.targets), bayer_fit.make_loss(how.train)
     optimizer = torch.optim.AdamW(network.parameters(), how.train.lr)
     start = time.process_time()
@@ -96,7 +96,7 @@ def ours(how: BayerParams, train: Rows) -> float:
 
 def main() -> None:
     """Print a line for each network and way."""
-    settle(1)
+    set_determinism(1)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 12

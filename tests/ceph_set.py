@@ -14,7 +14,7 @@ from assay.gates.expectations import judge_expectations
 from assay.learning.landmarks.geometry import Frame
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import index_images
-from assay.manifest.listing import settle
+from assay.manifest.listing import deduplicate
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
 from assay.systems.ceph.data import checks, likeness
@@ -46,7 +46,7 @@ def manifest(folder: Path, root: Path, size: int = SIZE) -> tuple[pl.DataFrame, 
     """Ingest in one line, as it stands with letterboxed images and points inside their films."""
     source = Source(str(folder), root)
     store = ImageStore(root / "images", size)
-    rows = settle(CEPH.read(source).table).sort("sample_id")
+    rows = deduplicate(CEPH.read(source).table).sort("sample_id")
     table = index_images(rows, source, store, size, "pillow", CEPH.fit)
     table = table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
     return checks.with_target(checks.mask_outside(table), "mean"), store

@@ -28,7 +28,12 @@ TASK = find_task("ceph-cvm")
 def params_of(**changed: Any) -> CvmParams:
     """Return the file's parameters for a small and short training; `changed` by `part__key`."""
     content = read_params(ROOT / "params.yaml")
-    small = {"model__input": 32, "train__epochs": 2, "train__warmup": 1, "train__resume_every": 1}
+    small = {
+        "model__input_size": 32,
+        "train__epochs": 2,
+        "train__warmup_epochs": 1,
+        "train__checkpoint_every": 1,
+    }
     for name, value in (small | changed).items():
         part, key = name.split("__")
         content[TASK.name][part][key] = value

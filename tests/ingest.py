@@ -9,12 +9,12 @@ import polars as pl
 
 from assay.contract.listing import Listing
 from assay.contract.system import System
-from assay.contract.system_offers import Streaming
+from assay.contract.system_capabilities import SupportsStreaming
 from assay.manifest.arrays import write_records
 from assay.manifest.arrays_made import made_records
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import OK, index_images
-from assay.manifest.listing import settle
+from assay.manifest.listing import deduplicate
 from assay.manifest.parts import read_rows
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
@@ -26,7 +26,7 @@ SIZE = 16
 def indexed(source: Source, listing: Listing, root: Path) -> tuple[pl.DataFrame, ImageStore]:
     """Return the manifest of a listing, and the store of its images."""
     store = ImageStore(root / "images", SIZE)
-    rows = settle(listing.table).sort("sample_id")
+    rows = deduplicate(listing.table).sort("sample_id")
     table = index_images(rows, source, store, SIZE, "pillow")
     return table.with_columns(join_groups(spelling(table["group"]), table["digest"])), store
 
@@ -35,7 +35,7 @@ def taken_in(
     system: System, source: Source, listing: Listing, params: Any, root: Path
 ) -> tuple[pl.DataFrame, Any]:
     """Return the manifest of any system, and its stored images; of a streamed one, lazily."""
-    if not isinstance(system, Streaming):
+    if not isinstance(system, SupportsStreaming):
         table, store = indexed(source, listing, root)
         return table, store.pixels()
     table, rows = streamed(system, source, listing, params, root)
@@ -43,7 +43,7 @@ def taken_in(
 
 
 def streamed(
-    system: Streaming, source: Source, listing: Listing, params: Any, root: Path
+    system: SupportsStreaming, source: Source, listing: Listing, params: Any, root: Path
 ) -> tuple[pl.DataFrame, Rows]:
     """Return the manifest of a streamed system, and its usable rows as training gets them."""
     how, name = params.ingest, "streamed"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from assay.learning.determinism import settle
+from assay.learning.determinism import set_determinism
 from assay.learning.fit import fit
 from assay.learning.plan import Plan, Set
 from assay.lookup import find_task
@@ -36,12 +36,12 @@ State = dict[str, torch.Tensor]
 def parameters(model: Mapping[str, Any] | None = None, **train: Any) -> LandmarkParams:
     content = read_params(ROOT / "params.yaml")[NAME]
     content["model"] |= model or {}
-    content["train"] |= {"epochs": EPOCHS, "warmup": 1, "batch": 4, **train}
+    content["train"] |= {"epochs": EPOCHS, "warmup_epochs": 1, "batch_size": 4, **train}
     return typed({NAME: content}, NAME, LandmarkParams)
 
 
 def planned(params: LandmarkParams) -> tuple[Plan, Set]:
-    settle(1)
+    set_determinism(1)
     rows = films(COUNT, SIZE)
     network, _ = landmarks_model.build(params.model, params.model.weights, ROOT, seed=1)
     codec = landmarks_model.make_codec(params.model, SIZE)

@@ -10,7 +10,7 @@ import polars as pl
 
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import OK, index_images
-from assay.manifest.listing import settle
+from assay.manifest.listing import deduplicate
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
@@ -37,7 +37,7 @@ def manifest(folder: Path, root: Path, size: int = SIZE) -> tuple[pl.DataFrame, 
     source = Source(str(folder), root)
     store = ImageStore(root / "images", size)
     how = Ingest(size=size, decoder="pillow", max_broken_share=0.02)
-    rows = settle(MASKS.read(source).table).sort("sample_id")
+    rows = deduplicate(MASKS.read(source).table).sort("sample_id")
     table = index_images(rows, source, store, size, "pillow", MASKS.fit)
     table = table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
     return MASKS.masked(table, how), store

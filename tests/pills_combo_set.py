@@ -25,13 +25,13 @@ from tests.pills_set import SIZE
 
 ROOT = Path(__file__).parents[1]
 COMBO = find_composition("pills")
-KNOWN = {"conf": 0.3, "iou": 0.5, "most": 12, "padding": 0.1}
+KNOWN = {"conf": 0.3, "iou": 0.5, "max_det": 12, "padding": 0.1}
 
 
 def own(**use: Any) -> ComboParams:
     content = read_params(ROOT / "params.yaml")
     content[COMBO.name]["use"] = KNOWN | use
-    content[COMBO.name]["evaluate"]["resamples"] = 100
+    content[COMBO.name]["evaluate"]["n_resamples"] = 100
     return typed(content, COMBO.name, ComboParams)
 
 
@@ -40,8 +40,8 @@ def checkout_of(rows: Rows, root: Path) -> Path:
     (root / ".dvc").mkdir()
     yaml = YAML()
     content = yaml.load(ROOT / "params.yaml")
-    content[CLASSIFIER]["model"] |= {"size": SIZE, "input": SIZE}
-    content[DETECTOR]["model"] |= {"input": 64, "iou": 0.9}
+    content[CLASSIFIER]["model"] |= {"size": SIZE, "input_size": SIZE}
+    content[DETECTOR]["model"] |= {"imgsz": 64, "iou": 0.9}
     yaml.dump(content, root / "params.yaml")
     codes = dict(sorted(combo_scores.code_names(rows).items()))
     for name in (CLASSIFIER, DETECTOR):

@@ -102,7 +102,10 @@ def scored(top1: float) -> dict[str, Any]:
     """Return the metrics of 1,000 pills of which so many are named."""
     labels = np.arange(1000) % 10
     said = np.where(np.arange(1000) < round(1000 * top1), labels, (labels + 1) % 10)
-    chances, trivial = np.eye(10, dtype=np.float32)[said], np.eye(10, dtype=np.float32)[0 * said]
-    how = Evaluate(resamples=100, confidence=0.95, seed=1, best_of=1)
+    probabilities, trivial = (
+        np.eye(10, dtype=np.float32)[said],
+        np.eye(10, dtype=np.float32)[0 * said],
+    )
+    how = Evaluate(n_resamples=100, confidence_level=0.95, seed=1, best_of=1)
     named = labels[:, None].astype(np.float32)
-    return score(Classifier(), chances, trivial, named, np.arange(1000) // 20, how)
+    return score(Classifier(), probabilities, trivial, named, np.arange(1000) // 20, how)

@@ -11,7 +11,7 @@ import polars as pl
 
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import index_images
-from assay.manifest.listing import settle
+from assay.manifest.listing import deduplicate
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
 from assay.sections.data import Split
@@ -39,7 +39,7 @@ def ingest_params(**changed: Any) -> Ingest:
 
 
 def split_params(**changed: Any) -> Split:
-    return Split.model_validate({"test": "none", "folds": 5, "strata": 8, "seed": 1} | changed)
+    return Split.model_validate({"test": "none", "folds": 5, "n_bins": 8, "seed": 1} | changed)
 
 
 def made(folder: Path, **changed: Any) -> Path:
@@ -59,7 +59,9 @@ def manifest(folder: Path, root: Path, **ingest: Any) -> tuple[pl.DataFrame, Ima
     store = ImageStore(root / "images", SIZE)
     how = ingest_params(**ingest)
     rows = PILLS.chosen(PILLS.read(source).table, how)
-    table = index_images(settle(rows).sort("sample_id"), source, store, SIZE, "pillow", PILLS.fit)
+    table = index_images(
+        deduplicate(rows).sort("sample_id"), source, store, SIZE, "pillow", PILLS.fit
+    )
     table = table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
     return PILLS.masked(table, how), store
 

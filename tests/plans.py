@@ -16,20 +16,20 @@ from torchvision.transforms.v2 import functional as moving
 
 from assay.errors import GateError
 from assay.gates.preflight import preflight
-from assay.learning.determinism import reseed, settle
+from assay.learning.determinism import reseed, set_determinism
 from assay.learning.landmarks.codecs import Coordinates
 from assay.learning.landmarks.losses import ClassLoss, CoordinateLoss, JointLoss
 from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import Piece, warmup_cosine
 from assay.learning.targets import Classes, Joint, Points, Values, places
-from assay.learning.views import Prepare
+from assay.learning.transforms import Preprocess
 from assay.runs.files import read_json
 from assay.sections.task import Train
 
 SIZE, COUNT = 16, 24
 LOOP = Train(
-    fold=0, epochs=2, batch=8, weight_decay=0.0, seed=1, threads=1, workers=0, device="cpu",
-    precision="32-true", resume_every=1,
+    fold=0, epochs=2, batch_size=8, weight_decay=0.0, seed=1, threads=1, num_workers=0, device="cpu",
+    precision="32-true", checkpoint_every=1,
 )  # fmt: skip
 RATE = warmup_cosine(2, 0, 1e-3, 1e-4)
 Made = tuple[Plan, Set]
@@ -130,10 +130,10 @@ def errors(predictions: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     return {"mae": float(abs(predictions - targets).mean())}
 
 
-def make(network: nn.Module, kind: Any, loss: Any, prepare: Any = None) -> Plan:
-    prepare = prepare or Prepare(["hflip", "vflip"], SIZE)
+def make(network: nn.Module, kind: Any, loss: Any, preprocess: Any = None) -> Plan:
+    preprocess = preprocess or Preprocess(["hflip", "vflip"], SIZE)
     return Plan(
-        network, loss, prepare, errors, lambda row: (row["mae"],), [part("all", network)], LOOP, kind,
+        network, loss, preprocess, errors, lambda row: (row["mae"],), [part("all", network)], LOOP, kind,
     )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def classes() -> Made:
 def points() -> Made:
     reseed(1)
     network, kind = Landmarks(), Points(("S", "N"), SIZE, SIZE)
-    plan = replace(make(network, kind, nn.SmoothL1Loss(), Prepare((), SIZE)), geometry=Turn())
+    plan = replace(make(network, kind, nn.SmoothL1Loss(), Preprocess((), SIZE)), geometry=Turn())
     # The labels are in px of originals three times as large; the set knows the way back.
     return plan, Set(IMAGES, SPOTS.astype(np.float32), SPOTS * 3, IDS, lambda spots: spots * 3)
 
@@ -171,7 +171,7 @@ def joint() -> Made:
     reseed(1)
     kind = Joint(Points(("S", "N"), SIZE, SIZE, gaps=True), Classes(STAGES))
     loss = JointLoss(CoordinateLoss(Coordinates(SIZE)), ClassLoss(), 10.0)
-    plan = replace(make(Head(7), kind, loss, Prepare((), SIZE)), geometry=Turn())
+    plan = replace(make(Head(7), kind, loss, Preprocess((), SIZE)), geometry=Turn())
     targets = np.concatenate([SPOTS.reshape(COUNT, 4), np.arange(COUNT)[:, None] % 3], axis=1)
     targets[::5, 4] = targets[1, 2:4] = np.nan
 
@@ -186,7 +186,7 @@ def joint() -> Made:
 
 def both(images: Tensor, training: bool) -> tuple[Tensor, Tensor]:
     """Augment the two images of a row apart, and normalise them."""
-    flips = Prepare(["hflip", "vflip"], SIZE)
+    flips = Preprocess(["hflip", "vflip"], SIZE)
     return flips(images[:, 0], training), flips(images[:, 1], training)
 
 
@@ -206,7 +206,7 @@ def judge(
     plan: Plan, train: Set, valid: Set | None = None, whole: bool = False
 ) -> dict[str, dict[str, Any]]:
     """Return the preflight's failed checks by name, or all where `whole`."""
-    settle(1)
+    set_determinism(1)
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(GateError):
         path = Path(folder) / "preflight.json"
         try:

@@ -23,12 +23,12 @@ SMALL = {
     f"{DATA}.phantom.folder2": 45,
     f"{DATA}.phantom.size": 40,
     f"{DATA}.ingest.size": 32,
-    f"{DATA}.similar.nearest": 2,
+    f"{DATA}.similar.n_neighbors": 2,
     f"{DATA}.similar.null_pairs": 40,
     f"{DATA}.split.folds": 4,
     f"{TASK}.train.epochs": 3,
-    f"{TASK}.train.warmup": 1,
-    f"{TASK}.evaluate.resamples": 100,
+    f"{TASK}.train.warmup_epochs": 1,
+    f"{TASK}.evaluate.n_resamples": 100,
 }
 
 # What no stage and no verb reads.

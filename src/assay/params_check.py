@@ -133,7 +133,9 @@ def _corner_fault(
     for corner in study.corners(CORNERS):
         section = laid_over(content[task.name], {**study.fixed, **corner})
         wrong = section_faults(task.name, section, task.params)
-        reason = "" if wrong else task.agrees(task.params.model_validate(section), data_params)
+        reason = (
+            "" if wrong else task.validate_params(task.params.model_validate(section), data_params)
+        )
         said = [f"{each.found}: {each.expected}" for each in wrong] + ([reason] if reason else [])
         if said:
             shown = ", ".join(f"{key} {value}" for key, value in corner.items())

@@ -38,7 +38,7 @@ def check_own(content: Mapping[str, Any], name: str) -> None:
 def disagreements(content: Mapping[str, Any], task: Task) -> list[AssayError]:
     """Return why a task's section does not go with its data's: one fault, or none."""
     data = find_system(task.data)
-    reason = task.agrees(
+    reason = task.validate_params(
         typed(content, task.name, task.params), typed(content, data.name, data.params)
     )
     where = f"{PARAMS_FILE} · {task.name}"

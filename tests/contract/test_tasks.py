@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from tests.ingest import streamed
 
-from assay.contract.system_offers import Streaming
+from assay.contract.system_capabilities import SupportsStreaming
 from assay.contract.task import Task
-from assay.contract.task_rows import Cutting, row_of, task_rows
+from assay.contract.task_capabilities import SupportsCrops
+from assay.contract.task_rows import row_of, task_rows
 from assay.lookup import all_tasks, find_system, find_task
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import OK, index_images
-from assay.manifest.listing import settle
+from assay.manifest.listing import deduplicate
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
@@ -43,7 +44,7 @@ def params_of(task: Task) -> Any:
     toy = read_params(ROOT / "examples" / "toy" / "params.yaml")
     content = {**read_params(ROOT / "params.yaml"), **toy}
     content[task.name]["train"] |= {"epochs": 2} | (
-        {"warmup": 1} if "warmup" in content[task.name]["train"] else {}
+        {"warmup_epochs": 1} if "warmup_epochs" in content[task.name]["train"] else {}
     )
     return typed(content, task.name, task.params)
 
@@ -66,7 +67,7 @@ def phantom_rows(data: str) -> Rows:
     from tests.contract.test_systems import params_of as data_params
 
     system = find_system(data)
-    if isinstance(system, Streaming):
+    if isinstance(system, SupportsStreaming):
         return streamed_rows(system, data_params(system))
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
@@ -74,7 +75,7 @@ def phantom_rows(data: str) -> Rows:
         system.phantom(root / "phantom", data_params(system).phantom)
         source = Source("phantom", root)
         store = ImageStore(root / "images", SIZE)
-        listed = settle(system.read(source).table).sort("sample_id")
+        listed = deduplicate(system.read(source).table).sort("sample_id")
         table = index_images(listed, source, store, SIZE, "pillow", system.fit)
         table = table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
         how = data_params(system).ingest.model_copy(update={"size": SIZE})
@@ -112,7 +113,7 @@ def run_in(folder: Path, task: Task) -> Run:
 def test_the_data_exists_and_agrees(task: Task) -> None:
     from tests.contract.test_systems import params_of as data_params
 
-    assert task.agrees(params_of(task), data_params(find_system(task.data))) == ""
+    assert task.validate_params(params_of(task), data_params(find_system(task.data))) == ""
 
 
 def test_labels_are_what_the_loss_is_fed(task: Task) -> None:
@@ -137,7 +138,7 @@ def test_a_perfect_prediction_has_perfect_metrics(task: Task) -> None:
 
 
 def test_cuts_keep_what_their_rows_have(task: Task) -> None:
-    if not isinstance(task, Cutting):
+    if not isinstance(task, SupportsCrops):
         return
     whole, params = phantom_rows(task.data), params_of(task)
     cuts = task_rows(task, whole, params)

@@ -168,7 +168,7 @@ def test_a_checkout_that_was_moved_and_one_bit(promoted: Project, tmp_path: Path
 def test_two_clones_that_gave_one_number(promoted: Project) -> None:
     """What another clone registered before the two shared their ledgers keeps no number twice."""
     first = promoted.run("git", "rev-parse", "HEAD").strip()
-    promoted.set(**{f"{TASK}.evaluate.resamples": 150})
+    promoted.set(**{f"{TASK}.evaluate.n_resamples": 150})
     promoted.dvc("repro", f"evaluate@{TASK}")
     commit = promoted.commit("Draw more often")
     [other] = [

@@ -32,7 +32,7 @@ def write_set(folder: Path) -> None:
 
 def test_copies_stop_the_run_until_policy_joins_them(fresh: Project, tmp_path: Path) -> None:
     write_set(tmp_path / "set")
-    fresh.set(**{f"{DATA}.source": str(tmp_path / "set"), f"{DATA}.similar.nearest": 5})
+    fresh.set(**{f"{DATA}.source": str(tmp_path / "set"), f"{DATA}.similar.n_neighbors": 5})
     said = fresh.dvc("repro", f"leakage@{DATA}", fails=True)
     assert f"{COPIES} pairs among {PEOPLE + COPIES} images" in said
     assert "STOP  similar images" in said

@@ -30,10 +30,10 @@ def test_the_nails_run_too(fresh: Project) -> None:
     fresh.keep_only("hemoglobin.nail", "hemoglobin-nail")
     small = {
         "phantom.people": 60, "phantom.size": 48, "ingest.size": 32, "split.folds": 4,
-        "similar.nearest": 2, "similar.null_pairs": 40,
+        "similar.n_neighbors": 2, "similar.null_pairs": 40,
     }  # fmt: skip
     fresh.set(**{f"hemoglobin.nail.{key}": value for key, value in small.items()})
-    fresh.set(**{"hemoglobin-nail.train.epochs": 3, "hemoglobin-nail.train.warmup": 1})
+    fresh.set(**{"hemoglobin-nail.train.epochs": 3, "hemoglobin-nail.train.warmup_epochs": 1})
     assert "hemoglobin-nail  MAE" in fresh.dvc("repro")
     assert "STOP" not in (fresh.folder / "reports/hemoglobin.nail/leakage.html").read_text()
 
@@ -74,7 +74,7 @@ def test_a_forced_rerun_leaves_equal_bytes(finished: Project) -> None:
 
 def test_a_label_changed_by_hand_reaches_nothing_unseen(finished: Project) -> None:
     """A stage sees only what it declared: a knob of another stage leaves the training as it is."""
-    said = finished.dvc("exp", "run", "-S", f"{TASK}.evaluate.resamples=120")
+    said = finished.dvc("exp", "run", "-S", f"{TASK}.evaluate.n_resamples=120")
     assert f"Stage 'train@{TASK}' didn't change" in said
     assert f"Running stage 'evaluate@{TASK}'" in said
 

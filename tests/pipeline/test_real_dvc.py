@@ -119,7 +119,7 @@ def test_two_at_once_give_what_one_gives(finished: Project, tmp_path: Path) -> N
 
 
 def test_mlflow_run_runs_the_same_stages(finished: Project) -> None:
-    finished.set(**{f"{TASK}.evaluate.resamples": 110})
+    finished.set(**{f"{TASK}.evaluate.n_resamples": 110})
     finished.commit("Change a knob")
     uri = f"sqlite:///{finished.folder}/mlflow.db"
     said = finished.run(

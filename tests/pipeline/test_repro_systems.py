@@ -18,8 +18,8 @@ from assay.repro.forked import ACCELERATORS
 NAIL = {
     "hemoglobin.nail.phantom.people": 60, "hemoglobin.nail.phantom.size": 48,
     "hemoglobin.nail.ingest.size": 32, "hemoglobin.nail.split.folds": 4,
-    "hemoglobin.nail.similar.nearest": 2, "hemoglobin.nail.similar.null_pairs": 40,
-    "hemoglobin-nail.train.epochs": 3, "hemoglobin-nail.train.warmup": 1,
+    "hemoglobin.nail.similar.n_neighbors": 2, "hemoglobin.nail.similar.null_pairs": 40,
+    "hemoglobin-nail.train.epochs": 3, "hemoglobin-nail.train.warmup_epochs": 1,
 }  # fmt: skip
 BOTH = (f"evaluate@{TASK}", "evaluate@hemoglobin-nail")
 

@@ -21,7 +21,8 @@ from tests.ceph_set import (
 )
 
 from assay.contract.checks import Check
-from assay.gates.labels import Seeing, judge_labels
+from assay.contract.system_capabilities import SupportsImageChecks
+from assay.gates.labels import judge_labels
 from assay.manifest.conflicts import apply_policy
 from assay.systems.ceph.data import agreement, anatomy, checks
 from assay.systems.ceph.data.landmarks import COUNT, PLACE
@@ -194,7 +195,7 @@ def test_the_gate_holds_points_against_the_stored_films(sound: Path, tmp_path: P
     def fetch(digests: pl.Series) -> Any:
         return pixels[store.slots(digests)]
 
-    assert isinstance(CEPH, Seeing)
+    assert isinstance(CEPH, SupportsImageChecks)
     (check,) = CEPH.check_images(table, fetch)
     assert check.passed
     assert check.checked == len(table)

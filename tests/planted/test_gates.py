@@ -179,7 +179,7 @@ def test_a_row_that_is_not_placed_is_caught() -> None:
 def test_a_failed_gate_leaves_its_verdict_and_says_where(tmp_path: Path) -> None:
     check = Check("rows", False, "none", "1 of 2", 2, ["s1"], "do this")
     with pytest.raises(GateError, match=r"rows: 1 of 2[\s\S]*labels.json · do this"):
-        Verdict("labels", "toy", [check]).settle(tmp_path / "labels.json")
+        Verdict("labels", "toy", [check]).write_and_raise(tmp_path / "labels.json")
     verdict = read_json(tmp_path / "labels.json")
     assert verdict["passed"] is False
     assert verdict["checks"][0]["rows"] == ["s1"]

@@ -27,21 +27,21 @@ from torch import Tensor, nn
 
 from assay.learning.determinism import reseed
 from assay.learning.plan import Part
-from assay.learning.views import Prepare, normalise
+from assay.learning.transforms import Preprocess, normalise
 
 pytestmark = pytest.mark.numeric
 
 # Views
 
 
-class OneDraw(Prepare):
+class OneDraw(Preprocess):
     """The whole batch is flipped, or none of it."""
 
     def __call__(self, images: Tensor, training: bool) -> Tensor:
         return normalise(images.flip(2) if training and torch.rand(1) < 0.5 else images)
 
 
-class SameDraws(Prepare):
+class SameDraws(Preprocess):
     """Seeded anew in every batch."""
 
     def __call__(self, images: Tensor, training: bool) -> Tensor:
@@ -49,7 +49,7 @@ class SameDraws(Prepare):
         return super().__call__(images, training)
 
 
-class NumpyDraws(Prepare):
+class NumpyDraws(Preprocess):
     """Drawn from a generator that no step seeds."""
 
     def __call__(self, images: Tensor, training: bool) -> Tensor:
@@ -57,7 +57,7 @@ class NumpyDraws(Prepare):
         return normalise(torch.where(flips[:, None, None, None] & training, images.flip(2), images))
 
 
-class AlwaysDraws(Prepare):
+class AlwaysDraws(Preprocess):
     """Augments validation too."""
 
     def __call__(self, images: Tensor, training: bool) -> Tensor:
@@ -65,7 +65,7 @@ class AlwaysDraws(Prepare):
 
 
 @pytest.mark.parametrize(
-    ("prepare", "found"),
+    ("preprocess", "found"),
     [
         (OneDraw, "all images of a batch get the same draw"),
         (SameDraws, "every batch gets the same draws"),
@@ -73,16 +73,16 @@ class AlwaysDraws(Prepare):
         (AlwaysDraws, "validation's views differ"),
     ],
 )
-def test_wrong_draws_are_caught(prepare: type[Prepare], found: str) -> None:
+def test_wrong_draws_are_caught(preprocess: type[Preprocess], found: str) -> None:
     plan, rows = values()
-    caught = judge(replace(plan, prepare=prepare(["hflip", "vflip"], SIZE)), rows)
+    caught = judge(replace(plan, preprocess=preprocess(["hflip", "vflip"], SIZE)), rows)
     assert set(caught) == {"draws"}
     assert found in caught["draws"]["found"]
 
 
 def test_a_plan_without_augmentation_passes() -> None:
     plan, rows = values()
-    check = judge(replace(plan, prepare=Prepare((), SIZE)), rows, whole=True)["draws"]
+    check = judge(replace(plan, preprocess=Preprocess((), SIZE)), rows, whole=True)["draws"]
     assert check["passed"]
     assert "no augmentation" in check["found"]
 
@@ -98,7 +98,7 @@ class Flickering(np.ndarray):
 
 def test_workers_that_draw_are_caught() -> None:
     plan, rows = values()
-    plan = replace(plan, loop=LOOP.model_copy(update={"workers": 2}))
+    plan = replace(plan, loop=LOOP.model_copy(update={"num_workers": 2}))
     assert judge(plan, rows) == {}
     caught = judge(plan, replace(rows, images=IMAGES.view(Flickering)))
     assert set(caught) == {"workers"}

@@ -20,8 +20,8 @@ from tests.landmark_plans import (
 )
 
 from assay.errors import AssayError
-from assay.gates.training import carry_out
-from assay.learning.determinism import settle
+from assay.jobs.train import train_model
+from assay.learning.determinism import set_determinism
 from assay.learning.plan import Plan, Set
 from assay.learning.scoring import score, slice_scores
 from assay.runs.files import read_json
@@ -44,7 +44,7 @@ COORDINATES = {"network": "coordinates", "backbone": "test_resnet", "stages": Tr
 
 def joint(rows: Any, **train: Any) -> tuple[Plan, Set]:
     """Return the plan of points and stages from one network."""
-    settle(1)
+    set_determinism(1)
     params = parameters(COORDINATES, **train)
     network, _ = landmarks_model.build(params.model, "none", ROOT, seed=1)
     codec = landmarks_model.make_codec(params.model, SIZE)
@@ -65,7 +65,7 @@ def test_points_and_stages_are_learned_and_said_together(tmp_path: Path) -> None
     assert learns.targets.shape == (COUNT, 59)
     assert np.isnan(learns.targets[4, -1])
     run = run_in(tmp_path)
-    carry_out(plan, learns, learns, run, "none")
+    train_model(plan, learns, learns, run, "none")
     record = read_json(run.folder / "run.json")
     assert record["model"]["outputs"] == 64
     assert {"mre_px", "mre_mm", "cvm_accuracy", "cvm_macro_f1", "cvm_within_one"} < set(
@@ -82,9 +82,9 @@ def test_points_and_stages_are_learned_and_said_together(tmp_path: Path) -> None
 
 
 def test_augmentation_moves_the_points_and_leaves_the_stage() -> None:
-    plan, rows = joint(some_unknown(), rotation=30.0)
+    plan, rows = joint(some_unknown(), degrees=30.0)
     images, targets = (torch.from_numpy(each) for each in (rows.images, rows.targets))
-    _, moved = plan.views(images, targets, True)
+    _, moved = plan.transform(images, targets, True)
     assert torch.equal(moved[:, -1].isnan(), targets[:, -1].isnan())
     known = ~targets[:, -1].isnan()
     assert torch.equal(moved[known, -1], targets[known, -1])
@@ -106,7 +106,7 @@ def test_maps_say_how_sure_they_are_in_px_of_the_film() -> None:
     labels, trivial = TASK.labels(rows), TASK.baseline(rows, rows)
     own, other = TASK.metrics(restored, labels), TASK.metrics(trivial, labels)
     assert set(own) - set(other) == {"uncertainty_rank"}
-    how = Evaluate(resamples=100, confidence=0.9, seed=1)
+    how = Evaluate(n_resamples=100, confidence_level=0.9, seed=1)
     found = score(TASK, restored, trivial, labels, rows.columns["group_id"], how)
     assert -1 <= found["uncertainty_rank"]["value"] <= 1
     with pytest.raises(ValueError, match="58 numbers a film, 64, or 87"):
@@ -139,7 +139,7 @@ def test_machines_are_scored_for_themselves() -> None:
     said = points.target(rows).reshape(COUNT, -1)
     machine = points.machine(rows)
     said[machine == "B"] += 3  # planted: one machine is worse
-    how = Evaluate(resamples=100, confidence=0.9, seed=1)
+    how = Evaluate(n_resamples=100, confidence_level=0.9, seed=1)
     lines = slice_scores(
         TASK, said.astype(np.float32), TASK.labels(rows), rows.columns["group_id"],
         TASK.slices(rows), how,
@@ -179,7 +179,7 @@ def test_one_film_with_a_pixel_size_has_an_interval_of_those_draws_that_have_it(
     spacing = np.where(np.arange(COUNT) == 0, 0.1, np.nan)
     rows = replace(rows, columns={**rows.columns, "spacing": spacing})
     said, labels = TASK.baseline(rows, rows), TASK.labels(rows)
-    how = Evaluate(resamples=100, confidence=0.9, seed=1)
+    how = Evaluate(n_resamples=100, confidence_level=0.9, seed=1)
     found = score(TASK, said, said, labels, rows.columns["group_id"], how)
     assert np.isfinite([found["mre_mm"][end] for end in ("value", "low", "high")]).all()
 
@@ -193,7 +193,7 @@ def test_predictions_that_say_more_are_compared_on_what_both_say(tmp_path: Path)
     scored = read_scored(tmp_path / "predictions.parquet")
     assert scored.predictions.shape == (COUNT, 87)
     assert scored.baseline.shape == (COUNT, 58)
-    how = Evaluate(resamples=100, confidence=0.9, seed=1)
+    how = Evaluate(n_resamples=100, confidence_level=0.9, seed=1)
     found = against_baseline(TASK, scored, how).differences
     assert "uncertainty_rank" not in found
     assert found["mre_px"].is_beyond_zero

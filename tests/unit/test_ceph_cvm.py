@@ -53,7 +53,7 @@ def test_targets_are_class_indices_as_the_manifest_has_them(films: Rows) -> None
 
 def test_one_hot_targets_are_stopped(films: Rows, tmp_path: Path) -> None:
     params = params_of()
-    crop = FixedCrop(roi.whole(SIZE), params.model.input)
+    crop = FixedCrop(roi.whole(SIZE), params.model.input_size)
     network, _ = cvm_model.build(params.model, crop, "none", ROOT, 1)
     found = cvm_fit.make_set(films)
     plan = cvm_fit.make_plan(TASK, network, params, found)
@@ -151,7 +151,7 @@ def test_the_sampler_evens_out_and_knows_seed_and_epoch_alone() -> None:
 
 
 def test_a_killed_training_goes_on_with_the_sampler_s_order(films: Rows, tmp_path: Path) -> None:
-    params = params_of(train__balance="sampler", train__epochs=4, train__resume_every=1)
+    params = params_of(train__balance="sampler", train__epochs=4, train__checkpoint_every=1)
     with pytest.raises(BaseException):  # noqa: B017, PT011  Lightning turns it into its own
         fitted(films, tmp_path / "killed", params, Dying)
     assert list((tmp_path / "killed" / "resume").glob("*.ckpt"))
@@ -167,7 +167,7 @@ def test_a_killed_training_goes_on_with_the_sampler_s_order(films: Rows, tmp_pat
 def test_every_loss_and_balance_trains(
     films: Rows, tmp_path: Path, head: str, focus: float, balance: str
 ) -> None:
-    params = params_of(model__head=head, train__focus=focus, train__balance=balance)
+    params = params_of(model__head=head, train__focal_gamma=focus, train__balance=balance)
     said = TASK.predictor(fitted(films, tmp_path, params), params)(films.images)
     assert said.shape == (len(films), COUNT)
     assert np.allclose(said.sum(axis=1), 1, atol=1e-5)
@@ -175,7 +175,7 @@ def test_every_loss_and_balance_trains(
 
 def learned(films: Rows, shown: Rows, folder: Path) -> tuple[float, float]:
     """Return skill and kappa on the films that were not shown, after thirty epochs of the others."""
-    params = params_of(train__epochs=30, train__lr=2e-3, train__resume_every=30)
+    params = params_of(train__epochs=30, train__lr=2e-3, train__checkpoint_every=30)
     weights = fitted(shown, folder, params)
     held_out = films.where(~training(films))
     truth = TASK.labels(held_out)

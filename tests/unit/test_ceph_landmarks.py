@@ -63,7 +63,7 @@ def test_the_backbone_stands_still_and_then_learns(tmp_path: Path) -> None:
 
 
 def test_a_training_killed_at_the_thaw_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
-    params = parameters(freeze_epochs=FROZEN, resume_every=1)
+    params = parameters(freeze_epochs=FROZEN, checkpoint_every=1)
     whole, killed = whole_and_killed(params, tmp_path, FROZEN)
     assert whole == killed
 
@@ -97,7 +97,7 @@ def test_backbone_and_head_have_their_own_rates() -> None:
 def test_without_freezing_both_have_the_one_schedule() -> None:
     plan, _ = planned(parameters())
     train = parameters().train
-    expected = warmup_cosine(train.epochs, train.warmup, train.lr, train.lr_final)
+    expected = warmup_cosine(train.epochs, train.warmup_epochs, train.lr, train.lr_final)
     for part in plan.parts:
         assert part.module is None
         assert list(part.schedule) == list(expected)

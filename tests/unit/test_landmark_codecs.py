@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from assay.learning.determinism import settle
+from assay.learning.determinism import set_determinism
 from assay.learning.landmarks import decoding
 from assay.learning.landmarks.codecs import Coordinates, Heatmap
 
@@ -25,7 +25,7 @@ ABSENT = [math.nan, math.nan]
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
-    settle(1)
+    set_determinism(1)
 
 
 def whole_blobs(codec: Heatmap, seed: int = 0) -> Tensor:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from assay.learning.determinism import reseed, settle
+from assay.learning.determinism import reseed, set_determinism
 from assay.learning.landmarks.appearance import Appearance
 from assay.learning.landmarks.geometry import Frame, Warp
 from assay.learning.plan import Geometry
-from assay.learning.views import normalise
+from assay.learning.transforms import normalise
 
 SIDE = st.integers(16, 4000)
 SQUARE = st.sampled_from([64, 128, 224, 256, 509, 1024])
@@ -25,7 +25,7 @@ PLANNED: type[Geometry] = Warp  # what a plan asks of augmentation that moves po
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
-    settle(1)
+    set_determinism(1)
 
 
 def spread(seed: int, count: int, size: int, low: float = 0.0, high: float = 1.0) -> Tensor:

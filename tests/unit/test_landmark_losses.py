@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from assay.learning.determinism import settle
+from assay.learning.determinism import set_determinism
 from assay.learning.landmarks import scores
 from assay.learning.landmarks.classes import OrdinalHead, nominal_classes, ordinal_classes
 from assay.learning.landmarks.codecs import Coordinates, Heatmap
@@ -30,7 +30,7 @@ ABSENT = [math.nan, math.nan]
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
-    settle(1)
+    set_determinism(1)
 
 
 # Losses

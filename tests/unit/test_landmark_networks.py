@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from assay.errors import MachineError
 from assay.learning.backbone import NONE
-from assay.learning.determinism import reseed, settle
+from assay.learning.determinism import reseed, set_determinism
 from assay.learning.landmarks.appearance import Appearance
 from assay.learning.landmarks.blocks import TimmEncoder
 from assay.learning.landmarks.classes import OrdinalHead
@@ -36,7 +36,7 @@ HERE, POINTS = Path(), 29
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
-    settle(1)
+    set_determinism(1)
 
 
 def size_of(network: nn.Module) -> float:

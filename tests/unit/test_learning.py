@@ -15,7 +15,7 @@ from assay.learning.intervals import group_intervals
 from assay.learning.regression import RegressionHead
 from assay.learning.schedules import factor, rate, warmup_cosine
 from assay.learning.scores import regression_rank, regression_scores
-from assay.learning.views import Prepare, normalise
+from assay.learning.transforms import Preprocess, normalise
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
 
@@ -136,17 +136,17 @@ def test_an_untrained_head_says_the_mean() -> None:
 
 def test_each_image_of_a_batch_draws_its_own_augmentation() -> None:
     image = torch.randint(0, 255, (1, 32, 32, 3), dtype=torch.uint8)
-    prepare = Prepare(["hflip", "vflip", "crop", "tilt"], 32)
+    preprocess = Preprocess(["hflip", "vflip", "crop", "tilt"], 32)
     reseed(1, 0)
-    views = prepare(image.repeat(8, 1, 1, 1), True)
+    views = preprocess(image.repeat(8, 1, 1, 1), True)
     assert len({view.numpy().tobytes() for view in views}) > 4
     reseed(1, 0)
-    assert torch.equal(prepare(image.repeat(8, 1, 1, 1), True), views)
+    assert torch.equal(preprocess(image.repeat(8, 1, 1, 1), True), views)
 
 
 def test_validation_sees_the_image_and_nothing_else() -> None:
     image = torch.randint(0, 255, (2, 16, 16, 3), dtype=torch.uint8)
-    prepare = Prepare(["hflip", "vflip", "crop", "tilt"], 16)
-    assert torch.equal(prepare(image, False), normalise(image))
+    preprocess = Preprocess(["hflip", "vflip", "crop", "tilt"], 16)
+    assert torch.equal(preprocess(image, False), normalise(image))
     red = (image[..., 0].float() / 255 - 0.485) / 0.229
     assert torch.allclose(normalise(image)[:, 0], red, atol=1e-5)

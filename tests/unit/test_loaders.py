@@ -15,7 +15,7 @@ from tests.unit.test_schedules import awkward, linear, run_in
 
 from assay.errors import AssayError, ParamsError
 from assay.learning.data import plain_loader, train_loader
-from assay.learning.determinism import settle
+from assay.learning.determinism import set_determinism
 from assay.learning.fit import fit
 from assay.learning.plan import Set
 from assay.lookup import find_task
@@ -67,7 +67,9 @@ def test_a_training_without_its_last_batches(tmp_path: Path) -> None:
     """24 rows in batches of 5, two a step: the second step of four has whole ones, and the rate ends."""
     found = {}
     for name, drop in (("whole", False), ("cut", True), ("four", True)):
-        plan = replace(linear(batch=4 if name == "four" else 5, accumulate=2), drop_last=drop)
+        plan = replace(
+            linear(batch_size=4 if name == "four" else 5, accumulate_grad_batches=2), drop_last=drop
+        )
         run = run_in(tmp_path / name)
         fit(plan, ROWS, ROWS, run)
         with (run.folder / HISTORY).open() as stream:
@@ -75,14 +77,14 @@ def test_a_training_without_its_last_batches(tmp_path: Path) -> None:
         assert len(rows) == 2
         found[name] = (run.folder / WEIGHTS).read_bytes()
     assert found["cut"] != found["whole"]
-    plan = linear(batch=4, accumulate=2)
+    plan = linear(batch_size=4, accumulate_grad_batches=2)
     fit(plan, ROWS, ROWS, run_in(tmp_path / "even"))
     assert (tmp_path / "even" / "model" / "weights.safetensors").read_bytes() == found["four"]
 
 
 def test_a_row_that_would_stand_alone_in_its_batch_is_left_out(tmp_path: Path) -> None:
     """Batch norm stops at one value a channel: 24 rows by 23, unless the last is left out."""
-    lone = awkward(epochs=2, batch=COUNT - 1)
+    lone = awkward(epochs=2, batch_size=COUNT - 1)
     lone.network.train()
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         lone.network(torch.zeros(1, 3, 16, 16))
@@ -96,12 +98,12 @@ def test_the_pills_tasks_ask_for_both(name: str) -> None:
     content = read_params(ROOT / "params.yaml")[name]
     kind = find_task(name).params
     train = typed({"x": content}, "x", kind).train
-    assert (content["train"]["prefetch"], content["train"]["drop_last"]) == (2, False)
+    assert (content["train"]["prefetch_factor"], content["train"]["drop_last"]) == (2, False)
     older = {
         key: value for key, value in content["train"].items() if key[:5] not in ("prefe", "drop_")
     }
     assert typed({"x": content | {"train": older}}, "x", kind).train == train
-    content["train"]["prefetch"] = 0
+    content["train"]["prefetch_factor"] = 0
     with pytest.raises(ParamsError, match=r"x\.train\.prefetch"):
         typed({"x": content}, "x", kind)
 
@@ -119,7 +121,7 @@ def test_memory_is_pinned_where_a_gpu_is(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("threads", [2, 1])
 def test_the_threads_are_as_they_are_set(threads: int) -> None:
     """Of torch, and with it of OpenMP and MKL below it."""
-    settle(threads)
+    set_determinism(threads)
     assert torch.get_num_threads() == threads
     told = torch.__config__.parallel_info()
     for library in ("at::get_num_threads()", "omp_get_max_threads()", "mkl_get_max_threads()"):

@@ -17,7 +17,7 @@ from assay.errors import SourceError, UnreadableError
 from assay.learning.data import train_loader
 from assay.learning.fit import fit
 from assay.learning.plan import Set
-from assay.learning.workers import settled
+from assay.learning.workers import choose_num_workers
 from assay.manifest.images import LETTERBOX
 from assay.manifest.index import index_images
 from assay.manifest.originals import NONE
@@ -134,7 +134,7 @@ def test_what_breaks_after_ingest_is_skipped_in_training_and_told(
     assert "skipped in training" in said
     assert f"{order[0]:02d}.png" in said
     valid = labelled(rows.where(np.isin(np.arange(COUNT), order[broken:])))
-    fit(linear(batch=4), labelled(rows), valid, run_in(root / "run"))
+    fit(linear(batch_size=4), labelled(rows), valid, run_in(root / "run"))
     assert len(history(root / "run")) == 2
     assert not any("nan" in value for row in history(root / "run") for value in row.values())
 
@@ -149,7 +149,7 @@ def test_what_is_scored_is_never_skipped(root: Path) -> None:
     assert caught.value.rows == [2]
     whole = Set(np.zeros((4, SIZE, SIZE, 3), np.uint8), np.ones((4, 1), np.float32))
     with pytest.raises(SourceError, match=r"02\.png"):
-        fit(linear(batch=4), whole, labelled(rows), run_in(root / "run"))
+        fit(linear(batch_size=4), whole, labelled(rows), run_in(root / "run"))
 
 
 def test_nothing_to_read_at_all_ends_the_training(root: Path) -> None:
@@ -157,7 +157,7 @@ def test_nothing_to_read_at_all_ends_the_training(root: Path) -> None:
     learns, whole = labelled(rows), labelled(read(root, "full")[2])
     shutil.rmtree(root / "set")
     with pytest.raises(SourceError, match="none of them could be read"):
-        fit(linear(batch=4), learns, whole, run_in(root / "run"))
+        fit(linear(batch_size=4), learns, whole, run_in(root / "run"))
 
 
 def test_the_number_of_workers_is_tried_and_told(
@@ -171,21 +171,21 @@ def test_the_number_of_workers_is_tried_and_told(
         asked.append(workers)
         return train_loader(labelled(rows), 4, 1, workers)
 
-    count = settled("auto", make, journal)
+    count = choose_num_workers("auto", make, journal)
     cores = len(os.sched_getaffinity(0))
     assert asked == sorted({0, *(min(each, cores) for each in (4, 8, 12, 16))})
     (note,) = read_journal(journal.path)
     times = {int(number): ms for number, ms in note["ms_a_batch"].items()}
     assert times[count] == min(times.values())
     assert f"taken: {count}" in capsys.readouterr().out
-    assert settled(3, make, journal) == 3
+    assert choose_num_workers(3, make, journal) == 3
 
 
 def test_the_number_of_workers_changes_no_byte(root: Path) -> None:
     _, _, rows = read(root, "none")
     for workers in (0, "auto"):
         fit(
-            linear(batch=4, workers=workers),
+            linear(batch_size=4, num_workers=workers),
             labelled(rows),
             labelled(rows),
             run_in(root / str(workers)),

@@ -17,7 +17,7 @@ from assay.tracking.paired import against_baseline, paired
 from assay.tracking.scored import Scored
 
 TASK = find_task("hemoglobin-conjunctiva")
-HOW = Evaluate(resamples=300, confidence=0.95, seed=3)
+HOW = Evaluate(n_resamples=300, confidence_level=0.95, seed=3)
 
 
 def scored(errors: np.ndarray, groups: np.ndarray | None = None) -> Scored:

@@ -87,8 +87,8 @@ def test_a_wrong_value_is_told_with_its_path(
 
 
 def test_an_impossible_combination_is_told(content: dict[str, Any]) -> None:
-    content[TASK]["train"]["warmup"] = content[TASK]["train"]["epochs"]
-    assert "warmup 14 below epochs 14" in told(content)
+    content[TASK]["train"]["warmup_epochs"] = content[TASK]["train"]["epochs"]
+    assert "warmup_epochs 14 below epochs 14" in told(content)
 
 
 def test_all_faults_are_told_at_once(content: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ NETWORKS = [
 
 def thawing(network: str, freeze: int, **train: Any) -> Any:
     model = {"network": network, "backbone": "test_resnet"}
-    return parameters(model, freeze_epochs=freeze, thaw="top", **train)
+    return parameters(model, freeze_epochs=freeze, unfreeze="top", **train)
 
 
 @pytest.mark.parametrize(("network", "above", "below"), NETWORKS)
@@ -40,7 +40,7 @@ def test_the_top_learns_after_the_head_and_the_rest_never(
     tmp_path: Path, network: str, above: str, below: str
 ) -> None:
     """Batch norm's statistics and all; two epochs of the head, then one with the top."""
-    plan, rows = planned(thawing(network, 2, epochs=4, batch=6))
+    plan, rows = planned(thawing(network, 2, epochs=4, batch_size=6))
     seen = [state(plan)]
 
     def noting(outputs: Any, targets: Any) -> dict[str, float]:
@@ -60,7 +60,7 @@ def test_the_top_learns_after_the_head_and_the_rest_never(
 
 @pytest.mark.parametrize("freeze", [0, 2])
 def test_a_killed_one_goes_on_to_the_same_bytes(tmp_path: Path, freeze: int) -> None:
-    whole, killed = whole_and_killed(thawing("small_unet", freeze, resume_every=2), tmp_path, 3)
+    whole, killed = whole_and_killed(thawing("small_unet", freeze, checkpoint_every=2), tmp_path, 3)
     assert whole == killed
 
 
@@ -91,7 +91,9 @@ def learns(plan: Plan, value: nn.Parameter) -> bool:
 def test_the_top_has_a_tenth_of_the_rate_after_its_epoch() -> None:
     """The founders' rule: the head alone, then the top block at a tenth of the rate."""
     plan, _ = planned(
-        thawing("coordinates", 15, epochs=60, warmup=2, lr=1e-3, backbone_lr=1e-4, lr_final=1e-5)
+        thawing(
+            "coordinates", 15, epochs=60, warmup_epochs=2, lr=1e-3, backbone_lr=1e-4, lr_final=1e-5
+        )
     )
     backbone, head = plan.parts
     assert rate(backbone.schedule, 14.9) == 0

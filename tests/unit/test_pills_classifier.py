@@ -20,7 +20,7 @@ from assay.learning.data import Stored
 from assay.learning.landmarks.geometry import Frame
 from assay.learning.pills.cuts import cut_boxes, stored_boxes
 from assay.learning.pills.scores import drug_scores
-from assay.learning.pills.views import PillViews, lit
+from assay.learning.pills.transforms import PillTransform, lit
 from assay.learning.pills.weights import effective_number, inverse_frequency
 from assay.lookup import find_task
 from assay.manifest.records import LazyImages
@@ -41,7 +41,7 @@ COUNTS = np.array([400, 40, 0, 4])
 def params_of(**changed: Any) -> ClassifierParams:
     """Return the file's parameters, smaller; `changed` by `part__key`."""
     content = read_params(ROOT / "params.yaml")
-    for name, value in ({"model__size": 32, "model__input": 32} | changed).items():
+    for name, value in ({"model__size": 32, "model__input_size": 32} | changed).items():
         part, key = name.split("__")
         content[NAME][part][key] = value
     params: ClassifierParams = typed(content, NAME, ClassifierParams)
@@ -225,9 +225,9 @@ def test_a_drug_without_a_row_weighs_nothing_and_is_told(
 
 def test_weights_and_sampler_together_are_refused() -> None:
     with pytest.raises(ParamsError) as refused:
-        params_of(train__sampler=True, train__class_weights="inv_freq")
+        params_of(train__balanced_sampler=True, train__class_weights="inv_freq")
     assert "counts twice" in str(refused.value)
-    params_of(train__sampler=True, train__class_weights="none")
+    params_of(train__balanced_sampler=True, train__class_weights="none")
 
 
 # --- scores
@@ -235,16 +235,18 @@ def test_weights_and_sampler_together_are_refused() -> None:
 
 def test_rows_of_drugs_never_trained_are_counted_apart() -> None:
     nan = np.nan
-    chances = np.array([[0.7, nan, 0.3], [0.2, nan, 0.8], [0.9, nan, 0.1], [0.6, nan, 0.4]], "f4")
-    scores = drug_scores(chances, np.array([0, 2, 1, 5]))
+    probabilities = np.array(
+        [[0.7, nan, 0.3], [0.2, nan, 0.8], [0.9, nan, 0.1], [0.6, nan, 0.4]], "f4"
+    )
+    scores = drug_scores(probabilities, np.array([0, 2, 1, 5]))
     assert scores["unseen_share"] == 0.5
     assert scores["top1"] == scores["macro_f1"] == 1
     assert scores["log_loss"] == pytest.approx(-np.log([0.7, 0.8]).mean())
 
 
 def test_scores_by_hand() -> None:
-    chances = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [0.1, 0.8, 0.1]], "f4")
-    scores = drug_scores(chances, np.array([0, 1, 1]))
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [0.1, 0.8, 0.1]], "f4")
+    scores = drug_scores(probabilities, np.array([0, 1, 1]))
     assert scores["top1"] == pytest.approx(2 / 3)
     assert scores["macro_f1"] == pytest.approx(2 / 3)  # two thirds for each of the two that occur
     assert scores["top5"] == 1
@@ -255,7 +257,7 @@ def test_scores_by_hand() -> None:
 def test_the_network_names_ids_of_the_table_and_no_drug_never_trained() -> None:
     ids, counts = np.array([2, 5, 7]), np.array([4, 0, 9])
     network, _ = classifier_model.build(params_of().model, "none", Path(), 1, ids, counts)
-    said = network.chances(torch.tensor([[0.0, 9.0, 1.0]])).numpy()
+    said = network.probabilities(torch.tensor([[0.0, 9.0, 1.0]])).numpy()
     assert said.shape == (1, 8)
     assert np.isnan(said[0, [0, 1, 3, 4, 5, 6]]).all()
     assert said[0, [2, 7]].sum() == pytest.approx(1)
@@ -266,7 +268,7 @@ def test_several_turns_are_the_mean_of_what_each_says_alone() -> None:
     cuts = np.random.default_rng(3).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
 
     def said(turns: int, images: Any) -> Any:
-        params = params_of(model__turns=turns)
+        params = params_of(model__tta_rotations=turns)
         network, _ = classifier_model.build(params.model, "none", Path(), 1, ids, counts)
         return classifier_model.predict(network.eval(), params.model, images, params.train)
 
@@ -297,17 +299,17 @@ def test_an_imprint_is_not_mirrored_unless_that_is_asked_for(
     plain = classifier_fit.looks_of(params_of().train)
     assert plain.hflip == 0
     asked = params_of(
-        train__hflip=1.0, train__rotation=0.0, train__scale=[1.0, 1.0], train__ratio=[1.0, 1.0],
-        train__jitter=[0.0, 0.0, 0.0, 0.0],
+        train__fliplr=1.0, train__degrees=0.0, train__scale=[1.0, 1.0], train__ratio=[1.0, 1.0],
+        train__color_jitter=[0.0, 0.0, 0.0, 0.0],
     ).train  # fmt: skip
     images = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
     shown = [
-        PillViews(classifier_fit.looks_of(each), 32)(images, True)
-        for each in (asked, asked.model_copy(update={"hflip": 0.0}))
+        PillTransform(classifier_fit.looks_of(each), 32)(images, True)
+        for each in (asked, asked.model_copy(update={"fliplr": 0.0}))
     ]
     assert torch.allclose(shown[0], shown[1].flip(3))
     told = {
-        hflip: classifier_fit.imprints(params_of(train__hflip=hflip).train).found
+        hflip: classifier_fit.imprints(params_of(train__fliplr=hflip).train).found
         for hflip in (0.0, 0.5)
     }
     assert told == {0.0: "never mirrored", 0.5: "mirrored with probability 0.5"}
@@ -317,7 +319,7 @@ def test_an_imprint_is_not_mirrored_unless_that_is_asked_for(
 
 
 def plan_and_sets(rows: Rows, valid: Rows, **changed: Any) -> Any:
-    params = params_of(train__epochs=2, train__warmup=1, **changed)
+    params = params_of(train__epochs=2, train__warmup_epochs=1, **changed)
     drugs = classifier_fit.drugs_of(rows, valid)
     network, _ = classifier_model.build(params.model, "none", Path(), 1, drugs.ids, drugs.counts)
     plan = classifier_fit.make_plan(TASK, network, drugs, params)
@@ -326,7 +328,7 @@ def plan_and_sets(rows: Rows, valid: Rows, **changed: Any) -> Any:
 
 def test_the_plan_has_the_knobs_of_the_loader(photographs: tuple[Rows, Path]) -> None:
     pills = TASK.cut(photographs[0], params_of())
-    plan, _, _ = plan_and_sets(pills, pills, train__prefetch=5, train__drop_last=True)
+    plan, _, _ = plan_and_sets(pills, pills, train__prefetch_factor=5, train__drop_last=True)
     assert (plan.prefetch, plan.drop_last) == (5, True)
 
 
@@ -395,4 +397,4 @@ def test_recipes_are_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = laid_over(read_params(ROOT / "params.yaml"), read_recipe(ROOT, path))
     params = typed(content, NAME, ClassifierParams)
     assert timm.is_model(params.model.backbone)
-    assert TASK.agrees(params, typed(content, "pills", PILLS.params)) == ""
+    assert TASK.validate_params(params, typed(content, "pills", PILLS.params)) == ""

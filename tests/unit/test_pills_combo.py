@@ -40,7 +40,7 @@ def test_boxes_are_chosen_by_score_overlap_and_number() -> None:
     # The same pill twice: the surer box stays. Unsure ones and slivers at the edge go.
     assert kept.place[:, 0].tolist() == [1, 20]
     assert kept.row.tolist() == [0, 0]
-    assert reading.chosen(said, own(most=1).use).place[:, 0].tolist() == [1]
+    assert reading.chosen(said, own(max_det=1).use).place[:, 0].tolist() == [1]
     assert len(reading.chosen(said, own(conf=0.95).use).row) == 0
     assert len(reading.chosen(said, own(iou=0.9).use).row) == 3
 

@@ -34,7 +34,13 @@ from assay.values import typed
 ROOT = Path(__file__).parents[2]
 TASK = Detector()
 SIZE = 64
-QUICK = {"epochs": 3, "warmup": 1.0, "batch": 4, "close_mosaic": 1, "resume_every": 1}
+QUICK = {
+    "epochs": 3,
+    "warmup_epochs": 1.0,
+    "batch_size": 4,
+    "close_mosaic": 1,
+    "checkpoint_every": 1,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +53,7 @@ def without_the_toy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def params(classes: str = "pill", **train: Any) -> DetectorParams:
     content = read_params(ROOT / "params.yaml")
-    content[TASK.name]["model"] |= {"input": SIZE, "most": 4, "classes": classes}
+    content[TASK.name]["model"] |= {"imgsz": SIZE, "max_det": 4, "classes": classes}
     content[TASK.name]["train"] |= QUICK | train
     return typed(content, TASK.name, TASK.params)
 
@@ -123,7 +129,7 @@ def lead(folder: Path, learned: Rows) -> float:
 
     By mAP at overlap 0.5 on 24 of them, after twenty epochs of `learned`.
     """
-    how = params(epochs=20, mosaic=0.0, mixup=0.0, scale=0.2, close_mosaic=0, resume_every=20)
+    how = params(epochs=20, mosaic=0.0, mixup=0.0, scale=0.2, close_mosaic=0, checkpoint_every=20)
     run, new = run_in(folder), photographs(24, seed=2)
     TASK.fit(learned, photographs(12, seed=1), how, run)
     said = TASK.restore(TASK.predictor(run.folder / WEIGHTS, how)(new.images), new)
@@ -186,14 +192,14 @@ def with_forms(rows: Rows) -> Rows:
 
 @pytest.mark.train_all
 def test_forms_are_told_apart_by_their_own_ids(tmp_path: Path) -> None:
-    how = params("form", epochs=1, warmup=0.0)
+    how = params("form", epochs=1, warmup_epochs=0.0)
     mine, run = task_rows(TASK, with_forms(photographs()), how), run_in(tmp_path)
     TASK.fit(mine, mine, how, run)
     assert load_file(run.folder / WEIGHTS)["class_ids"].tolist() == [2, 5]
 
 
 def test_the_rows_of_a_form_name_forms_and_a_pill_without_one_is_refused(tmp_path: Path) -> None:
-    stated, how = with_forms(photographs()), params("form", epochs=1, warmup=0.0)
+    stated, how = with_forms(photographs()), params("form", epochs=1, warmup_epochs=0.0)
     classes = TASK.labels(task_rows(TASK, stated, how)).reshape(-1, 6)[:, 5]
     assert set(classes[np.isfinite(classes)]) == {2, 5}
     assert task_rows(TASK, stated, params("drug")) is stated
@@ -205,7 +211,7 @@ def test_the_rows_of_a_form_name_forms_and_a_pill_without_one_is_refused(tmp_pat
 
 @pytest.mark.train_all
 def test_patience_ends_a_training(tmp_path: Path) -> None:
-    still = params(epochs=6, lr=1e-9, lr_final=1e-9, stop_patience=2)
+    still = params(epochs=6, lr=1e-9, lr_final=1e-9, early_stopping_patience=2)
     run = train(tmp_path, still)
     assert len((run.folder / HISTORY).read_text().splitlines()) < 1 + 6
 
@@ -236,7 +242,7 @@ def test_a_missing_class_and_too_many_pills_stop_before_training(tmp_path: Path)
     crowded = photographs()
     crowded.columns["boxes"][0] = [np.array([2.0, 2, 20, 20])] * 5
     crowded.columns["classes"][0] = np.array([4] * 5)
-    with pytest.raises(GateError, match=r"most=5"):
+    with pytest.raises(GateError, match=r"max_det=5"):
         TASK.fit(crowded, photographs(6, seed=1), params(), run_in(tmp_path))
 
 
@@ -256,12 +262,12 @@ def test_a_recipe_runs_for_an_epoch(tmp_path: Path, name: str) -> None:
     """At 64 px; the network is the recipe's."""
     path = ROOT / "recipes" / TASK.name / f"{name}.yaml"
     content = laid_over(read_params(ROOT / "params.yaml"), read_recipe(ROOT, path))
-    content[TASK.name]["model"]["input"] = SIZE
-    content[TASK.name]["train"] |= {"epochs": 1, "warmup": 0.0, "batch": 4}
+    content[TASK.name]["model"]["imgsz"] = SIZE
+    content[TASK.name]["train"] |= {"epochs": 1, "warmup_epochs": 0.0, "batch_size": 4}
     how, rows, run = typed(content, TASK.name, TASK.params), photographs(4), run_in(tmp_path)
     TASK.fit(rows, rows, how, run)
     said = TASK.predictor(run.folder / WEIGHTS, how)(rows.images)
-    assert said.shape == (4, 6 * how.model.most)
+    assert said.shape == (4, 6 * how.model.max_det)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +275,7 @@ def test_a_recipe_runs_for_an_epoch(tmp_path: Path, name: str) -> None:
     [
         ({"plateau_patience": 3}, "plateau_patience none"),
         ({"device": "cuda", "precision": "16-mixed"}, "32-true or bf16-mixed"),
-        ({"warmup": 3.0}, "warmup 3 below epochs 3"),
+        ({"warmup_epochs": 3.0}, "warmup_epochs 3 below epochs 3"),
     ],
 )
 def test_what_ultralytics_cannot_do_is_refused(train: dict[str, Any], said: str) -> None:
@@ -306,7 +312,7 @@ socket.getaddrinfo = socket.create_connection = refuse
 socket.socket.connect = socket.socket.connect_ex = lambda self, *given: refuse(*given)
 from tests.unit.test_pills_detector import params, train
 assert "ultralytics" not in sys.modules
-train(Path("run"), params(epochs=1, warmup=0.0, close_mosaic=0))
+train(Path("run"), params(epochs=1, warmup_epochs=0.0, close_mosaic=0))
 assert "ultralytics" in sys.modules
 print("tried", tried)
 """

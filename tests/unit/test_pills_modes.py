@@ -120,9 +120,9 @@ def test_more_pills_than_may_be_said_stop_an_evaluation(
     rows, models = photographs[0], models_of(checkout)
     most = max(len(pills) for pills in rows.columns["classes"])
     with pytest.raises(AssayError, match=f"a photograph of {most} pills"):
-        COMBO.evaluate(models, rows, rows, own(most=most - 1), tmp_path)
+        COMBO.evaluate(models, rows, rows, own(max_det=most - 1), tmp_path)
     assert not list(tmp_path.iterdir())
-    COMBO.evaluate(models, rows, rows, own(most=most), tmp_path)
+    COMBO.evaluate(models, rows, rows, own(max_det=most), tmp_path)
 
 
 def test_latency_needs_the_files(photographs: tuple[Rows, Path], checkout: Path) -> None:
@@ -245,7 +245,7 @@ def test_models_of_two_folds_or_splits_are_not_scored_together(checkout: Path) -
 def test_limits_beyond_the_detectors_are_refused(checkout: Path) -> None:
     models = models_of(checkout)
     COMBO.ensure_fits(own(), models)
-    for changed in ({"iou": 0.95}, {"most": 13}, {"conf": 0.0005}):
+    for changed in ({"iou": 0.95}, {"max_det": 13}, {"conf": 0.0005}):
         with pytest.raises(AssayError, match="does not come back"):
             COMBO.ensure_fits(own(**changed), models)
     COMBO.ensure_fits(own(iou=0.95), {CLASSIFIER: models[CLASSIFIER]})

@@ -69,7 +69,7 @@ def planned(rows: Rows, together: Any = MOVES, **train: Any) -> tuple[MaskPlan, 
 
 
 def test_the_plan_has_the_knobs_of_the_loader(rows: Rows) -> None:
-    plan, _ = planned(rows, prefetch=5, drop_last=True)
+    plan, _ = planned(rows, prefetch_factor=5, drop_last=True)
     assert (plan.prefetch, plan.drop_last) == (5, True)
 
 

@@ -19,7 +19,7 @@ from assay.commands.recipe import command, read_recipe, written
 from assay.errors import AssayError, ParamsError
 from assay.learning.backbone import NONE
 from assay.learning.data import Stored
-from assay.learning.determinism import reseed, settle
+from assay.learning.determinism import reseed, set_determinism
 from assay.learning.module import Training
 from assay.lookup import find_task
 from assay.params import read_params
@@ -132,7 +132,7 @@ def test_what_does_not_fit_is_told_before_anything_runs(project: Path) -> None:
     assert "valid integer" in text
     assert "greater than 0" in text
     text = refused(project, f"{EPOCHS}: 10", f"{TASK}.train.freeze_epochs: 9")
-    assert "freeze_epochs 9 + warmup 1 below epochs 10" in text
+    assert "freeze_epochs 9 + warmup_epochs 1 below epochs 10" in text
     assert "stride 4, but ceph.ingest.size is 126" in refused(project, "ceph.ingest.size: 126")
     text = refused(
         project, f"{TASK}.model.network: small_unet", f"{TASK}.model.weights: pretrained"
@@ -150,7 +150,7 @@ def test_misspelt_names_and_settings_are_told(project: Path) -> None:
 def parameters(path: Path) -> Any:
     content = laid_over(read_params(ROOT / PARAMS_FILE), read_recipe(ROOT, path))
     content[TASK]["model"]["weights"] = NONE
-    content[TASK]["train"]["batch"] = 2
+    content[TASK]["train"]["batch_size"] = 2
     return typed(content, TASK, find_task(TASK).params)
 
 
@@ -160,7 +160,7 @@ def test_its_plan_makes_a_step(path: Path) -> None:
     from assay.systems.ceph.tasks import landmarks_fit, landmarks_model
 
     params, rows = parameters(path), films(2, SIZE)
-    settle(1)
+    set_determinism(1)
     network, _ = landmarks_model.build(params.model, NONE, ROOT, seed=1)
     codec = landmarks_model.make_codec(params.model, SIZE)
     plan = landmarks_fit.make_plan(find_task(TASK), network, codec, rows, params.train)

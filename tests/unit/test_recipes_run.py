@@ -74,7 +74,7 @@ def parameters(path: Path) -> Any:
     content = laid_over(read_params(ROOT / "params.yaml"), read_recipe(ROOT, path))
     content["ceph"]["ingest"]["size"] = SIZE
     model, train = (content[path.parent.name][part] for part in ("model", "train"))
-    train |= {"epochs": 1, "warmup": 0, "batch": 3}
+    train |= {"epochs": 1, "warmup_epochs": 0, "batch_size": 3}
     if "freeze_epochs" in train:
         train["freeze_epochs"] = 0
     if model["weights"] == PRETRAINED:
@@ -82,7 +82,7 @@ def parameters(path: Path) -> Any:
     if model["backbone"] == "resnet50" and path.stem != WHOLE:
         model["backbone"] = SMALLER
     if model["network"] in ("timm", "unet"):
-        model["input"] = SIZE
+        model["input_size"] = SIZE
     task = find_task(path.parent.name)
     return typed(content, task.name, task.params)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.plans import values
 
-from assay.learning.determinism import settle
+from assay.learning.determinism import set_determinism
 from assay.learning.fit import fit
 from assay.learning.plan import Set
 from assay.manifest.parts import validation_fold
@@ -111,7 +111,7 @@ def trained(images: Any, chosen: np.ndarray, folder: Path) -> bytes:
     folder.mkdir()
     run = Run("t", folder, folder, folder, folder / "resume", Journal(folder / "journal.jsonl"))
     run.resume.mkdir()
-    settle(1)
+    set_determinism(1)
     fit(plan, own, own, run)
     return (folder / WEIGHTS).read_bytes()
 

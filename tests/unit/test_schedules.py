@@ -17,13 +17,13 @@ from safetensors.torch import load_file
 from tests.plans import COUNT, IMAGES, LEVELS, SIZE, Head, make, part
 from torch import Tensor, nn
 
-from assay.learning.determinism import reseed, settle
+from assay.learning.determinism import reseed, set_determinism
 from assay.learning.fit import fit
 from assay.learning.patience import ended, lowers, waited
 from assay.learning.plan import Plan, Set
 from assay.learning.schedules import Piece, after, begins, rate, warmup_cosine
 from assay.learning.targets import Values
-from assay.learning.views import Prepare
+from assay.learning.transforms import Preprocess
 from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, WEIGHTS
 from assay.runs.run import Run
@@ -38,16 +38,16 @@ FLAT = [Piece(0, 1, 1e-3, 1e-3)]
 def linear(seed: int = 1, **loop: Any) -> Plan:
     """Return a plan without batch norm, dropout and augmentation: rows alone decide."""
     reseed(seed)
-    settle(1)
+    set_determinism(1)
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIZE * SIZE, 8), nn.Tanh(), nn.Linear(8, 1))
-    plan = make(network, LEVEL, nn.SmoothL1Loss(), Prepare((), SIZE))
+    plan = make(network, LEVEL, nn.SmoothL1Loss(), Preprocess((), SIZE))
     return replace(plan, loop=plan.loop.model_copy(update=loop))
 
 
 def awkward(**loop: Any) -> Plan:
     """Return a plan that draws: dropout and flips."""
     reseed(1)
-    settle(1)
+    set_determinism(1)
     plan = make(Head(1, start=12.0), LEVEL, nn.SmoothL1Loss())
     rates = [part("all", plan.network, warmup_cosine(loop["epochs"], 1, 1e-3, 1e-4))]
     return replace(plan, parts=rates, loop=plan.loop.model_copy(update=loop))
@@ -91,10 +91,10 @@ def history(folder: Path) -> list[dict[str, str]]:
 def test_batches_of_one_step_are_one_batch(tmp_path: Path, count: int) -> None:
     """8 rows a step, by one batch or four: also where the last step or batch is short of rows."""
     rows = Set(ROWS.images[:count], ROWS.targets[:count])
-    whole = trained(linear(batch=8), tmp_path / "whole", rows)
+    whole = trained(linear(batch_size=8), tmp_path / "whole", rows)
     for batch, batches in ((4, 2), (2, 4), (1, 8)):
         folder = tmp_path / str(batch)
-        parts = trained(linear(batch=batch, accumulate=batches), folder, rows)
+        parts = trained(linear(batch_size=batch, accumulate_grad_batches=batches), folder, rows)
         assert max(float(abs(whole[name] - parts[name]).max()) for name in whole) < 1e-6
         for one, other in zip(history(tmp_path / "whole"), history(folder), strict=True):
             assert one["lr_all"] == other["lr_all"]  # the schedule goes by steps
@@ -102,12 +102,14 @@ def test_batches_of_one_step_are_one_batch(tmp_path: Path, count: int) -> None:
 
 def test_a_batch_a_step_is_another_training(tmp_path: Path) -> None:
     """The test above can fail: without accumulation the small batches end 1e-4 and more away."""
-    whole, parts = (trained(linear(batch=batch), tmp_path / str(batch)) for batch in (8, 4))
+    whole, parts = (trained(linear(batch_size=batch), tmp_path / str(batch)) for batch in (8, 4))
     assert max(float(abs(whole[name] - parts[name]).max()) for name in whole) > 1e-4
 
 
 def test_the_rates_end_where_they_should(tmp_path: Path) -> None:
-    plan = awkward(epochs=3, batch=4, accumulate=4)  # 6 batches: two steps an epoch
+    plan = awkward(
+        epochs=3, batch_size=4, accumulate_grad_batches=4
+    )  # 6 batches: two steps an epoch
     trained(plan, tmp_path)
     found = [float(row["lr_all"]) for row in history(tmp_path)]
     assert found == pytest.approx([rate(plan.parts[0].schedule, epoch) for epoch in (1, 2, 3)])
@@ -116,17 +118,17 @@ def test_the_rates_end_where_they_should(tmp_path: Path) -> None:
 def test_the_batches_of_one_step_draw_apart(tmp_path: Path) -> None:
     drawn: list[Tensor] = []
 
-    def prepare(images: Tensor, training: bool) -> Tensor:
+    def preprocess(images: Tensor, training: bool) -> Tensor:
         if training:
             drawn.append(torch.rand(4))
         return images.permute(0, 3, 1, 2) / 255
 
     def draws(folder: str, **loop: Any) -> list[Tensor]:
         drawn.clear()
-        trained(replace(linear(batch=4, **loop), prepare=prepare), tmp_path / folder)
+        trained(replace(linear(batch_size=4, **loop), preprocess=preprocess), tmp_path / folder)
         return list(drawn)
 
-    one, several = draws("one"), draws("several", accumulate=3)
+    one, several = draws("one"), draws("several", accumulate_grad_batches=3)
     assert len({each.numpy().tobytes() for each in one}) == len(one) == 12  # two epochs of six
     assert all(torch.equal(own, other) for own, other in zip(one, several, strict=True))
 
@@ -154,7 +156,7 @@ def test_rates_fall_as_torch_lets_them(patience: int) -> None:
 def test_a_training_ends_where_lightning_ends_it(patience: int) -> None:
     scores = np.random.default_rng(patience).integers(0, 12, 60).astype(float)
     theirs = EarlyStopping("mae", min_delta=0.0, patience=patience)
-    plan = linear(stop_patience=patience)
+    plan = linear(early_stopping_patience=patience)
     for epoch in range(len(scores)):
         stops, _ = theirs._evaluate_stopping_criteria(torch.tensor(scores[epoch]))
         best = int(scores[: epoch + 1].argmin())
@@ -186,7 +188,7 @@ def test_the_lower_rate_is_learned_with_and_told(tmp_path: Path) -> None:
     flat = [part("all", linear().network, FLAT)]
 
     def plan(**loop: Any) -> Plan:
-        own = linear(batch=8, epochs=6, **loop)
+        own = linear(batch_size=8, epochs=6, **loop)
         return scored(replace(own, parts=[part("all", own.network, FLAT)]), scores)
 
     assert rate(flat[0].schedule, 99) == 1e-3
@@ -201,7 +203,7 @@ def test_the_lower_rate_is_learned_with_and_told(tmp_path: Path) -> None:
 
 def test_the_lowered_step_is_the_very_next(tmp_path: Path) -> None:
     """Rates times 1e-12 after the third epoch: nothing moves any more, not by a single step."""
-    plan = linear(batch=8, epochs=5, plateau_patience=1, plateau_factor=1e-12)
+    plan = linear(batch_size=8, epochs=5, plateau_patience=1, plateau_factor=1e-12)
     trained(scored(plan, [1.0, 2.0, 3.0, 4.0, 5.0]), tmp_path)
     own = [row["own"] for row in history(tmp_path)]
     assert len(set(own[:3])) == 3
@@ -211,10 +213,12 @@ def test_the_lowered_step_is_the_very_next(tmp_path: Path) -> None:
 def test_the_training_ends_early_with_the_best_weights(tmp_path: Path) -> None:
     scores = [3.0, 2.0, 1.0, 4.0, 5.0, 0.0]
     whole = trained(scored(linear(epochs=3), scores), tmp_path / "three")
-    ended_early = trained(scored(linear(epochs=6, stop_patience=2), scores), tmp_path / "six")
+    ended_early = trained(
+        scored(linear(epochs=6, early_stopping_patience=2), scores), tmp_path / "six"
+    )
     assert [row["mae"] for row in history(tmp_path / "six")] == ["3.0", "2.0", "1.0", "4.0", "5.0"]
     assert whole.keys() == ended_early.keys()
-    fourth = scored(linear(epochs=6, stop_patience=3), scores)
+    fourth = scored(linear(epochs=6, early_stopping_patience=3), scores)
     trained(fourth, tmp_path / "patient")
     assert len(history(tmp_path / "patient")) == 6
 
@@ -224,7 +228,7 @@ def test_the_epoch_rule_s_ties_are_watched_too(tmp_path: Path) -> None:
     falling = iter(range(9, 0, -1))
 
     def plan(second: bool) -> Plan:
-        own = linear(epochs=6, stop_patience=2)
+        own = linear(epochs=6, early_stopping_patience=2)
         return replace(
             own,
             metrics=lambda outputs, targets: {"f1": 0.5, "loss": float(next(falling))},
@@ -237,17 +241,17 @@ def test_the_epoch_rule_s_ties_are_watched_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dies_after", [1, 3, 4, 6, 7])
-@pytest.mark.parametrize("resume_every", [1, 2, 5])
+@pytest.mark.parametrize("checkpoint_every", [1, 2, 5])
 def test_killed_anywhere_it_goes_on_to_the_same_bytes(
-    tmp_path: Path, dies_after: int, resume_every: int
+    tmp_path: Path, dies_after: int, checkpoint_every: int
 ) -> None:
     """Lowered after epochs 4 and 6, ended with 8; two batches a step; states every few epochs."""
     scores = [5.0, 4.0, 4.5, 4.6, 4.7, 4.8, 4.9, 4.95, 1.0, 1.0]
 
     def plan() -> Plan:
         return awkward(
-            epochs=10, batch=4, accumulate=2, resume_every=resume_every,
-            plateau_patience=1, plateau_factor=0.5, stop_patience=6,
+            epochs=10, batch_size=4, accumulate_grad_batches=2, checkpoint_every=checkpoint_every,
+            plateau_patience=1, plateau_factor=0.5, early_stopping_patience=6,
         )  # fmt: skip
 
     trained(scored(plan(), scores), tmp_path / "whole")
@@ -255,7 +259,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(
     killed = tmp_path / "killed"
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         trained(scored(plan(), scores, dies_after), killed)
-    done = dies_after // resume_every * resume_every
+    done = dies_after // checkpoint_every * checkpoint_every
     states = [each.name for each in (killed / "resume").glob("*.ckpt")]
     assert states == ([f"epoch-{done - 1:04d}.ckpt"] if done else [])
     trained(scored(plan(), scores[done:]), killed)
@@ -272,7 +276,7 @@ def test_from_any_of_its_states_it_goes_on_to_the_same_bytes(
     scores = [5.0, 4.0, 4.5, 4.6, 1.0, 4.8, 4.9, 4.95, 4.9, 4.9]
 
     def plan(dies_after: int | None = None, first: int = 0) -> Plan:
-        made = awkward(epochs=8, batch=4, resume_every=1, resume_keep=keep)
+        made = awkward(epochs=8, batch_size=4, checkpoint_every=1, checkpoint_keep=keep)
         return scored(made, scores[first:], dies_after)
 
     trained(plan(), tmp_path / "whole")
@@ -299,7 +303,12 @@ def test_a_damaged_state_is_told_and_the_one_before_it_taken(
     tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scores = [5.0, 4.0, 3.0, 2.0, 1.0]
-    loop: dict[str, Any] = {"epochs": 4, "batch": 4, "resume_every": 1, "resume_keep": 2}
+    loop: dict[str, Any] = {
+        "epochs": 4,
+        "batch_size": 4,
+        "checkpoint_every": 1,
+        "checkpoint_keep": 2,
+    }
     trained(scored(awkward(**loop), scores), tmp_path / "whole")
     killed = tmp_path / "killed"
     with pytest.raises((KeyboardInterrupt, SystemExit)):
@@ -319,10 +328,12 @@ def test_a_damaged_state_is_told_and_the_one_before_it_taken(
 def test_killed_after_its_end_it_trains_no_further(tmp_path: Path) -> None:
     """The state of the last epoch stands, the outputs do not."""
     scores = [1.0, 2.0, 3.0]
-    plan = linear(epochs=9, stop_patience=2)
+    plan = linear(epochs=9, early_stopping_patience=2)
     trained(scored(plan, scores), tmp_path)
     first = (tmp_path / "model" / WEIGHTS).read_bytes()
     (tmp_path / "model" / WEIGHTS).unlink()
-    trained(scored(linear(epochs=9, stop_patience=2), []), tmp_path)  # an epoch more would fail
+    trained(
+        scored(linear(epochs=9, early_stopping_patience=2), []), tmp_path
+    )  # an epoch more would fail
     assert (tmp_path / "model" / WEIGHTS).read_bytes() == first
     assert len(history(tmp_path)) == 3

@@ -52,8 +52,8 @@ def test_equal_predictions_are_equal_bytes(tmp_path: Path) -> None:
 
 def test_the_table_grows_with_outputs_and_the_csv_does_not(tmp_path: Path) -> None:
     """A column of text an output: 100 rows of 5,000 drugs were 11 MB of it."""
-    chances = np.zeros((100, 5000), np.float32)
-    write_predictions(tmp_path, rows(100), chances, chances, numbers(1, count=100))
+    probabilities = np.zeros((100, 5000), np.float32)
+    write_predictions(tmp_path, rows(100), probabilities, probabilities, numbers(1, count=100))
     assert len(pl.read_parquet_schema(tmp_path / TABLE)) == 5
     assert (tmp_path / TABLE).stat().st_size < 50_000
     assert (tmp_path / CSV).read_text() == "sample_id,group_id,label,prediction,baseline\n"

@@ -76,7 +76,7 @@ def test_every_task_has_a_study_whose_space_is_possible(content: dict[str, Any])
         ({"space": {"train.seed": [1, 2, 1]}}, "two different choices"),
         ({"space": {"train.hed_lr": [0.1, 0.2]}}, "did you mean train.head_lr?"),
         ({"space": {"evaluate.seed": [1, 2]}}, "no such parameter"),
-        ({"fixed": {"train.warmpu": 1}}, "did you mean train.warmup?"),
+        ({"fixed": {"train.warmpu": 1}}, "did you mean train.warmup_epochs?"),
         ({"fixed": {"model.dropout": 0.1}}, "found in both: model.dropout"),
         ({"sampler": "grid"}, "choices alone for the sampler grid"),
         ({"pruner": {"kind": "median", "startup": 5}}, "epochs: missing"),
@@ -102,11 +102,11 @@ def test_a_study_of_no_task_is_told(content: dict[str, Any]) -> None:
 
 def test_an_impossible_corner_is_told_and_stops_no_stage(content: dict[str, Any]) -> None:
     """A person's short trial run must not be stopped by a study that asks for a longer warm-up."""
-    content[HB]["train"] |= {"epochs": 2, "warmup": 1}
+    content[HB]["train"] |= {"epochs": 2, "warmup_epochs": 1}
     check_content(content)
     with pytest.raises(ParamsError) as caught:
         check_spaces(content)
-    assert "warmup 2 below epochs 2" in caught.value.render()
+    assert "warmup_epochs 2 below epochs 2" in caught.value.render()
     content["search"][HB]["schedule"]["fixed"] = {"train.epochs": 14}
     check_spaces(content)
     content["search"][HB]["schedule"]["space"]["train.fold"] = [0, 99]
@@ -118,9 +118,9 @@ def test_the_digest_names_everything_but_the_budget(root: Path) -> None:
     plan = toy_plan(root)
     same = StudyPlan(TOY, "quick", STUDY | {"trials": 99}, plan.section, plan.inputs)
     other = copy.deepcopy(plan.section)
-    other["train"]["batch"] = 4
+    other["train"]["batch_size"] = 4
     beside = copy.deepcopy(plan.section)
-    beside["evaluate"]["resamples"] = 999
+    beside["evaluate"]["n_resamples"] = 999
     assert same.digest == plan.digest
     assert StudyPlan(TOY, "quick", STUDY, beside, plan.inputs).digest == plan.digest
     changed = [
@@ -204,7 +204,7 @@ def test_the_trial_that_falls_behind_is_pruned(root: Path) -> None:
 
 
 def test_a_grid_is_every_combination_once(root: Path) -> None:
-    space = {"train.lr": [0.05, 0.01], "train.batch": [8, 4]}
+    space = {"train.lr": [0.05, 0.01], "train.batch_size": [8, 4]}
     found = run(root, space=space, sampler="grid", trials=3, fixed={"train.epochs": 1})
     assert len(found.tried) == 3
     assert found.waiting == 1
@@ -214,7 +214,7 @@ def test_a_grid_is_every_combination_once(root: Path) -> None:
 
 
 def test_equal_values_are_trained_once(root: Path) -> None:
-    space = {"train.batch": [4, 8]}
+    space = {"train.batch_size": [4, 8]}
     found = run(root, space=space, sampler="random", trials=5, fixed={"train.epochs": 1})
     repeats = [t for t in found.tried if t.repeats is not None]
     assert len(found.tried) == 5
@@ -293,12 +293,12 @@ def test_the_front_and_the_choice(root: Path) -> None:
 
 
 def test_the_recipe_says_of_how_many_it_is_the_best(root: Path) -> None:
-    plan = toy_plan(root, space={"train.lr": [0.1, 1e-5], "train.batch": [2, 4]})
-    trials = [tried(0, [0.5], **{"train.lr": 1e-5, "train.batch": 4}), tried(1, [0.7])]
+    plan = toy_plan(root, space={"train.lr": [0.1, 1e-5], "train.batch_size": [2, 4]})
+    trials = [tried(0, [0.5], **{"train.lr": 1e-5, "train.batch_size": 4}), tried(1, [0.7])]
     path, chosen = write_recipe(Outcome(plan, trials[:1]), root)
     assert chosen.number == 0
     assert read_params(path) == {
-        f"{TOY}.train.epochs": 3, f"{TOY}.train.lr": 1e-5, f"{TOY}.train.batch": 4,
+        f"{TOY}.train.epochs": 3, f"{TOY}.train.lr": 1e-5, f"{TOY}.train.batch_size": 4,
         f"{TOY}.{BEST_OF}": 1,
     }  # fmt: skip
     assert path.read_text().startswith("# Study quick: the best of 1 trials, mae 0.5.\n")

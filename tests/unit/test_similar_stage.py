@@ -18,7 +18,7 @@ ITEM = "hemoglobin.conjunctiva"
 
 
 def stage(root: Path, search: str) -> Stage:
-    asked = {"search": search, "nearest": 2, "null_pairs": 20, "seed": 1}
+    asked = {"search": search, "n_neighbors": 2, "null_pairs": 20, "seed": 1}
     declared = {"hemoglobin": {"conjunctiva": {"similar": asked}}}
     return Stage(f"similar@{ITEM}", ITEM, root, declared, {}, "key", cast("Any", None))
 

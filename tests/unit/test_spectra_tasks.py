@@ -43,7 +43,7 @@ def params_of(model: dict[str, Any] | None = None, **train: Any) -> BayerParams:
     own["model"] |= {"stem": 8, "stages": [8, 16], "width": 16, "heads": 2, "layers": 1} | (
         model or {}
     )
-    own["train"] |= {"epochs": 2, "batch": 8} | train
+    own["train"] |= {"epochs": 2, "batch_size": 8} | train
     return typed(content, TASK.name, TASK.params)
 
 
@@ -103,7 +103,7 @@ def test_training_logs_the_terms_apart(rows: Rows, tmp_path: Path) -> None:
 
 def test_killed_it_goes_on_to_the_same_bytes(rows: Rows, tmp_path: Path) -> None:
     """With dropout, twins, AdamW's memory and a cosine; after the second of three epochs."""
-    params = params_of(epochs=3, resume_every=1, symmetry="shift8")
+    params = params_of(epochs=3, checkpoint_every=1, symmetry="shift8")
     whole, killed = run_in(tmp_path / "whole"), run_in(tmp_path / "killed")
     TASK.fit(rows, rows, params, whole)
 
@@ -150,7 +150,9 @@ def test_the_gradient_is_clipped(rows: Rows, tmp_path: Path, monkeypatch: Any) -
 
     monkeypatch.setattr(Training, "on_train_batch_end", keep)
     for number, clip in enumerate(["none", 1e-3]):
-        TASK.fit(rows, rows, params_of(clip=clip, epochs=1), run_in(tmp_path / str(number)))
+        TASK.fit(
+            rows, rows, params_of(gradient_clip_val=clip, epochs=1), run_in(tmp_path / str(number))
+        )
     half = len(lengths) // 2
     assert max(lengths[:half]) > 1e-2
     assert max(lengths[half:]) == pytest.approx(1e-3, rel=1e-3)
@@ -171,7 +173,7 @@ def test_a_loss_takes_those_weights_that_it_has(loss: str) -> None:
 def test_an_averaged_prediction_obeys_every_map(rows: Rows, tmp_path: Path, symmetry: str) -> None:
     params, run = params_of(symmetry=symmetry, average=True, epochs=1), run_in(tmp_path / "run")
     TASK.fit(rows, rows, params, run)
-    views = bayer_model.Structures(params.model.input)
+    views = bayer_model.Structures(params.model.input_size)
     structures = views(torch.from_numpy(rows.images[:4]), False)
     alone = bayer_model.load(params.model, run.folder / WEIGHTS)
     averaged = bayer_model.load(params.model, run.folder / WEIGHTS, symmetry)  # type: ignore[arg-type]
@@ -230,8 +232,8 @@ def test_the_skill_is_r2_against_the_mean_spectrum_of_the_training_rows(rows: Ro
         ({"model": {"network": "cnn_xatn"}}, "cnn_xattn, cnn_cell, cnn_gru"),
         ({"train": {"loss": "mse"}}, "mse_pearson, weighted_smooth"),
         ({"model": {"network": "cnn_gru", "memory": "tokens"}}, "memory pooled"),
-        ({"model": {"input": 20}}, "divide"),
-        ({"train": {"clip": 0}}, "above 0"),
+        ({"model": {"input_size": 20}}, "divide"),
+        ({"train": {"gradient_clip_val": 0}}, "above 0"),
     ],
 )
 def test_a_section_that_cannot_be_is_told(section: dict[str, Any], said: str) -> None:

@@ -24,14 +24,23 @@ def test_every_knob_stands_in_the_file(name: str) -> None:
     kind = find_task(name).params.model_fields["train"].annotation
     assert set(content[name]["train"]) == set(kind.model_fields)
     train = typed(content, name, find_task(name).params).train
-    assert (train.accumulate, train.plateau_patience, train.stop_patience) == (1, "none", "none")
-    assert train.resume_every == (5 if name.startswith("ceph") else 1)
+    assert (
+        train.accumulate_grad_batches,
+        train.plateau_patience,
+        train.early_stopping_patience,
+    ) == (1, "none", "none")
+    assert train.checkpoint_every == (5 if name.startswith("ceph") else 1)
 
 
 def test_a_record_without_the_later_knobs_is_read() -> None:
     content = read_params(ROOT / "params.yaml")["ceph-cvm"]
     kind = find_task("ceph-cvm").params
-    later = ("accumulate", "plateau_patience", "plateau_factor", "stop_patience")
+    later = (
+        "accumulate_grad_batches",
+        "plateau_patience",
+        "plateau_factor",
+        "early_stopping_patience",
+    )
     older = {key: value for key, value in content["train"].items() if key not in later}
     both = [
         typed({"x": content | {"train": each}}, "x", kind) for each in (content["train"], older)
@@ -42,9 +51,9 @@ def test_a_record_without_the_later_knobs_is_read() -> None:
 @pytest.mark.parametrize(
     ("knob", "value"),
     [
-        ("accumulate", 0), ("plateau_factor", 1.0), ("plateau_factor", 0.0),
-        ("plateau_patience", -1), ("plateau_patience", "off"), ("stop_patience", 0),
-        ("stop_patience", True), ("stop_patience", 2.5),
+        ("accumulate_grad_batches", 0), ("plateau_factor", 1.0), ("plateau_factor", 0.0),
+        ("plateau_patience", -1), ("plateau_patience", "off"), ("early_stopping_patience", 0),
+        ("early_stopping_patience", True), ("early_stopping_patience", 2.5),
     ],
 )  # fmt: skip
 def test_impossible_values_are_refused(knob: str, value: Any) -> None:

@@ -30,7 +30,7 @@ class Brightness:
     params = ToyTaskParams
     headline = Score("mae", digits=3)
 
-    def agrees(self, own: ToyTaskParams, data: DataParams) -> str:
+    def validate_params(self, own: ToyTaskParams, data: DataParams) -> str:
         """Refuse a fold that the split does not have."""
         return "" if own.train.fold < data.split.folds else "train.fold is not below split.folds"
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from safetensors.torch import load_file
 from torch import nn
 
-from assay.gates.training import carry_out
-from assay.learning.answers import answers
-from assay.learning.determinism import reseed, settle
+from assay.jobs.train import train_model
+from assay.learning.determinism import reseed, set_determinism
+from assay.learning.inference import predict_batches
 from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
 from assay.learning.targets import Values
-from assay.learning.views import Prepare, normalise
+from assay.learning.transforms import Preprocess, normalise
 
 if TYPE_CHECKING:
     from assay.systems.toy.tasks.sections import ToyTaskParams
@@ -33,7 +33,7 @@ def build(channels: int) -> nn.Sequential:
 def run_training(task: Task, train: Rows, valid: Rows, params: ToyTaskParams, run: Run) -> None:
     """Build the network, and carry its plan out."""
     own = params.train
-    settle(own.threads)
+    set_determinism(own.threads)
     reseed(own.seed)
     network = build(params.model.channels)
     learns, validates = (
@@ -44,20 +44,20 @@ def run_training(task: Task, train: Rows, valid: Rows, params: ToyTaskParams, ru
     plan = Plan(
         network=network,
         loss=nn.MSELoss(),
-        prepare=Prepare((), train.images.shape[1]),
+        preprocess=Preprocess((), train.images.shape[1]),
         metrics=task.metrics,
         rank=task.rank,
         parts=[Part("all", list(network.parameters()), schedule, own.lr)],
         loop=own,
         targets=Values(0, 1),
     )
-    carry_out(plan, learns, validates, run, "none")
+    train_model(plan, learns, validates, run, "none")
 
 
 def load(weights: Path, params: ToyTaskParams) -> Predictor:
     """Return the trained network as a function of uint8 images."""
     network = build(params.model.channels).eval()
     network.load_state_dict(load_file(weights))
-    return lambda images: answers(
+    return lambda images: predict_batches(
         network, lambda stored: network(normalise(stored)), images, params.train
     )

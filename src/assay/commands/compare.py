@@ -54,7 +54,7 @@ def command(one: str, other: str, task: str) -> None:
     except AssayError:  # what changed is told all the same
         paired_text.show_changes(what, console)
         raise
-    paired_text.show_metrics(of, compared, (first, second), how.confidence, console)
+    paired_text.show_metrics(of, compared, (first, second), how.confidence_level, console)
     pictures = _repictured(of, cache, (first, second))
     paired_text.show_rows(of, compared, (first, second), pictures, console)
     paired_text.show_changes(what, console)

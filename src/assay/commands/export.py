@@ -2,41 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from contextlib import chdir
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import click
-
-if TYPE_CHECKING:
-    import polars as pl
-
-
-@runtime_checkable
-class Exporting(Protocol):
-    """What a system may offer beyond its contract: its data in forms that other tools read."""
-
-    forms: Mapping[str, str]  # name → what it is
-
-    def export(
-        self,
-        form: str,
-        root: Path,
-        place: Path,
-        source: str,
-        rows: Callable[[], tuple[pl.DataFrame, dict[str, Any]]],
-    ) -> Path:
-        """Write one of `forms`, and return what a person should look at.
-
-        Args:
-            form: its name.
-            root: the repository's root, from which `uri` counts.
-            place: where to: a new folder; of one file also its path.
-            source: a folder to convert, or empty.
-            rows: reads training and validation rows, and the facts about them.
-        """
-        ...
 
 
 @click.command()
@@ -50,6 +19,7 @@ def command(data: str, form: str, source: str, dest: Path | None) -> None:
     Rows of training and validation alone: the sealed test set is exported by nobody. What DATA can be
     written as is told to who asks for another form.
     """
+    from assay.contract.system_capabilities import SupportsExport
     from assay.errors import AssayError
     from assay.lookup import all_systems, find_system
     from assay.manifest.layout import Layout
@@ -57,8 +27,8 @@ def command(data: str, form: str, source: str, dest: Path | None) -> None:
     from assay.runs.root import find_root
 
     system = find_system(data)
-    if not isinstance(system, Exporting):
-        able = [name for name, each in all_systems().items() if isinstance(each, Exporting)]
+    if not isinstance(system, SupportsExport):
+        able = [name for name, each in all_systems().items() if isinstance(each, SupportsExport)]
         raise AssayError(data, "has no other form", f"one of {', '.join(sorted(able)) or 'none'}")
     if form not in system.forms:
         known = "; ".join(f"{name} ({what})" for name, what in system.forms.items())

@@ -79,7 +79,8 @@ def find_row(data: str, sample_id: str) -> tuple[Rows, bool]:
 
 def _find_cut(data: str, rows: Rows, sample_id: str) -> Rows | None:
     """Return what the first task that cuts the data's rows calls so, by the parameters as they stand."""
-    from assay.contract.task_rows import Cutting, row_of, task_rows
+    from assay.contract.task_capabilities import SupportsCrops
+    from assay.contract.task_rows import row_of, task_rows
     from assay.lookup import all_tasks
     from assay.params import read_params
     from assay.value_faults import PARAMS_FILE
@@ -87,7 +88,7 @@ def _find_cut(data: str, rows: Rows, sample_id: str) -> Rows | None:
 
     for task in all_tasks().values():
         whole = rows.columns["sample_id"] == row_of(task, sample_id)
-        if task.data == data and isinstance(task, Cutting) and whole.any():
+        if task.data == data and isinstance(task, SupportsCrops) and whole.any():
             params = typed(read_params(Path(PARAMS_FILE)), task.name, task.params)
             cuts = task_rows(task, rows.where(whole), params)
             mine = cuts.columns["sample_id"] == sample_id
@@ -99,12 +100,12 @@ def _draw(data: str, row: Rows, path: Path, is_cut: bool) -> None:
     """Let the first task of the data that draws its labels do so; else, as of a cut, the plain image."""
     from PIL import Image
 
-    from assay.contract.task_offers import Drawing
+    from assay.contract.task_capabilities import SupportsDrawing
     from assay.lookup import all_tasks
     from assay.runs.files import atomic_write
 
     for task in all_tasks().values():
-        if task.data == data and isinstance(task, Drawing) and not is_cut:
+        if task.data == data and isinstance(task, SupportsDrawing) and not is_cut:
             task.draw_row(row, path)
             return
     atomic_write(path, lambda aside: Image.fromarray(row.images[0]).save(aside))

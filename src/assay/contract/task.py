@@ -30,7 +30,7 @@ class Task(Protocol):
         """Return the model of the section in `params.yaml`."""
         ...
 
-    def agrees(self, own: Any, data: Any) -> str:
+    def validate_params(self, own: Any, data: Any) -> str:
         """Return why the task's parameters do not go with its data's, or an empty text."""
         ...
 

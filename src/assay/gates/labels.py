@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from assay.contract.checks import Check, Rule
@@ -19,28 +17,6 @@ COLUMNS = ["sample_id", "uri", "item", "group", "group_id", "subset", "digest", 
 # Words that stand for "nobody knows": samples under one of them are not one person.
 PLACEHOLDER = r"(?i)^(?:\w+:)?\s*(?:nan|none|null|unknown|anonym\w*|n\.?/?a\.?|test|[?x.-]*)\s*$"
 LARGEST_SHARE = 0.2  # of the rows, in one group: no split into folds survives more
-
-
-@runtime_checkable
-class Seeing(Protocol):
-    """What a system may offer beyond its contract: labels held against the images themselves."""
-
-    def check_images(
-        self, table: pl.DataFrame, fetch: Callable[[pl.Series], npt.NDArray[np.uint8]]
-    ) -> Sequence[Check]:
-        """Judge a manifest; `fetch` leads digests to stored images (n, size, size, 3)."""
-        ...
-
-
-@runtime_checkable
-class Summarising(Protocol):
-    """What a system may offer beyond its contract: its own summary on the label gate's page."""
-
-    def summarised(
-        self, table: pl.DataFrame
-    ) -> tuple[Mapping[str, Sequence[Mapping[str, Any]]], Mapping[str, bytes]]:
-        """Return tables (rows of plain values) and figures (PNG files) of a manifest, by title."""
-        ...
 
 
 def common(target: str) -> list[Rule]:

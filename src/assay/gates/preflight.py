@@ -16,7 +16,7 @@ from assay.gates.preflight_data import judge_data
 from assay.gates.preflight_geometry import judge_geometry
 from assay.gates.preflight_laws import judge_laws
 from assay.gates.preflight_network import judge_network
-from assay.gates.preflight_views import judge_views
+from assay.gates.preflight_transforms import judge_views
 from assay.gates.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def preflight(task: str, plan: Plan, train: Set, valid: Set, path: Path) -> None
             checks += judge_views(plan, train) + judge_geometry(plan, train)
         if _passed(checks):
             checks += judge_network(plan, train)
-    Verdict("preflight", task, checks).settle(path)
+    Verdict("preflight", task, checks).write_and_raise(path)
 
 
 def _passed(checks: list[Check]) -> bool:

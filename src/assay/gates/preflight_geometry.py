@@ -36,7 +36,7 @@ def judge_geometry(plan: Plan, train: Set) -> list[Check]:
 def _back(plan: Plan, geometry: Geometry, kind: Points, train: Set) -> Check:
     """Move the points of a batch and move them back; where points may be absent they may leave."""
     reseed(plan.loop.seed, 0)
-    count = min(len(train.targets), plan.loop.batch)
+    count = min(len(train.targets), plan.loop.batch_size)
     points = torch.from_numpy(train.targets[:count])
     moves = geometry.draw(count)
     moved = geometry.points(points, moves)

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from assay.contract.checks import Check
 from assay.gates.preflight_labels import INTEGER_LOSSES
 from assay.gates.preflight_overfit import judge_overfit, overfit, questions
-from assay.learning.answers import device_at_hand
 from assay.learning.data import Stored
 from assay.learning.determinism import reseed
+from assay.learning.inference import device_at_hand
 from assay.learning.schedules import rate
 from assay.learning.targets import Classes, Joint, Points
 
@@ -120,12 +120,12 @@ def _still(network: nn.Module, tensors: Tensors) -> Check:
 def _first(plan: Plan, network: nn.Module, train: Set) -> list[Check]:
     """Do what the first step will do, up to its loss."""
     reseed(plan.loop.seed, 0)
-    rows = list(range(min(plan.loop.batch, len(train.images))))
+    rows = list(range(min(plan.loop.batch_size, len(train.images))))
     images, targets = (
         part.to(device_at_hand(plan.loop)) for part in Stored(train).__getitems__(rows)
     )
     try:
-        inputs, targets = plan.views(images, targets, True)
+        inputs, targets = plan.transform(images, targets, True)
         outputs = network(inputs)
         shapes = _shapes(plan, outputs, targets)
         if not shapes.passed:

@@ -74,7 +74,7 @@ def overfit(plan: Plan, network: nn.Module, train: Set, trained: frozenset[str])
     images, targets = (
         part.to(device) for part in Stored(train).__getitems__(_far_apart(train.targets))
     )
-    inputs, targets = plan.views(images, targets, False)
+    inputs, targets = plan.transform(images, targets, False)
     _without_dropout(network)
     with torch.no_grad():
         outputs = network(inputs)

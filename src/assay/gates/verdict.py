@@ -27,7 +27,7 @@ class Verdict:
     def passed(self) -> bool:
         return all(check.passed for check in self.checks)
 
-    def settle(self, path: Path, page: Path | None = None) -> None:
+    def write_and_raise(self, path: Path, page: Path | None = None) -> None:
         """Print every check, write the verdict, and refuse if one failed.
 
         Args:

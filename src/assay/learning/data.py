@@ -118,7 +118,8 @@ def train_loader(
     if drop_last and len(rows.images) < batch:
         raise AssayError(
             "train.drop_last", f"{len(rows.images)} rows, fewer than a batch: nothing would be learned",
-            f"at least {batch}, or drop_last false", "a smaller train.batch, or train.drop_last=false",
+            f"at least {batch}, or drop_last false",
+            "a smaller train.batch_size, or train.drop_last=false",
         )  # fmt: skip
     data = Stored(rows, skip=True)
     order: Sampler[int] = (

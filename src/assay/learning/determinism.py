@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 
-def settle(threads: int) -> None:
+def set_determinism(threads: int) -> None:
     """Fix thread count and algorithms for this process; call before the first tensor is made."""
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     torch.set_num_threads(threads)

@@ -16,11 +16,11 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.nn import BatchNorm1d, BatchNorm2d
 
 from assay.learning.data import plain_loader, train_loader
-from assay.learning.determinism import settle
+from assay.learning.determinism import set_determinism
 from assay.learning.history import History
 from assay.learning.module import Training
 from assay.learning.progress import Progress
-from assay.learning.workers import settled
+from assay.learning.workers import choose_num_workers
 from assay.runs.files import atomic_write
 from assay.runs.record import HISTORY, WEIGHTS, write_history
 
@@ -37,25 +37,27 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
     A killed training goes on from the newest whole state in `run.resume`, and gives the bytes that an
     undisturbed one gives, from whichever state; they are removed when the outputs stand.
     """
-    settle(plan.loop.threads)
+    set_determinism(plan.loop.threads)
     _quiet()
     history = History(run.resume, run.journal, run.watch)
     loop, rows = plan.loop, len(train.images)
-    lone = rows > loop.batch > 1 and rows % loop.batch == 1
+    lone = rows > loop.batch_size > 1 and rows % loop.batch_size == 1
     drops = plan.drop_last or (lone and _normalises(plan))
     make = partial(
-        train_loader, train, loop.batch, loop.seed, balanced=plan.balanced, prefetch=plan.prefetch,
+        train_loader, train, loop.batch_size, loop.seed, balanced=plan.balanced, prefetch=plan.prefetch,
         drop_last=drops,
     )  # fmt: skip
-    loader = make(settled(loop.workers, make, run.journal))
-    module = Training(plan, rows=rows - rows % loop.batch if drops else rows)
+    loader = make(choose_num_workers(loop.num_workers, make, run.journal))
+    module = Training(plan, rows=rows - rows % loop.batch_size if drops else rows)
     trainer = L.Trainer(
         accelerator={"cpu": "cpu", "cuda": "gpu"}[plan.loop.device],
         devices=1,
         precision=plan.loop.precision,
         max_epochs=plan.loop.epochs,
-        accumulate_grad_batches=plan.loop.accumulate,
-        gradient_clip_val=None if plan.loop.clip == "none" else plan.loop.clip,
+        accumulate_grad_batches=plan.loop.accumulate_grad_batches,
+        gradient_clip_val=None
+        if plan.loop.gradient_clip_val == "none"
+        else plan.loop.gradient_clip_val,
         callbacks=[history, _states(plan, run), Progress()],
         deterministic=True,
         logger=False,
@@ -68,7 +70,7 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
     trainer.fit(
         module,
         loader,
-        plain_loader(valid, plan.loop.batch),
+        plain_loader(valid, plan.loop.batch_size),
         ckpt_path=state,
         weights_only=True,
     )
@@ -103,7 +105,7 @@ def _newest_state(folder: Path) -> Path | None:
 
 def _states(plan: Plan, run: Run) -> ModelCheckpoint:
     """Save the whole state every few epochs; Lightning writes it aside first."""
-    keep = plan.loop.resume_keep
+    keep = plan.loop.checkpoint_keep
     return ModelCheckpoint(
         dirpath=run.resume,
         filename="epoch-{epoch:04d}",
@@ -111,7 +113,7 @@ def _states(plan: Plan, run: Run) -> ModelCheckpoint:
         monitor="step",  # the newest are the best
         mode="max",
         save_top_k=-1 if keep == "all" else keep,
-        every_n_epochs=plan.loop.resume_every,
+        every_n_epochs=plan.loop.checkpoint_every,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )

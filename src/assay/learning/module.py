@@ -26,7 +26,7 @@ class Training(L.LightningModule):
         self.network = plan.network
         self.plan = plan
         self.rows = rows
-        self.batches = math.ceil(rows / plan.loop.batch)  # an epoch
+        self.batches = math.ceil(rows / plan.loop.batch_size)  # an epoch
         self.train_losses: list[Tensor] = []
         self.valid_losses: list[Tensor] = []
         self.predictions: list[Tensor] = []
@@ -40,7 +40,7 @@ class Training(L.LightningModule):
             for part in self.plan.parts
         ]
         optimizer = torch.optim.AdamW(groups, weight_decay=self.plan.loop.weight_decay)
-        steps = math.ceil(self.batches / self.plan.loop.accumulate)
+        steps = math.ceil(self.batches / self.plan.loop.accumulate_grad_batches)
         factors = [factor(part.schedule, part.peak, steps) for part in self.plan.parts]
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
         return {
@@ -65,7 +65,7 @@ class Training(L.LightningModule):
         """Return the loss of an augmented batch, by its share in the step; none of an empty one."""
         if not len(batch[1]):
             return None
-        inputs, targets = self.plan.views(*batch, True)
+        inputs, targets = self.plan.transform(*batch, True)
         loss = self.plan.loss(self.network(inputs), targets)
         self.train_losses.append(loss.detach())
         return loss * self.share(batch_idx, len(targets))
@@ -75,8 +75,8 @@ class Training(L.LightningModule):
 
         It is 1 but in the last step of an epoch, which may have fewer batches, and one of fewer rows.
         """
-        batches = self.plan.loop.accumulate
-        whole = batches * self.plan.loop.batch
+        batches = self.plan.loop.accumulate_grad_batches
+        whole = batches * self.plan.loop.batch_size
         rows = min(whole, self.rows - batch_idx // batches * whole)
         return count * batches / rows
 
@@ -87,7 +87,7 @@ class Training(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep loss, predictions and targets of a plain batch; whole maps would fill the memory."""
-        inputs, targets = self.plan.views(*batch, False)
+        inputs, targets = self.plan.transform(*batch, False)
         outputs = self.network(inputs).float()
         self.valid_losses.append(self.plan.loss(outputs, targets) * len(targets))
         read = self.plan.read

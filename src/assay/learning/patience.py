@@ -48,7 +48,7 @@ def lowers(epochs: int, patience: Patience) -> bool:
 
 def ended(plan: Plan, best: int, epoch: int) -> bool:
     """Return whether Lightning's `EarlyStopping` ends here (its `min_delta` being 0)."""
-    patience = plan.loop.stop_patience
+    patience = plan.loop.early_stopping_patience
     return patience != "none" and waited(plan, best, epoch) >= patience
 
 

@@ -119,9 +119,9 @@ class Loop(Protocol):
     @property
     def epochs(self) -> int: ...
     @property
-    def batch(self) -> int: ...
+    def batch_size(self) -> int: ...
     @property
-    def accumulate(self) -> int: ...
+    def accumulate_grad_batches(self) -> int: ...
     @property
     def weight_decay(self) -> float: ...
     @property
@@ -129,23 +129,23 @@ class Loop(Protocol):
     @property
     def threads(self) -> int: ...
     @property
-    def workers(self) -> int | Literal["auto"]: ...
+    def num_workers(self) -> int | Literal["auto"]: ...
     @property
     def device(self) -> Literal["cpu", "cuda"]: ...
     @property
     def precision(self) -> Literal["32-true", "bf16-mixed", "16-mixed"]: ...
     @property
-    def resume_every(self) -> int: ...
+    def checkpoint_every(self) -> int: ...
     @property
-    def resume_keep(self) -> int | Literal["all"]: ...
+    def checkpoint_keep(self) -> int | Literal["all"]: ...
     @property
     def plateau_patience(self) -> int | Literal["none"]: ...
     @property
     def plateau_factor(self) -> float: ...
     @property
-    def stop_patience(self) -> int | Literal["none"]: ...
+    def early_stopping_patience(self) -> int | Literal["none"]: ...
     @property
-    def clip(self) -> float | Literal["none"]: ...
+    def gradient_clip_val(self) -> float | Literal["none"]: ...
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,9 @@ class Plan:
     """One training, whole.
 
     Attributes:
-        network: what `prepare` returns → (b, outputs).
+        network: what `preprocess` returns → (b, outputs).
         loss: (outputs, targets) → scalar; the shapes must agree.
-        prepare: uint8 images (b, h, w, 3) → normalised float (b, 3, h, w); augmented where `True`.
+        preprocess: uint8 images (b, h, w, 3) → normalised float (b, 3, h, w); augmented where `True`.
         metrics: (predictions, targets) → metrics by name.
         rank: the epoch rule as a sort key; the lowest is the best epoch.
         parts: the trained parts with their rates; what is in none is frozen.
@@ -175,7 +175,7 @@ class Plan:
 
     network: nn.Module
     loss: Callable[[Tensor, Tensor], Tensor]
-    prepare: Callable[[Tensor, bool], Inputs]
+    preprocess: Callable[[Tensor, bool], Inputs]
     metrics: Callable[[Floats, Targets], Metrics]
     rank: Callable[[Mapping[str, float]], tuple[float, ...]]
     parts: Sequence[Part]
@@ -190,10 +190,10 @@ class Plan:
     terms: Callable[[Tensor, Tensor], Mapping[str, Tensor]] | None = None
     laws: Callable[[], Sequence[Law]] | None = None
 
-    def views(self, images: Tensor, targets: Tensor, training: bool) -> tuple[Inputs, Tensor]:
+    def transform(self, images: Tensor, targets: Tensor, training: bool) -> tuple[Inputs, Tensor]:
         """Return what network and loss are fed; augmented, points and all, where `training`."""
         if training and self.geometry is not None:
             moves = self.geometry.draw(len(images))
             images = self.geometry.images(images, moves)
             targets = with_places(targets, self.geometry.points(places(targets), moves))
-        return self.prepare(images, training), targets
+        return self.preprocess(images, training), targets

@@ -7,7 +7,7 @@ not count for it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,19 +16,9 @@ from assay.learning.intervals import group_intervals
 
 if TYPE_CHECKING:
     from assay.contract.task import Task
-    from assay.manifest.rows import Rows
     from assay.sections.task import Evaluate
 
 Floats = npt.NDArray[np.float32]
-
-
-@runtime_checkable
-class Sliced(Protocol):
-    """What a task may offer beyond its contract: parts of the rows that are scored for themselves."""
-
-    def slices(self, rows: Rows) -> Mapping[str, npt.NDArray[np.generic]]:
-        """Return, by what the rows are parted (`machine`), the part (n,) that each row belongs to."""
-        ...
 
 
 def score(
@@ -59,7 +49,7 @@ def score(
         return [own.get(name, np.nan) for name in names]
 
     whole = statistics(np.arange(len(labels)))
-    intervals = group_intervals(groups, statistics, how.resamples, how.confidence, how.seed)
+    intervals = group_intervals(groups, statistics, how.n_resamples, how.confidence_level, how.seed)
     scores: dict[str, Any] = {
         name: {"value": value, "low": low, "high": high}
         for name, value, (low, high) in zip(names, whole, intervals, strict=True)
@@ -98,7 +88,9 @@ def slice_scores(
 
             own = groups[mine]
             (value,) = headline(np.arange(len(mine)))
-            ((low, high),) = group_intervals(own, headline, how.resamples, how.confidence, how.seed)
+            ((low, high),) = group_intervals(
+                own, headline, how.n_resamples, how.confidence_level, how.seed
+            )
             lines.append({
                 "by": by, "part": str(part), "metric": metric, "value": value, "low": low,
                 "high": high, "rows": len(mine), "groups": len(np.unique(own)),

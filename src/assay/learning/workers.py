@@ -18,7 +18,9 @@ BATCHES = 50  # of each trial
 FILES = 1024  # a process may have open; each batch on its way is some
 
 
-def settled(asked: int | Literal["auto"], make: Callable[[int], Loader], journal: Journal) -> int:
+def choose_num_workers(
+    asked: int | Literal["auto"], make: Callable[[int], Loader], journal: Journal
+) -> int:
     """Return the number of worker processes, which changes no result.
 
     Args:

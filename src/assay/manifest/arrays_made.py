@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.contract.system_offers import Streamed
+from assay.contract.system_capabilities import Streamed
 from assay.manifest.arrays import INDEX, RECORDS, SEEN, stamp_text
 from assay.manifest.records import Records
 from assay.manifest.table import read_table, write_table

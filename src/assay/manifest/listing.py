@@ -9,7 +9,7 @@ import polars as pl
 KEY = ("uri", "item")
 
 
-def settle(table: pl.DataFrame) -> pl.DataFrame:
+def deduplicate(table: pl.DataFrame) -> pl.DataFrame:
     """Give each row an id of its own, and its fault where the platform sees one.
 
     A sample that stands twice with equal labels is kept once; with different labels none of its rows

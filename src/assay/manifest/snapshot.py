@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from assay.contract.system_offers import Remembering
+from assay.contract.system_capabilities import SupportsClassTable
 from assay.errors import SourceError
 from assay.manifest.layout import Layout
 from assay.manifest.source import Source
@@ -81,7 +81,7 @@ def listed(root: Path, system: System, source: str, stated: Mapping[str, str | N
         place = Source(source, root)
         listing = system.read(place)
         said["group_kind"] = said["group_kind"] or listing.group_kind
-        if isinstance(system, Remembering):
+        if isinstance(system, SupportsClassTable):
             print(f"also: {system.remembered(root, facts['url'], listing).relative_to(root)}")
         files = listing.files()
         facts |= {"count": len(files), "listing_digest": listing_digest(place, files)}

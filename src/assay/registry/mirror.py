@@ -18,7 +18,7 @@ from assay.runs.files import content_digest
 from assay.runs.git import git, must_git, objects_of
 from assay.runs.lock import held
 from assay.tracking.results import Cache
-from assay.tracking.stamp import note, noted, settled, state_of
+from assay.tracking.stamp import note, noted, state_of, until_stable
 from assay.tracking.store import open_store
 from assay.tracking.sync import sync
 
@@ -51,7 +51,7 @@ def mirror(root: Path, runs: Mapping[str, str]) -> list[str]:
         before = state_of(root)
         lines: list[str] = []
         if noted(root, PART) != wanted:
-            lines, state = settled(root, lambda: _bring_up(root, tasks_in(found), runs))
+            lines, state = until_stable(root, lambda: _bring_up(root, tasks_in(found), runs))
             note(root, PART, state, wanted)
     _mirror_tags(root)
     if before != state_of(root):

@@ -21,7 +21,7 @@ from assay.search.outcome import outcome
 from assay.search.pictures import draw
 from assay.search.plan import FILE, read_plan, studies_folder
 from assay.search.storage import URL, Store
-from assay.tracking.stamp import note, noted, settled
+from assay.tracking.stamp import note, noted, until_stable
 from assay.tracking.store import experiment_of, open_store
 from assay.tracking.sync import STUDY
 
@@ -78,7 +78,7 @@ def record_all(root: Path) -> Iterator[str]:
         store, folder = Store(plan, root), path.parent / PICTURES
         there = folder.exists() or draw(store, outcome(plan, store.trials()), folder)
         shown = folder if there else None
-        added, state = settled(root, partial(record, store, root, shown))
+        added, state = until_stable(root, partial(record, store, root, shown))
         note(root, part, state, _wanted(path.parent))
         if added:
             yield f"{part}: {added} trial(s) added"

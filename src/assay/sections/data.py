@@ -43,7 +43,7 @@ class Similar(Section):
         "features",
         description="by colour and local features; or not at all, which every verdict then tells",
     )
-    nearest: int = Field(
+    n_neighbors: int = Field(
         ge=1, le=100, description="pictures proposed for each, by colour and by local features"
     )
     null_pairs: int = Field(ge=20, description="random pairs that the threshold is taken from")
@@ -67,7 +67,7 @@ class Split(Section):
         description="share of the sealed test set; none; or the source's own subset `test`"
     )
     folds: int = Field(ge=2, le=50)
-    strata: int = Field(ge=1, le=100, description="quantile bins of the target")
+    n_bins: int = Field(ge=1, le=100, description="quantile bins of the target")
     seed: int = Field(ge=0)
 
     @model_validator(mode="after")

@@ -56,16 +56,16 @@ class Train(Section):
 
     fold: int = Field(ge=0, description="the fold that validates")
     epochs: int = Field(ge=1)
-    batch: int = Field(ge=1)
-    accumulate: int = Field(1, ge=1, description="batches an optimiser step")
+    batch_size: int = Field(ge=1)
+    accumulate_grad_batches: int = Field(1, ge=1, description="batches an optimiser step")
     weight_decay: float = Field(ge=0)
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)
-    workers: Annotated[int, Field(ge=0)] | Literal["auto"]
+    num_workers: Annotated[int, Field(ge=0)] | Literal["auto"]
     device: Literal["cpu", "cuda"]
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
-    resume_every: int = Field(ge=1)
-    resume_keep: Annotated[int, Field(ge=1)] | Literal["all"] = Field(
+    checkpoint_every: int = Field(ge=1)
+    checkpoint_keep: Annotated[int, Field(ge=1)] | Literal["all"] = Field(
         1, description="states kept while a training runs, the newest"
     )
     plateau_patience: Patience = Field(
@@ -74,10 +74,12 @@ class Train(Section):
     plateau_factor: float = Field(
         0.1, gt=0, lt=1, description="what the rates are then multiplied by"
     )
-    stop_patience: Patience = Field(
+    early_stopping_patience: Patience = Field(
         "none", description="epochs without a better one after which the training ends"
     )
-    clip: Clip = Field("none", description="largest length of a step's gradient, of all tensors")
+    gradient_clip_val: Clip = Field(
+        "none", description="largest length of a step's gradient, of all tensors"
+    )
 
     @model_validator(mode="after")
     def _precise(self) -> Self:
@@ -89,8 +91,8 @@ class Train(Section):
 class Evaluate(Section):
     """How intervals are drawn."""
 
-    resamples: int = Field(ge=100)
-    confidence: float = Field(gt=0.5, lt=1)
+    n_resamples: int = Field(ge=100)
+    confidence_level: float = Field(gt=0.5, lt=1)
     seed: int = Field(ge=0)
     best_of: int = Field(
         1, ge=1, description="trials of which these parameters are the best; 1: none were made"
@@ -100,7 +102,7 @@ class Evaluate(Section):
 class Promote(Section):
     """What the door asks of a candidate beyond being better."""
 
-    subjects: int = Field(ge=2, description="independent validation groups, at least")
+    min_groups: int = Field(ge=2, description="independent validation groups, at least")
 
 
 class TaskParams(Section):

@@ -129,7 +129,7 @@ def device(models: Mapping[str, Model]) -> str:
     """Return the GPU that is asked, or else the processor, and how many of its threads."""
     import torch
 
-    from assay.learning.answers import device_at_hand
+    from assay.learning.inference import device_at_hand
 
     if any(device_at_hand(model.params.train).type == "cuda" for model in models.values()):
         return str(torch.cuda.get_device_name())

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from assay.contract.task_offers import Looking
+from assay.contract.task_capabilities import SupportsInputPreview, SupportsSlices
 from assay.contract.task_rows import task_rows
-from assay.learning.scoring import Sliced, score, slice_scores
+from assay.learning.scoring import score, slice_scores
 from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.table import write_table
@@ -45,9 +45,9 @@ def main(stage: Stage) -> None:
     write_json(reports / "metrics.json", scores)
     write_predictions(reports, valid, predictions, baseline, labels)
     task.pictures(predictions, valid, reports / "pictures")
-    if isinstance(task, Looking):
+    if isinstance(task, SupportsInputPreview):
         task.draw_seen(weights, valid, reports / "pictures")
-    if isinstance(task, Sliced):
+    if isinstance(task, SupportsSlices):
         parts = task.slices(valid)
         lines = slice_scores(task, predictions, labels, groups, parts, params.evaluate)
         atomic_write(reports / "pictures" / "slices.csv", pl.DataFrame(lines).write_csv)

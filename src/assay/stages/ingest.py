@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assay.contract.listing import GROUP_KINDS
-from assay.contract.system_offers import Choosing, Streaming
+from assay.contract.system_capabilities import SupportsSampling, SupportsStreaming
 from assay.errors import SourceError
 from assay.lookup import find_system
 from assay.manifest.arrays_made import arrays_place, made_records
@@ -19,7 +19,7 @@ from assay.manifest.groups import join_groups, spelling
 from assay.manifest.images import require
 from assay.manifest.index import BROKEN, DROPPED, FILTERED, OK, index_images
 from assay.manifest.layout import Layout
-from assay.manifest.listing import settle
+from assay.manifest.listing import deduplicate
 from assay.manifest.originals import NONE
 from assay.manifest.phantom import made_phantom
 from assay.manifest.snapshot import PHANTOM, provenance
@@ -51,7 +51,7 @@ def main(stage: Stage) -> None:
         "target": system.target,
         "base": base,
     }
-    read = _streamed if isinstance(system, Streaming) else _indexed
+    read = _streamed if isinstance(system, SupportsStreaming) else _indexed
     table, more = read(stage, system, params, source, listing)
     table = _decide(system.masked(table, params.ingest), system, params)
     _ensure_usable(system, table, params.source)
@@ -66,13 +66,13 @@ def _indexed(
     size, decoder, fit = params.ingest.size, params.ingest.decoder, system.fit
     require(decoder)
     chosen = listing.table
-    if isinstance(system, Choosing):
+    if isinstance(system, SupportsSampling):
         chosen = system.chosen(chosen, params.ingest)
     copy = params.ingest.copy_
     place = store_place(system.name, source.base, size, decoder, fit, copy)
     with held(stage.root / f"{place}.lock", "another process opens these images; waiting"):
         store = ImageStore(stage.root / place, size, keep=copy == "full")
-        rows = settle(chosen).sort("sample_id")
+        rows = deduplicate(chosen).sort("sample_id")
         table = index_images(rows, source, store, size, decoder, fit)
     lazy = {**NONE, "decoder": decoder} if copy == "none" else {}
     return table, {"size": size, "fit": fit, "images": place, **lazy}
@@ -82,7 +82,7 @@ def _streamed(
     stage: Stage, system: System, params: DataParams, source: Source, listing: Listing
 ) -> Read:
     """Read the arrays in blocks, and keep what their rows are once usable."""
-    assert isinstance(system, Streaming)
+    assert isinstance(system, SupportsStreaming)
     how, stream = params.ingest, system.stream
     asked = how.model_dump(exclude={"max_broken_share"})
     place = arrays_place(system.name, source.base, asked, _code(stage))
@@ -119,7 +119,9 @@ def _decide(table: pl.DataFrame, system: System, params: DataParams) -> pl.DataF
             status=pl.when(outside).then(pl.lit(FILTERED)).otherwise("status"),
             reason=pl.when(outside).then(pl.lit(reason)).otherwise("reason"),
         )
-    if isinstance(system, Streaming):  # equal bytes have one group already: it is made of them
+    if isinstance(
+        system, SupportsStreaming
+    ):  # equal bytes have one group already: it is made of them
         return table.with_columns(group_id=pl.col("group"))
     return table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
 

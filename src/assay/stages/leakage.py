@@ -26,7 +26,7 @@ def main(stage: Stage) -> None:
     tables = {"how similar images were found": [_row(*fact) for fact in sorted(how.items())]}
     verdict = Verdict("leakage", stage.item, [*checks, similar_groups(similar, search)], tables)
     write_gate_page(verdict, layout.leakage_page, stage.root, manifest, facts)
-    verdict.settle(layout.leakage_verdict, layout.leakage_page)
+    verdict.write_and_raise(layout.leakage_verdict, layout.leakage_page)
 
 
 def _search(layout: Layout, how: dict[str, Any], item: str) -> str:

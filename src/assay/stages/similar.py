@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from assay.contract.system_offers import Streaming
+from assay.contract.system_capabilities import SupportsStreaming
 from assay.lookup import find_system
 from assay.manifest.index import OK
 from assay.manifest.layout import Layout
@@ -31,7 +31,7 @@ def main(stage: Stage) -> None:
     layout = Layout(stage.item)
     manifest, facts = read_table(layout.manifest, f"ingest@{stage.item}")
     rows = manifest.filter(pl.col("status") == OK)
-    if isinstance(system, Streaming):
+    if isinstance(system, SupportsStreaming):
         _by_group(layout, rows)
         return
     if params.search == "none":
@@ -43,7 +43,7 @@ def main(stage: Stage) -> None:
         rows["group_id"].rank("dense").cast(pl.Int64).to_numpy(),
         Originals(Source(facts["base"], stage.root), uris, digests, stage.item).open,
         stage.root,
-        nearest=params.nearest,
+        nearest=params.n_neighbors,
         null=params.null_pairs,
         seed=params.seed,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from assay.contract.system_offers import Parting
+from assay.contract.system_capabilities import SupportsSplit
 from assay.lookup import find_system
 from assay.manifest.arrays import write_records
 from assay.manifest.groups import join_pairs
@@ -34,10 +34,10 @@ def main(stage: Stage) -> None:
     params = stage.params(system.params)
     rows = _grouped(manifest.filter(pl.col("status") == OK), similar, params.policy.similar)
     how = params.split
-    if isinstance(system, Parting):
+    if isinstance(system, SupportsSplit):
         splits = system.parted(rows, how)
     else:
-        splits = assign(rows, system.target, how.test, how.folds, how.strata, how.seed)
+        splits = assign(rows, system.target, how.test, how.folds, how.n_bins, how.seed)
     is_test = (splits["split"] == TEST).to_numpy()
     # The test set has a digest of its own: other folds over the rest do not make it a new one.
     tested = rows.filter(pl.Series(is_test)).select("sample_id", "digest").sort("sample_id")

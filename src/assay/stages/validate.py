@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from assay.gates.labels import Seeing, Summarising, judge_labels, profile
+from assay.contract.system_capabilities import SupportsImageChecks, SupportsSummary
+from assay.gates.labels import judge_labels, profile
 from assay.gates.verdict import Verdict
 from assay.lookup import find_system
 from assay.manifest.layout import Layout
@@ -35,16 +36,16 @@ def main(stage: Stage) -> None:
         stage.item,
     )
     checks += system.checks(table)
-    if isinstance(system, Seeing):
+    if isinstance(system, SupportsImageChecks):
         checks += system.check_images(table, _fetch(stage, facts))
     tables: dict[str, Any] = {"label by subset": profile(table, system.target)}
     figures: Mapping[str, bytes] = {}
-    if isinstance(system, Summarising):
+    if isinstance(system, SupportsSummary):
         more, figures = system.summarised(table)
         tables |= more
     verdict = Verdict("labels", stage.item, checks, tables)
     write_gate_page(verdict, layout.labels_page, stage.root, table, facts, figures)
-    verdict.settle(layout.labels_verdict, layout.labels_page)
+    verdict.write_and_raise(layout.labels_verdict, layout.labels_page)
 
 
 def _fetch(stage: Stage, facts: Mapping[str, Any]) -> Callable[[pl.Series], npt.NDArray[np.uint8]]:

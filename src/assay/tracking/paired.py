@@ -178,7 +178,9 @@ def _differences(task: Task, one: Scored, other: Scored, how: Evaluate) -> dict[
         # A draw may have none of the rows that a metric is of.
         return [own.get(name, np.nan) - theirs.get(name, np.nan) for name in names]
 
-    intervals = group_intervals(one.groups, statistics, how.resamples, how.confidence, how.seed)
+    intervals = group_intervals(
+        one.groups, statistics, how.n_resamples, how.confidence_level, how.seed
+    )
     return {
         name: Difference(name, first[name], second[name], first[name] - second[name], low, high)
         for name, (low, high) in zip(names, intervals, strict=True)

@@ -38,7 +38,7 @@ def state_of(root: Path) -> str:
     return content_digest([*place, header.hex()])
 
 
-def settled(root: Path, look: Callable[[], T]) -> tuple[T, str]:
+def until_stable(root: Path, look: Callable[[], T]) -> tuple[T, str]:
     """Call what brings the store up to date; once more where the store changed meanwhile.
 
     Args:

@@ -14,7 +14,7 @@ from assay.runs.lock import held
 from assay.tracking.entries import sighted_entries
 from assay.tracking.projection import project, sighting_tags
 from assay.tracking.results import Cache, join
-from assay.tracking.stamp import note, noted, settled
+from assay.tracking.stamp import note, noted, until_stable
 from assay.tracking.store import experiment_of, open_store
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def sync(root: Path) -> Synced:
         absent = [each for each in results if each.digest not in (runs or {})]
         if runs is not None and not any(cache.path(each.record) for each in absent):
             return Synced(0, len(runs), [each.digest for each in absent], runs)
-        done, state = settled(root, lambda: _bring_up(root, cache, results))
+        done, state = until_stable(root, lambda: _bring_up(root, cache, results))
         note(root, PART, state, {"of": wanted, "runs": done.runs})
     return done
 

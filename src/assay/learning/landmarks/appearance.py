@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from assay.learning.views import normalise
+from assay.learning.transforms import normalise
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """The `prepare` of a plan for films: brightness and noise in training, normalised always.
+    """The `preprocess` of a plan for films: brightness and noise in training, normalised always.
 
     Brightness multiplies, so that the bars of the letterbox stay black; noise is one number a pixel, the
     same in all channels, as a film is grey.

@@ -70,12 +70,12 @@ def ordinal_chances(logits: Tensor) -> Tensor:
     return between / between.sum(dim=1, keepdim=True)
 
 
-def middle_classes(chances: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+def middle_classes(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
     """Return the class (n,) in the middle of each distribution (n, classes): the median.
 
     Of ordered classes it is expected to be off by the least. It is CORAL's own rule, how many thresholds
     are passed with more than one half; where one class has more than half, it is that.
     """
-    below = chances.cumsum(axis=1)[:, :-1]
+    below = probabilities.cumsum(axis=1)[:, :-1]
     middle: npt.NDArray[np.int64] = (below < 0.5).sum(axis=1)
     return middle

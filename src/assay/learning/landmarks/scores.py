@@ -90,15 +90,15 @@ def class_scores(predictions: Numbers, classes: Numbers, count: int) -> dict[str
     }
 
 
-def log_loss(chances: Numbers, classes: Numbers) -> float:
+def log_loss(probabilities: Numbers, classes: Numbers) -> float:
     """Return the mean of −ln of what the true class was given; nan where no class is known.
 
     Args:
-        chances: probabilities (n, classes); one below 1e-7 counts as that.
+        probabilities: probabilities (n, classes); one below 1e-7 counts as that.
         classes: class indices (n,); −1 is absent.
     """
     known = classes != ABSENT
-    given = np.take_along_axis(chances[known], classes[known, None].astype(np.int64), axis=1)
+    given = np.take_along_axis(probabilities[known], classes[known, None].astype(np.int64), axis=1)
     return _mean(-np.log(np.maximum(given.astype(np.float64), LEAST)))
 
 

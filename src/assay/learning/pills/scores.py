@@ -19,43 +19,45 @@ FIRST = 5
 LEAST = 1e-7  # of a probability: float32 rounds what is below away
 
 
-def drug_scores(chances: Numbers, drugs: Numbers) -> dict[str, float]:
+def drug_scores(probabilities: Numbers, drugs: Numbers) -> dict[str, float]:
     """Return `top1`, `top5`, `macro_f1`, `log_loss` of trained drugs, and `unseen_share` of the rows.
 
     A tie counts as lost: who gives all drugs the same chance has named none. The macro F1 is the mean
     over the drugs that stand in `drugs`. nan where no row is of a trained drug.
 
     Args:
-        chances: (n, C) probabilities; nan in the columns of drugs never trained.
+        probabilities: (n, C) probabilities; nan in the columns of drugs never trained.
         drugs: (n,) class ids.
     """
-    given = given_to(chances, drugs)
+    given = given_to(probabilities, drugs)
     seen = ~np.isnan(given)
     scores = {"unseen_share": float(1 - seen.mean()) if len(seen) else float("nan")}
     if not seen.any():
         return dict.fromkeys(NAMES, float("nan")) | scores
-    chances, drugs, given = chances[seen], drugs[seen].astype(np.int64), given[seen]
+    probabilities, drugs, given = probabilities[seen], drugs[seen].astype(np.int64), given[seen]
     # Others that are as likely or likelier; the true one is counted too, and taken off.
-    above = (chances >= given[:, None]).sum(axis=1) - 1
+    above = (probabilities >= given[:, None]).sum(axis=1) - 1
     return {
         "top1": float((above == 0).mean()),
         "top5": float((above < FIRST).mean()),
-        "macro_f1": _macro_f1(named(chances), drugs),
+        "macro_f1": _macro_f1(named(probabilities), drugs),
         "log_loss": float(-np.log(np.maximum(given.astype(np.float64), LEAST)).mean()),
     } | scores
 
 
-def named(chances: Numbers) -> npt.NDArray[np.int64]:
+def named(probabilities: Numbers) -> npt.NDArray[np.int64]:
     """Return the likeliest class id (n,); nan is not likely."""
-    ids: npt.NDArray[np.int64] = np.where(np.isnan(chances), -1.0, chances).argmax(axis=1)
+    ids: npt.NDArray[np.int64] = np.where(np.isnan(probabilities), -1.0, probabilities).argmax(
+        axis=1
+    )
     return ids
 
 
-def given_to(chances: Numbers, drugs: Numbers) -> Numbers:
+def given_to(probabilities: Numbers, drugs: Numbers) -> Numbers:
     """Return the probability (n,) of each row's own drug; nan where it was never trained."""
-    known = drugs < chances.shape[1]
-    given: Numbers = np.full(len(drugs), np.nan, chances.dtype)
-    given[known] = chances[known, drugs[known].astype(np.int64)]
+    known = drugs < probabilities.shape[1]
+    given: Numbers = np.full(len(drugs), np.nan, probabilities.dtype)
+    given[known] = probabilities[known, drugs[known].astype(np.int64)]
     return given
 
 

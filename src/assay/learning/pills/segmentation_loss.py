@@ -30,8 +30,8 @@ class SegmentationLoss:
     def terms(self, outputs: Tensor, shares: Tensor) -> dict[str, Tensor]:
         """Return both, unweighted, by name."""
         logits = outputs.float()
-        chances = logits.softmax(dim=1)
-        both = (chances * shares).sum(dim=(0, 2, 3))
-        whole = (chances + shares).sum(dim=(0, 2, 3))
+        probabilities = logits.softmax(dim=1)
+        both = (probabilities * shares).sum(dim=(0, 2, 3))
+        whole = (probabilities + shares).sum(dim=(0, 2, 3))
         dice = 1 - ((2 * both + SMOOTH) / (whole + SMOOTH)).mean()
         return {"cross_entropy": functional.cross_entropy(logits, shares), "dice": dice}

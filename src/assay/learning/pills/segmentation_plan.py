@@ -87,13 +87,13 @@ class MaskPlan(Plan):
     masks: Masks | None = None
     together: Moving | None = None
 
-    def views(self, images: Tensor, targets: Tensor, training: bool) -> tuple[Inputs, Tensor]:
+    def transform(self, images: Tensor, targets: Tensor, training: bool) -> tuple[Inputs, Tensor]:
         """Return normalised images, and the share of each class in each cell (b, classes, h, w)."""
         assert self.masks is not None
         if training and self.together is not None:
             images, targets = self.together(images, targets)
         cells = shares(targets, len(self.masks.names), self.masks.stride)
-        return self.prepare(images, training), cells
+        return self.preprocess(images, training), cells
 
 
 def shares(masks: Tensor, classes: int, stride: int) -> Tensor:

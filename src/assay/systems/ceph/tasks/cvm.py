@@ -37,7 +37,7 @@ class Maturation:
     params = CvmParams
     headline = Score("macro_f1", digits=2, best=1.0, trivial="commonest stage")
 
-    def agrees(self, own: CvmParams, data: DataParams) -> str:
+    def validate_params(self, own: CvmParams, data: DataParams) -> str:
         """Refuse a fold that the split does not have."""
         if own.train.fold >= data.split.folds:
             return f"train.fold {own.train.fold}, but {self.data}.split.folds is {data.split.folds}"

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from assay.errors import AssayError
-from assay.gates.training import carry_out
-from assay.learning.determinism import settle
+from assay.jobs.train import train_model
+from assay.learning.determinism import set_determinism
 from assay.learning.landmarks.appearance import Appearance
 from assay.learning.landmarks.geometry import Warp
 from assay.learning.landmarks.losses import ClassLoss, balanced_weights
@@ -38,19 +38,19 @@ if TYPE_CHECKING:
 
 def run_training(task: Task, train: Rows, valid: Rows, params: CvmParams, run: Run) -> None:
     """Build the network, and carry its plan out on the rows that have a stage."""
-    settle(params.train.threads)
+    set_determinism(params.train.threads)
     train, valid = known(train), known(valid)
     first = first_weights(run.task, params.model.weights, params.model.backbone)
     crop = make_crop(train, valid, params)
     network, start = cvm_model.build(params.model, crop, first, Path(), params.train.seed)
     learns, validates = make_set(train), make_set(valid)
     plan = make_plan(task, network, params, learns)
-    carry_out(plan, learns, validates, run, start)
+    train_model(plan, learns, validates, run, start)
 
 
 def make_crop(train: Rows, valid: Rows, params: CvmParams) -> cvm_model.Crop:
     """Return what cuts the films, learned from the training films' points; see `roi`."""
-    rule, side = params.model.roi, params.model.input
+    rule, side = params.model.roi, params.model.input_size
     if rule == "none":
         return FixedCrop(roi.whole(train.images.shape[1]), side)
     fixed = FixedCrop(roi.learn_region(train, rule), side)
@@ -109,7 +109,7 @@ def make_set(rows: Rows) -> Set:
 
 
 @dataclass(frozen=True)
-class Views:
+class CvmTransform:
     """Films moved, lit and normalised; the stage moves with none of it."""
 
     warp: Warp
@@ -127,14 +127,14 @@ def make_plan(task: Task, network: StageNetwork, params: CvmParams, train: Set) 
     how, size = params.train, train.images.shape[1]
 
     def metrics(outputs: Floats, targets: Targets) -> Metrics:
-        said = cvm_model.chances(params.model, torch.from_numpy(outputs)).numpy()
+        said = cvm_model.probabilities(params.model, torch.from_numpy(outputs)).numpy()
         return task.metrics(said, targets.astype(np.float32)[:, None])
 
     return Plan(
         network=network,
         loss=make_loss(params, train.targets),
-        prepare=Views(
-            Warp(size, how.rotation, (how.scale[0], how.scale[1]), how.shift),
+        preprocess=CvmTransform(
+            Warp(size, how.degrees, (how.scale[0], how.scale[1]), how.translate),
             Appearance(how.brightness, how.noise),
         ),
         metrics=metrics,
@@ -143,7 +143,7 @@ def make_plan(task: Task, network: StageNetwork, params: CvmParams, train: Set) 
             Part(
                 "network",
                 [*network.features.parameters(), *network.head.parameters()],
-                warmup_cosine(how.epochs, how.warmup, how.lr, how.lr_final),
+                warmup_cosine(how.epochs, how.warmup_epochs, how.lr, how.lr_final),
                 how.lr,
             )
         ],
@@ -160,6 +160,6 @@ def make_loss(params: CvmParams, classes: Targets) -> ClassLoss:
         weights = balanced_weights(torch.from_numpy(classes), len(STAGES))
     if params.model.head == "ordinal":
         return ClassLoss("coral", weights)
-    if params.train.focus:
-        return ClassLoss("focal", weights, params.train.focus)
+    if params.train.focal_gamma:
+        return ClassLoss("focal", weights, params.train.focal_gamma)
     return ClassLoss("cross_entropy", weights)

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from assay.learning.answers import answers
 from assay.learning.backbone import NONE, build_backbone, ensure_takes
 from assay.learning.determinism import reseed
+from assay.learning.inference import predict_batches
 from assay.learning.landmarks.blocks import SmallEncoder, TimmEncoder
 from assay.learning.landmarks.classes import (
     ClassHead,
@@ -22,7 +22,7 @@ from assay.learning.landmarks.classes import (
     ordinal_chances,
 )
 from assay.learning.transfer import carry_over, holds_network
-from assay.learning.views import normalise
+from assay.learning.transforms import normalise
 from assay.systems.ceph.tasks.cvm_crop import FixedCrop, FoundCrop
 from assay.systems.ceph.tasks.detector import Detector
 from assay.systems.ceph.tasks.names import STAGES
@@ -92,9 +92,9 @@ def build(
 
 def load(params: CvmModel, weights: Path) -> StageNetwork:
     """Return the trained network in eval mode."""
-    empty: Crop = FixedCrop((0, 0, 1), params.input)
+    empty: Crop = FixedCrop((0, 0, 1), params.input_size)
     if params.finder == "detector":
-        empty = FoundCrop(Detector(), params.input)
+        empty = FoundCrop(Detector(), params.input_size)
     network, _ = build(params, empty, NONE, weights.parent, seed=0)
     network.load_state_dict(load_file(weights))
     return network.eval()
@@ -110,7 +110,7 @@ def squares(crop: Crop, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32
     return np.concatenate(found)
 
 
-def chances(params: CvmModel, logits: Tensor) -> Tensor:
+def probabilities(params: CvmModel, logits: Tensor) -> Tensor:
     """Return the probability of each stage (n, 6)."""
     return (ordinal_chances if params.head == "ordinal" else nominal_chances)(logits.float())
 
@@ -119,22 +119,22 @@ def predict(
     network: StageNetwork, params: CvmModel, images: npt.NDArray[np.uint8], loop: Loop
 ) -> npt.NDArray[np.float32]:
     """Return the probability of each stage (n, 6) of images (n, size, size, 3)."""
-    return answers(
-        network, lambda stored: chances(params, network(normalise(stored))), images, loop
+    return predict_batches(
+        network, lambda stored: probabilities(params, network(normalise(stored))), images, loop
     )
 
 
 def _features(params: CvmModel, weights: str, root: Path) -> tuple[nn.Module, int, str]:
     """Return what stands between crop and head, how many numbers it gives, and its first weights."""
     if params.network == "small_cnn":
-        small = SmallCnn(params.input)
+        small = SmallCnn(params.input_size)
         return small, small.width, NONE
     if params.network == "linear":
-        return nn.Flatten(), 3 * params.input**2, NONE
+        return nn.Flatten(), 3 * params.input_size**2, NONE
     if params.network == "unet":
         return _unet(params, weights, root)
     backbone, digest = build_backbone(params.backbone, weights, root)
-    ensure_takes(backbone, params.input)
+    ensure_takes(backbone, params.input_size)
     return backbone, cast("int", backbone.head_hidden_size), digest
 
 

@@ -24,12 +24,14 @@ class CvmModel(Section):
         "fixed",
         description="one region for all films, or a square for each, said by a small network",
     )
-    input: int = Field(ge=16, le=1024, description="side of what the network sees, px")
+    input_size: int = Field(ge=16, le=1024, description="side of what the network sees, px")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.network == "small_cnn" and self.input % 16:
-            raise ValueError(f"input a multiple of 16 for the small CNN; found {self.input}")
+        if self.network == "small_cnn" and self.input_size % 16:
+            raise ValueError(
+                f"input_size a multiple of 16 for the small CNN; found {self.input_size}"
+            )
         if self.roi == "none" and self.finder == "detector":
             raise ValueError(
                 "finder fixed with roi none: the detector learns from the rule's boxes"
@@ -44,21 +46,23 @@ class CvmModel(Section):
 class CvmTrain(Train):
     """How it is trained: moved and lit as the landmark task's films are, and evened out by class."""
 
-    warmup: int = Field(ge=0)
+    warmup_epochs: int = Field(ge=0)
     lr: float = Field(gt=0)
     lr_final: float = Field(ge=0)
-    focus: float = Field(ge=0, le=10, description="the focal loss's gamma; 0 is cross-entropy")
+    focal_gamma: float = Field(
+        ge=0, le=10, description="the focal loss's gamma; 0 is cross-entropy"
+    )
     balance: Literal["none", "weights", "sampler"]
-    rotation: float = Field(ge=0, le=45, description="degrees to either side")
+    degrees: float = Field(ge=0, le=45, description="degrees to either side")
     scale: list[float] = Field(min_length=2, max_length=2, description="from, to")
-    shift: float = Field(ge=0, le=0.3, description="share of the side")
+    translate: float = Field(ge=0, le=0.3, description="share of the side")
     brightness: float = Field(ge=0, le=0.5)
     noise: float = Field(ge=0, le=0.2, description="share of white")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.warmup >= self.epochs:
-            raise ValueError(f"warmup {self.warmup} below epochs {self.epochs}")
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs} below epochs {self.epochs}")
         low, high = self.scale
         if not 0.5 <= low <= 1 <= high <= 2:
             raise ValueError(f"scale [low, high] around 1; found {list(self.scale)}")
@@ -73,6 +77,8 @@ class CvmParams(TaskParams):
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
-        if self.model.head == "ordinal" and self.train.focus:
-            raise ValueError(f"train.focus 0 with an ordinal head; found {self.train.focus:g}")
+        if self.model.head == "ordinal" and self.train.focal_gamma:
+            raise ValueError(
+                f"train.focal_gamma 0 with an ordinal head; found {self.train.focal_gamma:g}"
+            )
         return self

@@ -34,7 +34,7 @@ class Landmarks:
     params = LandmarkParams
     headline = Score("mre_px", "px", digits=1, trivial="mean shape")
 
-    def agrees(self, own: LandmarkParams, data: DataParams) -> str:
+    def validate_params(self, own: LandmarkParams, data: DataParams) -> str:
         """Refuse a fold that the split does not have, and maps that do not tile the image."""
         if own.train.fold >= data.split.folds:
             return f"train.fold {own.train.fold}, but {self.data}.split.folds is {data.split.folds}"

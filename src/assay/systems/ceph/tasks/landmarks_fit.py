@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from assay.gates.training import carry_out
-from assay.learning.determinism import settle
+from assay.jobs.train import train_model
+from assay.learning.determinism import set_determinism
 from assay.learning.landmarks.appearance import Appearance
 from assay.learning.landmarks.codecs import Heatmap
 from assay.learning.landmarks.geometry import Warp
@@ -35,13 +35,13 @@ Floats = npt.NDArray[np.float32]
 
 def run_training(task: Task, train: Rows, valid: Rows, params: LandmarkParams, run: Run) -> None:
     """Build the network, and carry its plan out."""
-    settle(params.train.threads)
+    set_determinism(params.train.threads)
     first = first_weights(run.task, params.model.weights, params.model.backbone)
     network, start = landmarks_model.build(params.model, first, Path(), params.train.seed)
     codec = landmarks_model.make_codec(params.model, train.images.shape[1])
     plan = make_plan(task, network, codec, valid, params.train)
     stages = params.model.stages
-    carry_out(plan, make_set(train, stages), make_set(valid, stages), run, start)
+    train_model(plan, make_set(train, stages), make_set(valid, stages), run, start)
 
 
 def make_set(rows: Rows, stages: bool = False) -> Set:
@@ -81,14 +81,18 @@ def make_plan(
     return Plan(
         network=network,
         loss=make_loss(codec, stages, params.cvm_loss_weight),
-        prepare=Appearance(params.brightness, params.noise),
+        preprocess=Appearance(params.brightness, params.noise),
         metrics=metrics,
         rank=task.rank,
         parts=make_parts(network, params),
         loop=params,
         targets=Joint(spots, Classes(STAGES)) if stages else spots,
         geometry=Warp(
-            size, params.rotation, (params.scale[0], params.scale[1]), params.shift, params.elastic
+            size,
+            params.degrees,
+            (params.scale[0], params.scale[1]),
+            params.translate,
+            params.elastic,
         ),
         read=partial(landmarks_model.read, codec),
         outputs=landmarks_model.outputs(network),

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from assay.learning.answers import answers
 from assay.learning.backbone import NONE
 from assay.learning.determinism import reseed
+from assay.learning.inference import predict_batches
 from assay.learning.landmarks.classes import ClassHead, nominal_chances
 from assay.learning.landmarks.codecs import Coordinates, Heatmap
 from assay.learning.landmarks.networks import (
@@ -26,7 +26,7 @@ from assay.learning.landmarks.networks import (
     timm_unet,
 )
 from assay.learning.transfer import carry_over, holds_network
-from assay.learning.views import normalise
+from assay.learning.transforms import normalise
 from assay.systems.ceph.tasks.names import STAGES, SYMBOLS
 
 if TYPE_CHECKING:
@@ -115,6 +115,6 @@ def predict(
 ) -> npt.NDArray[np.float32]:
     """Return predictions (n, 58, 64 or 87), stored px, of images (n, size, size, 3)."""
     codec = make_codec(params, images.shape[1])
-    return answers(
+    return predict_batches(
         network, lambda stored: read(codec, network(normalise(stored)).float().cpu()), images, loop
     )

@@ -41,8 +41,8 @@ def scores(predictions: Numbers, labels: Numbers) -> dict[str, float]:
     if found.doubt is not None:
         errors = radial_errors(found.points, true.target)
         told["uncertainty_rank"] = rank_correlation(found.doubt, errors)
-    if found.chances is not None:
-        said = middle_classes(found.chances)
+    if found.probabilities is not None:
+        said = middle_classes(found.probabilities)
         stages = class_scores(said, as_classes(true.stage), len(STAGES))
         told |= {f"cvm_{name}": value for name, value in stages.items()}
     return told

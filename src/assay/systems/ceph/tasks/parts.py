@@ -26,13 +26,13 @@ def make_parts(network: landmarks_model.Network, params: LandmarkTrain) -> list[
     whole, ratio = landmarks_model.backbone(network), params.backbone_lr / params.lr
     own = {id(value) for value in whole.parameters()}
     slow = whole
-    if params.thaw == "top":
+    if params.unfreeze == "top":
         slow = top(whole)
         whole.eval().requires_grad_(False)
         slow.train().requires_grad_(True)
     learning = warmup_cosine(
         params.epochs - params.freeze_epochs,
-        params.warmup,
+        params.warmup_epochs,
         params.backbone_lr,
         params.lr_final * ratio,
     )
@@ -45,7 +45,7 @@ def make_parts(network: landmarks_model.Network, params: LandmarkTrain) -> list[
     )
     backbone.enter(0)
     head = [value for value in network.parameters() if id(value) not in own]
-    schedule = warmup_cosine(params.epochs, params.warmup, params.lr, params.lr_final)
+    schedule = warmup_cosine(params.epochs, params.warmup_epochs, params.lr, params.lr_final)
     return [backbone, Part("head", head, schedule, params.lr)]
 
 
@@ -68,7 +68,7 @@ def top(backbone: nn.Module) -> nn.Module:
     found = nn.ModuleList(module for _, module in modules[behind:])
     if not any(True for _ in found.parameters()):
         raise MachineError(
-            "train.thaw", f"no weights behind {before} of the backbone", "a last stage that learns",
-            "dvc exp run -S ceph-landmarks.train.thaw=all",
+            "train.unfreeze", f"no weights behind {before} of the backbone", "a last stage that learns",
+            "dvc exp run -S ceph-landmarks.train.unfreeze=all",
         )  # fmt: skip
     return found

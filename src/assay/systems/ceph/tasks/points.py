@@ -42,12 +42,12 @@ class Said(NamedTuple):
     Attributes:
         points: (n, 29, 2).
         doubt: (n, 29) the expected radial error, of maps alone.
-        chances: (n, 6) of the CVM stages, of a network that reads them too.
+        probabilities: (n, 6) of the CVM stages, of a network that reads them too.
     """
 
     points: Numbers
     doubt: Numbers | None
-    chances: Numbers | None
+    probabilities: Numbers | None
 
 
 def reader(rows: Rows, name: str) -> Numbers:
@@ -117,8 +117,8 @@ def restored(predictions: Numbers, rows: Rows) -> npt.NDArray[np.float32]:
     found = [placed.original(parts.points).reshape(len(predictions), FLAT)]
     if parts.doubt is not None:
         found.append(parts.doubt / placed.scale[:, None])
-    if parts.chances is not None:
-        found.append(parts.chances)
+    if parts.probabilities is not None:
+        found.append(parts.probabilities)
     return np.concatenate(found, axis=1).astype(np.float32)
 
 

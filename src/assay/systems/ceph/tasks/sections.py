@@ -36,15 +36,15 @@ class Model(Section):
 class LandmarkTrain(Train):
     """How it is trained."""
 
-    warmup: int = Field(ge=0)
+    warmup_epochs: int = Field(ge=0)
     lr: float = Field(gt=0)
     lr_final: float = Field(ge=0)
     freeze_epochs: int = Field(ge=0, description="in which the backbone stands still")
     backbone_lr: float = Field(gt=0, description="the backbone's peak; it falls as lr does")
-    thaw: Literal["all", "top"] = Field("all", description="what of the backbone ever learns")
-    rotation: float = Field(ge=0, le=45, description="degrees to either side")
+    unfreeze: Literal["all", "top"] = Field("all", description="what of the backbone ever learns")
+    degrees: float = Field(ge=0, le=45, description="degrees to either side")
     scale: list[float] = Field(min_length=2, max_length=2, description="from, to")
-    shift: float = Field(ge=0, le=0.3, description="share of the side")
+    translate: float = Field(ge=0, le=0.3, description="share of the side")
     elastic: float = Field(ge=0, le=0.1, description="share of the side; 0 is none")
     brightness: float = Field(ge=0, le=0.5)
     noise: float = Field(ge=0, le=0.2, description="share of white")
@@ -54,9 +54,11 @@ class LandmarkTrain(Train):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.freeze_epochs + self.warmup >= self.epochs:
+        if self.freeze_epochs + self.warmup_epochs >= self.epochs:
             early = f"freeze_epochs {self.freeze_epochs} + " if self.freeze_epochs else ""
-            raise ValueError(f"{early}warmup {self.warmup} below epochs {self.epochs}")
+            raise ValueError(
+                f"{early}warmup_epochs {self.warmup_epochs} below epochs {self.epochs}"
+            )
         low, high = self.scale
         if not 0.5 <= low <= 1 <= high <= 2:
             raise ValueError(f"scale [low, high] around 1; found {list(self.scale)}")

@@ -22,7 +22,7 @@ class Model(Section):
 class HbTrain(Train):
     """How it is trained; learning rates are reached at the end of the warm-up."""
 
-    warmup: int = Field(ge=0)
+    warmup_epochs: int = Field(ge=0)
     backbone_lr: float = Field(gt=0)
     backbone_lr_final: float = Field(ge=0)
     head_lr: float = Field(gt=0)
@@ -32,8 +32,8 @@ class HbTrain(Train):
 
     @model_validator(mode="after")
     def _warm(self) -> Self:
-        if self.warmup >= self.epochs:
-            raise ValueError(f"warmup {self.warmup} below epochs {self.epochs}")
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs} below epochs {self.epochs}")
         return self
 
 

@@ -31,7 +31,7 @@ class SingleModality:
     def __init__(self, name: str, data: str) -> None:
         self.name, self.data = name, data
 
-    def agrees(self, own: SingleParams, data: DataParams) -> str:
+    def validate_params(self, own: SingleParams, data: DataParams) -> str:
         """Refuse a validation fold that the split does not have."""
         if own.train.fold >= data.split.folds:
             return f"train.fold {own.train.fold}, but {self.data}.split.folds is {data.split.folds}"

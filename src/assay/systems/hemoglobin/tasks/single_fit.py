@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from assay.gates.training import carry_out
+from assay.jobs.train import train_model
 from assay.learning.backbone import ensure_takes
-from assay.learning.determinism import settle
+from assay.learning.determinism import set_determinism
 from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
 from assay.learning.targets import Values
-from assay.learning.views import Prepare
+from assay.learning.transforms import Preprocess
 from assay.runs.start import first_weights
 from assay.systems.hemoglobin.tasks import single_model
 
@@ -30,14 +30,14 @@ HB = Values(2.0, 25.0, "g/dL")  # what the label gate holds for possible
 
 def run_training(task: Task, train: Rows, valid: Rows, params: SingleParams, run: Run) -> None:
     """Build the network, and carry its plan out."""
-    settle(params.train.threads)
+    set_determinism(params.train.threads)
     first = first_weights(run.task, params.model.weights, params.model.backbone)
     network, start = single_model.build(params.model, first, Path(), params.train.seed)
     ensure_takes(network.backbone, train.images.shape[1])
     learns, validates = (make_set(task, rows) for rows in (train, valid))
     network.head.start_at(torch.from_numpy(task.baseline(train, train)[0]))
     plan = make_plan(task, network, params.train, train.images.shape[1])
-    carry_out(plan, learns, validates, run, start)
+    train_model(plan, learns, validates, run, start)
 
 
 def make_set(task: Task, rows: Rows) -> Set:
@@ -55,7 +55,7 @@ def make_plan(task: Task, network: Regressor, params: HbTrain, size: int) -> Pla
         Part(
             name,
             list(part.parameters()),
-            warmup_cosine(params.epochs, params.warmup, peak, final),
+            warmup_cosine(params.epochs, params.warmup_epochs, peak, final),
             peak,
         )
         for name, part, peak, final in rates
@@ -63,7 +63,7 @@ def make_plan(task: Task, network: Regressor, params: HbTrain, size: int) -> Pla
     return Plan(
         network=network,
         loss=nn.SmoothL1Loss(beta=params.beta),
-        prepare=Prepare(params.augment, size),
+        preprocess=Preprocess(params.augment, size),
         metrics=task.metrics,
         rank=task.rank,
         parts=parts,

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.torch import load_file
 
-from assay.learning.answers import answers
 from assay.learning.backbone import NONE, build_backbone
 from assay.learning.determinism import reseed
+from assay.learning.inference import predict_batches
 from assay.learning.regression import RegressionHead, Regressor
-from assay.learning.views import normalise
+from assay.learning.transforms import normalise
 
 if TYPE_CHECKING:
     from assay.learning.plan import Loop
@@ -42,4 +42,4 @@ def predict(
     network: Regressor, images: npt.NDArray[np.uint8], loop: Loop
 ) -> npt.NDArray[np.float32]:
     """Return Hb in g/dL (n, 1)."""
-    return answers(network, lambda stored: network(normalise(stored)), images, loop)
+    return predict_batches(network, lambda stored: network(normalise(stored)), images, loop)

@@ -44,9 +44,9 @@ class Combo:
             return
         use, made = own.use, models[DETECTOR].params.model
         limits = (
-            ("conf", use.conf >= made.floor, f"{made.floor:g} or more", made.floor),
+            ("conf", use.conf >= made.conf, f"{made.conf:g} or more", made.conf),
             ("iou", use.iou <= made.iou, f"{made.iou:g} or less", made.iou),
-            ("most", use.most <= made.most, f"{made.most} or less", made.most),
+            ("max_det", use.max_det <= made.max_det, f"{made.max_det} or less", made.max_det),
         )
         for knob, fits, expected, value in limits:
             if not fits:
@@ -75,11 +75,12 @@ class Combo:
             AssayError: a photograph shows more pills than may be said of it.
         """
         shown = max((len(pills) for pills in valid.columns["classes"]), default=0)
-        if shown > own.use.most:
+        if shown > own.use.max_det:
             raise AssayError(
-                f"{self.name}.use.most {own.use.most}", f"validation has a photograph of {shown} pills",
-                f"{shown} or more", f"dvc exp run -S {self.name}.use.most={shown}"
-                f" (and {DETECTOR}.model.most, where that is less)",
+                f"{self.name}.use.max_det {own.use.max_det}",
+                f"validation has a photograph of {shown} pills",
+                f"{shown} or more", f"dvc exp run -S {self.name}.use.max_det={shown}"
+                f" (and {DETECTOR}.model.max_det, where that is less)",
             )  # fmt: skip
         from assay.systems.pills.compositions.combo_scores import evaluate
 

@@ -103,8 +103,8 @@ def baseline(models: Mapping[str, Model], train: Rows, rows: Rows, own: ComboPar
     found = reading.chosen(parted(boxes), own.use)
     task = find_task(CLASSIFIER)
     pills = task_rows(task, train, models[CLASSIFIER].params)
-    chances = task.baseline(pills, rows.where(np.arange(len(rows)) < 1))
-    number = int(reading.drugs(chances).number[0])
+    probabilities = task.baseline(pills, rows.where(np.arange(len(rows)) < 1))
+    number = int(reading.drugs(probabilities).number[0])
 
     def same(count: int) -> Drugs:
         return Drugs(np.full(count, number), np.ones(count))
@@ -203,7 +203,7 @@ def with_intervals(
 
     how = own.evaluate
     values = statistics(np.arange(len(groups)))
-    intervals = group_intervals(groups, statistics, how.resamples, how.confidence, how.seed)
+    intervals = group_intervals(groups, statistics, how.n_resamples, how.confidence_level, how.seed)
     scores: dict[str, Any] = {
         name: {"value": value, "low": low, "high": high}
         for name, value, (low, high) in zip(names, values, intervals, strict=True)

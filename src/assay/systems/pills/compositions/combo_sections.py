@@ -15,7 +15,7 @@ class ComboUse(composition.Use):
     """Which boxes are kept, and what of the photograph is named."""
 
     iou: float = Field(gt=0, lt=1, description="overlap above which the less sure box is dropped")
-    most: int = Field(ge=1, le=100, description="boxes of a photograph, at most")
+    max_det: int = Field(ge=1, le=100, description="boxes of a photograph, at most")
     padding: float = Field(ge=0, le=1, description="around a box, share of its sides, each side")
 
 

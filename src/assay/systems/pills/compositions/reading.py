@@ -72,7 +72,7 @@ def chosen(said: Numbers, use: ComboUse) -> Boxes:
         sure = (boxes[:, 4] >= use.conf) & (boxes[:, 2:4] >= LEAST).all(axis=1)  # nan is neither
         own = boxes[sure]
         own = own[np.argsort(-own[:, 4], kind="stable")]
-        own = own[apart(own, use.iou)][: use.most]
+        own = own[apart(own, use.iou)][: use.max_det]
         row += [number] * len(own)
         place.append(own[:, :4])
         score.append(own[:, 4])
@@ -118,10 +118,10 @@ def name_whole(classify: Predictor, rows: Rows, side: int) -> Drugs:
     return name(classify, rows, whole, side, 0.0)
 
 
-def drugs(chances: Numbers) -> Drugs:
-    """Return the likeliest drug of each row of chances (p, C)."""
-    number = named(chances)
-    return Drugs(number, chances[np.arange(len(number)), number])
+def drugs(probabilities: Numbers) -> Drugs:
+    """Return the likeliest drug of each row of probabilities (p, C)."""
+    number = named(probabilities)
+    return Drugs(number, probabilities[np.arange(len(number)), number])
 
 
 def cut_side(models: Mapping[str, Model]) -> int:

@@ -33,7 +33,7 @@ def part(rows: pl.DataFrame, target: str, how: Split) -> pl.DataFrame:
     Raises:
         AssayError: the published test set shares no drug with the training parts.
     """
-    placed = assign(rows, target, how.test, how.folds, how.strata, how.seed)
+    placed = assign(rows, target, how.test, how.folds, how.n_bins, how.seed)
     whole = rows.with_columns(placed["split"], placed["fold"])
     if rows["codes"].explode().n_unique() == 1:
         print(f"  warning: one drug alone, {rows['codes'][0][0]}: dealt out at random, by session")

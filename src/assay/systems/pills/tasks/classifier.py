@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Classifier:
     """A task of the contract. Predictions are (n, C): the probability of each class id, 0 to C − 1.
 
-    A drug that training lacked is nan. Rows are pills: see `Cutting` and `classifier_cut`.
+    A drug that training lacked is nan. Rows are pills: see `SupportsCrops` and `classifier_cut`.
     """
 
     name = "pills-classifier"
@@ -33,7 +33,7 @@ class Classifier:
     params = ClassifierParams
     headline = Score("top1", digits=3, best=1.0, trivial="commonest drug")
 
-    def agrees(self, own: ClassifierParams, data: DataParams) -> str:
+    def validate_params(self, own: ClassifierParams, data: DataParams) -> str:
         """Refuse a fold that the split does not have."""
         if own.train.fold >= data.split.folds:
             return f"train.fold {own.train.fold}, but {self.data}.split.folds is {data.split.folds}"

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 
 from assay.errors import UnreadableError
-from assay.gates.training import carry_out
-from assay.learning.determinism import settle
+from assay.jobs.train import train_model
+from assay.learning.determinism import set_determinism
 from assay.learning.landmarks.losses import ClassLoss
-from assay.learning.pills.views import Looks, PillViews
+from assay.learning.pills.transforms import Looks, PillTransform
 from assay.learning.pills.weights import effective_number, inverse_frequency
 from assay.learning.plan import Law, Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
@@ -64,7 +64,7 @@ class Drugs:
 
 def run_training(task: Task, train: Rows, valid: Rows, params: ClassifierParams, run: Run) -> None:
     """Build the network, and carry its plan out."""
-    settle(params.train.threads)
+    set_determinism(params.train.threads)
     drugs = drugs_of(train, valid)
     tell_unseen(drugs, valid)
     first = first_weights(run.task, params.model.weights, params.model.backbone)
@@ -73,7 +73,7 @@ def run_training(task: Task, train: Rows, valid: Rows, params: ClassifierParams,
     )
     learns, validates = (make_set(rows, drugs) for rows in (train, valid))
     told = replace(run, facts={**run.facts, "classes": record_of(drugs, params)})
-    carry_out(make_plan(task, network, drugs, params), learns, validates, told, start)
+    train_model(make_plan(task, network, drugs, params), learns, validates, told, start)
 
 
 def drugs_of(train: Rows, valid: Rows) -> Drugs:
@@ -119,28 +119,28 @@ def make_plan(task: Task, network: DrugNetwork, drugs: Drugs, params: Classifier
     how = params.train
 
     def metrics(outputs: Floats, targets: Targets) -> Metrics:
-        said = network.chances(torch.from_numpy(outputs).to(network.ids.device)).cpu().numpy()
+        said = network.probabilities(torch.from_numpy(outputs).to(network.ids.device)).cpu().numpy()
         return task.metrics(said, drugs.ids[targets].astype(np.float32)[:, None])
 
     return Plan(
         network=network,
         loss=ClassLoss("cross_entropy", class_weights(drugs, how)),
-        prepare=PillViews(looks_of(how), params.model.input),
+        preprocess=PillTransform(looks_of(how), params.model.input_size),
         metrics=metrics,
         rank=task.rank,
         parts=[
             Part(
                 "network",
                 list(network.parameters()),
-                warmup_cosine(how.epochs, how.warmup, how.lr, how.lr_final),
+                warmup_cosine(how.epochs, how.warmup_epochs, how.lr, how.lr_final),
                 how.lr,
             )
         ],
         loop=how,
-        prefetch=how.prefetch,
+        prefetch=how.prefetch_factor,
         drop_last=how.drop_last,
         targets=Classes(drugs.codes, gaps=True),
-        balanced=how.sampler,
+        balanced=how.balanced_sampler,
         laws=lambda: [imprints(how)],
     )
 
@@ -161,18 +161,18 @@ def class_weights(drugs: Drugs, how: ClassifierTrain) -> tuple[float, ...]:
 
 def looks_of(how: ClassifierTrain) -> Looks:
     """Return what a training image may become."""
-    brightness, contrast, saturation, hue = how.jitter
+    brightness, contrast, saturation, hue = how.color_jitter
     return Looks(
-        (how.scale[0], how.scale[1]), (how.ratio[0], how.ratio[1]), how.hflip, how.rotation,
-        (brightness, contrast, saturation, hue), how.cast,
+        (how.scale[0], how.scale[1]), (how.ratio[0], how.ratio[1]), how.fliplr, how.degrees,
+        (brightness, contrast, saturation, hue), how.color_jitter_cast,
         how.randaugment, how.magnitude, how.autoaugment,
     )  # fmt: skip
 
 
 def imprints(how: ClassifierTrain) -> Law:
     """Tell how many imprints are mirrored; a set whose drugs need no imprint may want it."""
-    found = f"mirrored with probability {how.hflip:g}" if how.hflip else "never mirrored"
-    return Law("imprints", True, "told; train.hflip above 0 mirrors what is printed", found, 1)
+    found = f"mirrored with probability {how.fliplr:g}" if how.fliplr else "never mirrored"
+    return Law("imprints", True, "told; train.fliplr above 0 mirrors what is printed", found, 1)
 
 
 def record_of(drugs: Drugs, params: ClassifierParams) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def record_of(drugs: Drugs, params: ClassifierParams) -> dict[str, Any]:
         "class_to_idx": dict(zip(drugs.codes, ids, strict=True)),
         "train_counts": dict(zip(drugs.codes, drugs.counts.tolist(), strict=True)),
         "weights": how.class_weights,
-        "sampler": how.sampler,
+        "sampler": how.balanced_sampler,
         "cut_size": params.model.size,
         "view": params.model.view,
     }

@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from assay.learning.answers import answers
 from assay.learning.backbone import NONE, build_backbone, ensure_takes
 from assay.learning.determinism import reseed
-from assay.learning.pills.views import centre
-from assay.learning.views import normalise
+from assay.learning.inference import predict_batches
+from assay.learning.pills.transforms import centre
+from assay.learning.transforms import normalise
 
 if TYPE_CHECKING:
     from assay.learning.plan import Loop
@@ -53,7 +53,7 @@ class DrugNetwork(nn.Module):
         self.register_buffer("counts", torch.from_numpy(counts))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits; of several turns, the logarithm of their mean chances."""
+        """Return logits; of several turns, the logarithm of their mean probabilities."""
         if self.training or self.turns == 1:
             logits: Tensor = self.head(self.backbone(images))
             return logits
@@ -61,7 +61,7 @@ class DrugNetwork(nn.Module):
         seen = [self.head(self.backbone(images.rot90(each, (2, 3)))) for each in quarters]
         return torch.stack(seen).float().log_softmax(dim=2).logsumexp(dim=0) - math.log(len(seen))
 
-    def chances(self, logits: Tensor) -> Tensor:
+    def probabilities(self, logits: Tensor) -> Tensor:
         """Return probabilities (b, C) over the class table; nan for drugs never trained."""
         trained = self.counts > 0
         said = logits.float().masked_fill(~trained, -torch.inf).softmax(dim=1)
@@ -76,8 +76,8 @@ def build(
     """Return the network, and what its first weights are; see `build_backbone`."""
     reseed(seed)
     backbone, digest = build_backbone(params.backbone, weights, root)
-    ensure_takes(backbone, params.input)
-    return DrugNetwork(backbone, ids, counts, params.dropout, params.turns).train(), digest
+    ensure_takes(backbone, params.input_size)
+    return DrugNetwork(backbone, ids, counts, params.dropout, params.tta_rotations).train(), digest
 
 
 def load(params: ClassifierModel, weights: Path) -> DrugNetwork:
@@ -93,6 +93,6 @@ def predict(network: DrugNetwork, params: ClassifierModel, images: Images, loop:
     """Return probabilities (n, C) over the class table of cuts (n, size, size, 3); see `cut_boxes`."""
 
     def read(cuts: Tensor) -> Tensor:
-        return network.chances(network(normalise(centre(cuts, params.input))))
+        return network.probabilities(network(normalise(centre(cuts, params.input_size))))
 
-    return answers(network, read, images, loop)
+    return predict_batches(network, read, images, loop)

@@ -24,60 +24,72 @@ class ClassifierModel(Section):
         1.0, ge=0, le=1, description="1: a box fills its cut; 0: the photograph's scale"
     )
     size: int = Field(ge=16, le=1024, description="side of a cut, px")
-    input: int = Field(ge=16, le=1024, description="side of what the network sees of it, px")
-    turns: Literal[1, 2, 4] = Field(1, description="of a cut, whose chances are averaged")
+    input_size: int = Field(ge=16, le=1024, description="side of what the network sees of it, px")
+    tta_rotations: Literal[1, 2, 4] = Field(
+        1, description="of a cut, whose probabilities are averaged"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.input > self.size:
-            raise ValueError(f"input at most size {self.size}; found {self.input}")
+        if self.input_size > self.size:
+            raise ValueError(f"input_size at most size {self.size}; found {self.input_size}")
         return self
 
 
 class ClassifierTrain(Train):
     """How it is trained, what an image may become, and how rare drugs are weighed."""
 
-    warmup: int = Field(ge=0)
+    warmup_epochs: int = Field(ge=0)
     lr: float = Field(gt=0)
     lr_final: float = Field(ge=0)
     scale: list[float] = Field(min_length=2, max_length=2, description="of the area, from, to")
     ratio: list[float] = Field(min_length=2, max_length=2, description="of the sides, from, to")
-    hflip: float = Field(ge=0, le=1, description="probability; it mirrors imprints")
-    rotation: float = Field(ge=0, le=180, description="degrees to either side")
-    jitter: list[float] = Field(
+    fliplr: float = Field(ge=0, le=1, description="probability; it mirrors imprints")
+    degrees: float = Field(ge=0, le=180, description="degrees to either side")
+    color_jitter: list[float] = Field(
         min_length=4, max_length=4, description="brightness, contrast, saturation, hue"
     )
-    cast: float = Field(0.0, ge=0, lt=1, description="of each colour's light, share to either side")
+    color_jitter_cast: float = Field(
+        0.0, ge=0, lt=1, description="of each colour's light, share to either side"
+    )
     randaugment: int = Field(ge=0, le=8, description="operations an image; 0: none")
     magnitude: int = Field(ge=0, le=30, description="of RandAugment")
     autoaugment: bool = Field(description="the policy for ImageNet, in RandAugment's place")
     class_weights: Literal["none", "inv_freq", "effective_num"]
     smooth: float = Field(ge=0, description="of inv_freq: added to each count")
     beta: float = Field(ge=0, lt=1, description="of effective_num")
-    sampler: bool = Field(description="every drug equally often, in the place of weights")
-    prefetch: int = Field(2, ge=1, le=64, description="batches each loader process keeps ready")
+    balanced_sampler: bool = Field(description="every drug equally often, in the place of weights")
+    prefetch_factor: int = Field(
+        2, ge=1, le=64, description="batches each loader process keeps ready"
+    )
     drop_last: bool = Field(False, description="an epoch's last batch, where it is smaller")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.warmup >= self.epochs:
-            raise ValueError(f"warmup {self.warmup} below epochs {self.epochs}")
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs} below epochs {self.epochs}")
         low, high = self.scale
         if not 0 < low <= high <= 1:
             raise ValueError(f"scale [low, high] within (0, 1]; found {list(self.scale)}")
         low, high = self.ratio
         if not 0 < low <= 1 <= high:
             raise ValueError(f"ratio [low, high] around 1; found {list(self.ratio)}")
-        if not (min(self.jitter) >= 0 and max(self.jitter[:3]) <= 1 and self.jitter[3] <= 0.5):
-            raise ValueError(f"jitter three of 0–1, hue 0–0.5; found {list(self.jitter)}")
+        if not (
+            min(self.color_jitter) >= 0
+            and max(self.color_jitter[:3]) <= 1
+            and self.color_jitter[3] <= 0.5
+        ):
+            raise ValueError(
+                f"color_jitter three of 0–1, hue 0–0.5; found {list(self.color_jitter)}"
+            )
         return self
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
-        if self.sampler and self.class_weights != "none":
+        if self.balanced_sampler and self.class_weights != "none":
             raise ValueError(
-                f"class_weights none with sampler: a rare drug that is shown more often and weighs"
-                f" more counts twice; found {self.class_weights}"
+                f"class_weights none with balanced_sampler: a rare drug that is shown more often and"
+                f" weighs more counts twice; found {self.class_weights}"
             )
         if self.autoaugment and self.randaugment:
             raise ValueError(f"randaugment 0 with autoaugment; found {self.randaugment}")

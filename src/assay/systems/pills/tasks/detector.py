@@ -35,7 +35,7 @@ class Detector:
     params = DetectorParams
     headline = Score("map50", digits=2, best=1.0, trivial="mean box")
 
-    def agrees(self, own: DetectorParams, data: DataParams) -> str:
+    def validate_params(self, own: DetectorParams, data: DataParams) -> str:
         """Refuse a fold that the split does not have."""
         if own.train.fold >= data.split.folds:
             return f"train.fold {own.train.fold}, but {self.data}.split.folds is {data.split.folds}"

@@ -36,7 +36,7 @@ def preflight(course: Course, train: Rows, valid: Rows, path: Path) -> None:
     checks = [images(parts), places(parts), classes(course, parts)]
     if all(check.passed for check in checks):
         checks += [codec(parts), sizes(course, parts), most(course, parts), views(course)]
-    Verdict("preflight", course.run.task, checks).settle(path)
+    Verdict("preflight", course.run.task, checks).write_and_raise(path)
 
 
 def images(parts: dict[str, Rows]) -> Check:
@@ -102,22 +102,22 @@ def codec(parts: dict[str, Rows]) -> Check:
 
 def sizes(course: Course, parts: dict[str, Rows]) -> Check:
     """Pills large enough to be seen at the network's input."""
-    side = course.params.model.input
+    side = course.params.model.imgsz
     least = min(
         (float(box[:, 2:].min()) * side for shown in (course.train, course.valid)
          for box in shown.boxes if len(box)), default=0.0,
     )  # fmt: skip
-    mend = "raise pills.ingest.size and model.input" if least < SMALLEST else ""
+    mend = "raise pills.ingest.size and model.imgsz" if least < SMALLEST else ""
     return Check("sizes", least >= SMALLEST, f"{SMALLEST:g} px or more at {side} px",
                  f"the smallest side is {least:.1f} px", _pills(parts), (), mend)  # fmt: skip
 
 
 def most(course: Course, parts: dict[str, Rows]) -> Check:
     """No photograph with more pills than boxes may be said of it."""
-    allowed = course.params.model.most
+    allowed = course.params.model.max_det
     counts = [len(own) for rows in parts.values() for own in boxes.pills(rows)]
     found = f"{min(counts)} to {max(counts)} pills a photograph"
-    mend = f"-S pills-detector.model.most={max(counts)}" if max(counts) > allowed else ""
+    mend = f"-S pills-detector.model.max_det={max(counts)}" if max(counts) > allowed else ""
     return Check("most", max(counts) <= allowed, f"at most {allowed}", found, len(counts), (), mend)
 
 

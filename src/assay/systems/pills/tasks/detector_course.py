@@ -74,10 +74,10 @@ class Course:
         losses: list[Tensor] = []
         found = []
         with torch.no_grad():
-            for start in range(0, len(self.valid.images), how.train.batch):
-                rows = slice(start, start + how.train.batch)
+            for start in range(0, len(self.valid.images), how.train.batch_size):
+                rows = slice(start, start + how.train.batch_size)
                 images = self.valid.images[rows]
-                outputs = network(batched(images, how.model.input).to(device))
+                outputs = network(batched(images, how.model.imgsz).to(device))
                 _, items = network.loss(loss_batch(self.valid, rows, device), outputs)  # type: ignore[operator]
                 losses.append(torch.stack(list(items.values())) * len(images))
                 found.append(boxes_of(outputs[0], self.ids, how.model, images.shape[1]))
@@ -96,7 +96,7 @@ class Course:
         self._line(row)
         if self.run.watch is not None:
             self.run.watch(self.epochs)
-        patience = self.params.train.stop_patience
+        patience = self.params.train.early_stopping_patience
         return patience != "none" and len(self.epochs) - 1 - self.best >= patience
 
     def chosen(self) -> Mapping[str, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from assay.learning.determinism import settle
+from assay.learning.determinism import set_determinism
 from assay.runs.files import atomic_write
 from assay.runs.record import HISTORY, WEIGHTS, write_history, write_record
 from assay.systems.pills.tasks import boxes
@@ -37,7 +37,7 @@ def run_training(task: Task, train: Rows, valid: Rows, params: DetectorParams, r
         AssayError: ultralytics is not installed, or the loss is no number.
     """
     library()
-    settle(params.train.threads)
+    set_determinism(params.train.threads)
     run.resume.mkdir(parents=True, exist_ok=True)
     ids = class_ids(train, valid) if params.model.classes != "pill" else None
     course = Course(task, params, run, valid, shown(train, ids), shown(valid, ids), ids)
@@ -48,11 +48,11 @@ def run_training(task: Task, train: Rows, valid: Rows, params: DetectorParams, r
     if state is None or not state["ended"]:
         trainer = type("Yolo", (Taught, library().Trainer), {})
         trainer(course, settings(params.model, params.train, run.resume)).train()
-        settle(params.train.threads)  # ultralytics leaves torch as it thinks it was
+        set_determinism(params.train.threads)  # ultralytics leaves torch as it thinks it was
     write_history(run.folder / HISTORY, course.epochs)
     atomic_write(run.folder / WEIGHTS, lambda aside: shutil.copyfile(run.resume / BEST, aside))
     size = int(train.images.shape[1])
-    model = {"outputs": boxes.FIELDS * params.model.most, "image_size": size, "channels": 3,
+    model = {"outputs": boxes.FIELDS * params.model.max_det, "image_size": size, "channels": 3,
              "first_weights": "none"}  # fmt: skip
     write_record(run, course.chosen(), model)
     shutil.rmtree(run.resume, ignore_errors=True)

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from assay.learning.answers import answers
+from assay.learning.inference import predict_batches
 from assay.systems.pills.tasks.boxes import padded
 from assay.systems.pills.tasks.yolo import library
 
@@ -67,17 +67,17 @@ def boxes_of(
     The surest box of those that overlap is kept, of one class as of another.
     """
     kept = library().suppress(
-        outputs.float().clone(), conf_thres=params.floor, iou_thres=params.iou, agnostic=True,
-        max_det=params.most, max_time_img=1e6,  # a slow machine must not lose boxes
+        outputs.float().clone(), conf_thres=params.conf, iou_thres=params.iou, agnostic=True,
+        max_det=params.max_det, max_time_img=1e6,  # a slow machine must not lose boxes
     )  # fmt: skip
     found = []
     for each in kept:
         own = each.cpu().numpy().astype(np.float64)
-        own[:, :4] *= size / params.input
+        own[:, :4] *= size / params.imgsz
         own[:, 2:4] -= own[:, :2]
         own[:, 5] = np.nan if ids is None else np.asarray(ids)[own[:, 5].astype(int)]
         found.append(own)
-    return padded(found, params.most)
+    return padded(found, params.max_det)
 
 
 def predict(
@@ -86,7 +86,7 @@ def predict(
     """Return boxes (n, 6·most) of images (n, size, size, 3), stored px, the surest first."""
 
     def read(stored: Tensor) -> Tensor:
-        outputs = network(batched(stored.cpu().numpy(), params.input).to(stored.device))
+        outputs = network(batched(stored.cpu().numpy(), params.imgsz).to(stored.device))
         return torch.from_numpy(boxes_of(outputs[0], ids, params, stored.shape[1]))
 
-    return answers(network, read, images, loop)
+    return predict_batches(network, read, images, loop)

@@ -19,22 +19,22 @@ class DetectorModel(Section):
     classes: Literal["pill", "form", "drug"] = Field(
         description="one class, or the class table's dosage forms or drugs, as many as the rows name"
     )
-    input: int = Field(ge=64, le=2048, description="side of what the network sees, px")
-    most: int = Field(ge=1, le=100, description="boxes of a photograph, at most")
-    floor: float = Field(ge=0, lt=1, description="score below which no box is kept")
+    imgsz: int = Field(ge=64, le=2048, description="side of what the network sees, px")
+    max_det: int = Field(ge=1, le=100, description="boxes of a photograph, at most")
+    conf: float = Field(ge=0, lt=1, description="score below which no box is kept")
     iou: float = Field(gt=0, lt=1, description="overlap above which the less sure box is dropped")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.input % STRIDE:
-            raise ValueError(f"input a multiple of {STRIDE}; found {self.input}")
+        if self.imgsz % STRIDE:
+            raise ValueError(f"imgsz a multiple of {STRIDE}; found {self.imgsz}")
         return self
 
 
 class DetectorTrain(Train):
     """How it is trained: ultralytics' own loop, optimiser and augmentation."""
 
-    warmup: float = Field(ge=0, description="epochs")
+    warmup_epochs: float = Field(ge=0, description="epochs")
     optimizer: Literal["SGD", "AdamW"]
     lr: float = Field(gt=0)
     lr_final: float = Field(ge=0)
@@ -44,23 +44,25 @@ class DetectorTrain(Train):
     close_mosaic: int = Field(ge=0, description="last epochs without mosaic and mixup")
     mixup: float = Field(ge=0, le=1, description="probability")
     scale: float = Field(ge=0, lt=1, description="to either side of 1")
-    rotation: float = Field(ge=0, le=180, description="degrees to either side")
-    shift: float = Field(ge=0, le=0.5, description="share of the side")
-    flip: float = Field(ge=0, le=1, description="probability, left to right")
-    flip_upright: float = Field(ge=0, le=1, description="probability, upside down")
-    hue: float = Field(ge=0, le=1)
-    saturation: float = Field(ge=0, le=1)
-    brightness: float = Field(ge=0, le=1)
-    norm_momentum: float = Field(gt=0, le=1, description="of batch norm's running means")
+    degrees: float = Field(ge=0, le=180, description="degrees to either side")
+    translate: float = Field(ge=0, le=0.5, description="share of the side")
+    fliplr: float = Field(ge=0, le=1, description="probability, left to right")
+    flipud: float = Field(ge=0, le=1, description="probability, upside down")
+    hsv_h: float = Field(ge=0, le=1)
+    hsv_s: float = Field(ge=0, le=1)
+    hsv_v: float = Field(ge=0, le=1)
+    bn_momentum: float = Field(gt=0, le=1, description="of batch norm's running means")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.warmup >= self.epochs:
-            raise ValueError(f"warmup {self.warmup:g} below epochs {self.epochs}")
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs:g} below epochs {self.epochs}")
         if self.plateau_patience != "none":
             raise ValueError("plateau_patience none: ultralytics' schedule is linear or cosine")
-        if self.resume_keep != 1 or self.workers == "auto":
-            raise ValueError("resume_keep 1 and a number of workers: the loop is ultralytics' own")
+        if self.checkpoint_keep != 1 or self.num_workers == "auto":
+            raise ValueError(
+                "checkpoint_keep 1 and a number of num_workers: the loop is ultralytics' own"
+            )
         if self.precision == "16-mixed":
             raise ValueError(
                 "precision 32-true or bf16-mixed: for 16-mixed ultralytics downloads a network"

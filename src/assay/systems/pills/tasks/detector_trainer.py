@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from assay.errors import AssayError
-from assay.learning.determinism import reseed, settle
+from assay.learning.determinism import reseed, set_determinism
 from assay.runs.files import atomic_write
 from assay.systems.pills.tasks.detector_model import seen
 from assay.systems.pills.tasks.yolo import library
@@ -104,7 +104,7 @@ class Taught:
     def __init__(self, course: Course, overrides: Mapping[str, Any]) -> None:
         self.course = course
         super().__init__(overrides=dict(overrides))  # type: ignore[call-arg]
-        settle(course.params.train.threads)  # ultralytics took all processors but one
+        set_determinism(course.params.train.threads)  # ultralytics took all processors but one
         self.me.add_callback("on_train_epoch_start", lambda _: self.seed_epoch())
 
     @property
@@ -128,7 +128,7 @@ class Taught:
         super().set_model_attributes()  # type: ignore[misc]
         for module in self.me.model.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
-                module.momentum = self.course.params.train.norm_momentum
+                module.momentum = self.course.params.train.bn_momentum
 
     def seed_epoch(self) -> None:
         """Let what an epoch draws depend on its number alone: order, mosaic, moves, colours."""
@@ -143,7 +143,7 @@ class Taught:
 
     def optimizer_step(self) -> None:
         """Shorten the gradient as `clip` says; ultralytics itself cuts it at 10."""
-        clip = self.course.params.train.clip
+        clip = self.course.params.train.gradient_clip_val
         if clip != "none":
             torch.nn.utils.clip_grad_norm_(self.me.model.parameters(), clip)
         super().optimizer_step()  # type: ignore[misc]
@@ -174,7 +174,7 @@ class Taught:
 
     def save_model(self) -> bool:
         """Save all that the next epoch depends on."""
-        me, every = self.me, self.course.params.train.resume_every
+        me, every = self.me, self.course.params.train.checkpoint_every
         if (me.epoch + 1) % every and not me.stop:
             return False
         state = {

@@ -34,7 +34,7 @@ class Segmentation:
     params = SegmentationParams
     headline = Score("miou", digits=2, best=1.0, trivial="all ground")
 
-    def agrees(self, own: SegmentationParams, data: DataParams) -> str:
+    def validate_params(self, own: SegmentationParams, data: DataParams) -> str:
         """Refuse a fold that the split does not have, and maps that do not tile the image."""
         from assay.systems.pills.tasks.segmentation_sections import cell
 

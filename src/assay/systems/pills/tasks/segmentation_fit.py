@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from assay.gates.training import carry_out
-from assay.learning.determinism import settle
+from assay.jobs.train import train_model
+from assay.learning.determinism import set_determinism
 from assay.learning.landmarks.appearance import Appearance
 from assay.learning.pills.segmentation_loss import SegmentationLoss
 from assay.learning.pills.segmentation_plan import MaskPlan, Masks, make_laws
@@ -37,7 +37,7 @@ def run_training(
     task: Task, train: Rows, valid: Rows, params: SegmentationParams, run: Run
 ) -> None:
     """Build the network, and carry its plan out."""
-    settle(params.train.threads)
+    set_determinism(params.train.threads)
     names = segmentation_masks.names_of(train)
     first = first_weights(run.task, params.model.weights, params.model.backbone)
     network, start = segmentation_model.build(
@@ -47,7 +47,7 @@ def run_training(
     size = train.images.shape[1]
     masks = Masks(names, size, size, params.model.stride)
     plan = make_plan(task, network, masks, valid, (learns, validates), params.train)
-    carry_out(plan, learns, validates, run, start)
+    train_model(plan, learns, validates, run, start)
 
 
 def make_set(rows: Rows) -> Set:
@@ -71,23 +71,23 @@ def make_plan(
 ) -> MaskPlan:
     """Return the training of `network`; epochs are scored as predictions are."""
     truth = task.labels(valid)
-    together = Together(how.flip, how.rotation, (how.scale[0], how.scale[1]), how.shift)
+    together = Together(how.fliplr, how.degrees, (how.scale[0], how.scale[1]), how.translate)
     loss = SegmentationLoss(how.dice)
 
     def metrics(predictions: Floats, targets: Targets) -> Metrics:  # noqa: ARG001 - the plan's signature
         # The validation loader keeps the order of the rows and drops none.
         return task.metrics(task.restore(predictions, valid), truth)
 
-    schedule = warmup_cosine(how.epochs, how.warmup, how.lr, how.lr_final)
+    schedule = warmup_cosine(how.epochs, how.warmup_epochs, how.lr, how.lr_final)
     return MaskPlan(
         network=network,
         loss=loss,
-        prepare=Appearance(how.brightness, how.noise),
+        preprocess=Appearance(how.brightness, how.noise),
         metrics=metrics,
         rank=task.rank,
         parts=[Part("network", list(network.parameters()), schedule, how.lr)],
         loop=how,
-        prefetch=how.prefetch,
+        prefetch=how.prefetch_factor,
         drop_last=how.drop_last,
         targets=masks.kind,
         read=segmentation_model.read,

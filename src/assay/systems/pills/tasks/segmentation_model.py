@@ -10,12 +10,12 @@ import numpy.typing as npt
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from assay.learning.answers import answers
 from assay.learning.backbone import NONE
 from assay.learning.determinism import reseed
+from assay.learning.inference import predict_batches
 from assay.learning.landmarks.networks import small_unet, timm_unet
 from assay.learning.transfer import carry_over, holds_network
-from assay.learning.views import normalise
+from assay.learning.transforms import normalise
 
 if TYPE_CHECKING:
     from assay.learning.landmarks.networks import HeatmapNetwork
@@ -62,4 +62,4 @@ def predict(
     network: nn.Module, images: npt.NDArray[np.uint8], loop: Loop
 ) -> npt.NDArray[np.float32]:
     """Return class maps (n, cells) of images (n, size, size, 3)."""
-    return answers(network, lambda stored: read(network(normalise(stored))), images, loop)
+    return predict_batches(network, lambda stored: read(network(normalise(stored))), images, loop)

@@ -38,23 +38,25 @@ class SegmentationModel(Section):
 class SegmentationTrain(Train):
     """How it is trained; image and mask are moved together."""
 
-    warmup: int = Field(ge=0)
+    warmup_epochs: int = Field(ge=0)
     lr: float = Field(gt=0)
     lr_final: float = Field(ge=0)
     dice: float = Field(ge=0, le=10, description="weight of Dice beside the cross-entropy")
-    flip: float = Field(ge=0, le=1, description="chance of a horizontal flip")
-    rotation: float = Field(ge=0, le=180, description="degrees to either side")
+    fliplr: float = Field(ge=0, le=1, description="chance of a horizontal flip")
+    degrees: float = Field(ge=0, le=180, description="degrees to either side")
     scale: list[float] = Field(min_length=2, max_length=2, description="from, to")
-    shift: float = Field(ge=0, le=0.3, description="share of the side")
+    translate: float = Field(ge=0, le=0.3, description="share of the side")
     brightness: float = Field(ge=0, le=0.5)
     noise: float = Field(ge=0, le=0.2, description="share of white")
-    prefetch: int = Field(2, ge=1, le=64, description="batches each loader process keeps ready")
+    prefetch_factor: int = Field(
+        2, ge=1, le=64, description="batches each loader process keeps ready"
+    )
     drop_last: bool = Field(False, description="an epoch's last batch, where it is smaller")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.warmup >= self.epochs:
-            raise ValueError(f"warmup {self.warmup} below epochs {self.epochs}")
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs} below epochs {self.epochs}")
         low, high = self.scale
         if not 0.5 <= low <= 1 <= high <= 2:
             raise ValueError(f"scale [low, high] around 1; found {list(self.scale)}")

@@ -53,7 +53,7 @@ class SpectraIngest(Ingest):
 class Exact(Similar):
     """Structures are compared exactly, by ingest; nothing is searched."""
 
-    nearest: int = 1
+    n_neighbors: int = 1
     null_pairs: int = 20
     seed: int = 0
     search: Literal["none"]

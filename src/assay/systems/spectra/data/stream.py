@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import Progress
 
-from assay.contract.system_offers import Streamed
+from assay.contract.system_capabilities import Streamed
 from assay.errors import SourceError
 from assay.systems.spectra.data.kernel import (
     COMPUTED,

@@ -34,14 +34,13 @@ class Bayer:
     params = BayerParams
     headline = Score("mse", digits=6, trivial="mean spectrum")
 
-    def agrees(self, own: BayerParams, data: DataParams) -> str:
+    def validate_params(self, own: BayerParams, data: DataParams) -> str:
         """Refuse a fold that the split does not have, and an input that does not divide the structure."""
         if own.train.fold >= data.split.folds:
             return f"train.fold {own.train.fold}, but {self.data}.split.folds is {data.split.folds}"
-        if data.ingest.size % own.model.input:
-            return (
-                f"model.input {own.model.input}, but {self.data}.ingest.size is {data.ingest.size}"
-            )
+        if data.ingest.size % own.model.input_size:
+            side = own.model.input_size
+            return f"model.input_size {side}, but {self.data}.ingest.size is {data.ingest.size}"
         return ""
 
     def labels(self, rows: Rows) -> Floats:
@@ -63,7 +62,7 @@ class Bayer:
         symmetry = params.train.symmetry if params.train.average else "none"
         network = bayer_model.load(params.model, weights, symmetry)
         return partial(
-            bayer_model.predict, network, params.model.input,
+            bayer_model.predict, network, params.model.input_size,
             loop=params.train
         )  # fmt: skip
 

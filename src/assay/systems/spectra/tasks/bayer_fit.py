@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from torch import nn
 
-from assay.gates.training import carry_out
-from assay.learning.determinism import settle
+from assay.jobs.train import train_model
+from assay.learning.determinism import set_determinism
 from assay.learning.optics.symmetry import SYMMETRIES
 from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def run_training(task: Task, train: Rows, valid: Rows, params: BayerParams, run: Run) -> None:
     """Make the twins, build the network about their mean, and carry its plan out."""
-    settle(params.train.threads)
+    set_determinism(params.train.threads)
     learns = make_twins(task, train, params.train)
     network = bayer_model.build(params.model, learns.targets.shape[-1], params.train.seed)
     bayer_model.centre(network, learns.targets)
@@ -41,7 +41,7 @@ def run_training(task: Task, train: Rows, valid: Rows, params: BayerParams, run:
         flush=True,
     )
     plan = make_plan(task, network, train, params)
-    carry_out(plan, learns, make_set(task, valid), run, "none")
+    train_model(plan, learns, make_set(task, valid), run, "none")
 
 
 def make_set(task: Task, rows: Rows) -> Set:
@@ -73,7 +73,7 @@ def make_plan(task: Task, network: nn.Module, train: Rows, params: BayerParams) 
     return Plan(
         network=network,
         loss=loss,
-        prepare=bayer_model.Structures(params.model.input),
+        preprocess=bayer_model.Structures(params.model.input_size),
         metrics=metrics,
         rank=task.rank,
         parts=[Part("network", learning, schedule, how.lr)],

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from assay.learning.answers import answers
 from assay.learning.determinism import reseed
+from assay.learning.inference import predict_batches
 from assay.learning.optics.symmetry import SYMMETRIES
 from assay.learning.spectra.averaging import Averaged
 from assay.learning.spectra.design import Design
@@ -47,7 +47,7 @@ class Structures:
 def build(params: Model, bins: int, seed: int) -> nn.Module:
     """Return the untrained network of so many bins."""
     reseed(seed)
-    own = params.model_dump(exclude={"network", "input"})
+    own = params.model_dump(exclude={"network", "input_size"})
     network: nn.Module = NETWORKS[params.network](Design(**own, bins=bins))
     return network.train()
 
@@ -76,4 +76,4 @@ def predict(
         said: Tensor = network(views(stored, False))
         return said.flatten(1)
 
-    return answers(network, read, images, loop)
+    return predict_batches(network, read, images, loop)

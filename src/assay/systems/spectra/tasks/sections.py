@@ -17,7 +17,7 @@ class Model(Section):
     """The network; see `learning.spectra.design`."""
 
     network: str = Field(description="by its name in the registry of networks")
-    input: int = Field(ge=8, le=1024, description="side of what the network sees, px")
+    input_size: int = Field(ge=8, le=1024, description="side of what the network sees, px")
     stem: int = Field(ge=1, description="channels")
     stages: list[int] = Field(min_length=1, description="channels of each, stride 2")
     blocks: int = Field(ge=1, description="residual blocks a stage")
@@ -42,10 +42,10 @@ class Model(Section):
             raise ValueError(f"memory pooled with cnn_gru; found {self.memory}")
         if self.width % self.heads:
             raise ValueError(f"a width that {self.heads} heads divide; found {self.width}")
-        if self.input % self.stride:
+        if self.input_size % self.stride:
             raise ValueError(
-                f"an input that the stem and {len(self.stages)} stages divide, {self.stride};"
-                f" found {self.input}"
+                f"an input_size that the stem and {len(self.stages)} stages divide, {self.stride};"
+                f" found {self.input_size}"
             )
         return self
 

@@ -1,8 +1,8 @@
-"""Preflight of the views: augmentation draws anew for each image and step, and from the seed.
+"""Preflight of the transforms: augmentation draws anew for each image and step, and from the seed.
 
-Augmentation is drawn in the main process (`Plan.views`, seeded before every step), not by the loader's
-workers: a worker that inherits a generator, and repeats its neighbour's draws, cannot occur. What can go
-wrong is one draw for a whole batch, draws from a generator that the seed does not reach (resume would
+Augmentation is drawn in the main process (`Plan.transform`, seeded before every step), not by the
+loader's workers: one that inherits a generator, and repeats its neighbour's draws, cannot occur. What can
+go wrong is one draw for a whole batch, draws from a generator that the seed does not reach (resume would
 not be exact), augmented validation, and workers that hand over something else than the stored rows.
 """
 
@@ -29,7 +29,7 @@ STEPS = 4  # batches
 def judge_views(plan: Plan, train: Set) -> list[Check]:
     """Return the checks of augmentation, and of the workers where there are any."""
     draws = _draws(plan, train)
-    return [draws, _workers(plan, train)] if plan.loop.workers else [draws]
+    return [draws, _workers(plan, train)] if plan.loop.num_workers else [draws]
 
 
 def _draws(plan: Plan, train: Set) -> Check:
@@ -39,7 +39,7 @@ def _draws(plan: Plan, train: Set) -> Check:
     def views(step: int, training: bool) -> list[bytes]:
         reseed(plan.loop.seed, step)
         batch = Stored(train).__getitems__([row] * COPIES)
-        return _samples(plan.views(*batch, training)[0])
+        return _samples(plan.transform(*batch, training)[0])
 
     plain = [views(step, False) for step in range(2)]
     drawn = [views(step, True) for step in range(STEPS)]
@@ -78,9 +78,10 @@ def _bytes(tensor: Tensor) -> bytes:
 def _workers(plan: Plan, train: Set) -> Check:
     """Fetch two batches from each worker: the stored rows, as the main process would fetch them."""
     loop = plan.loop
-    count = 2 if loop.workers == "auto" else loop.workers
+    count = 2 if loop.num_workers == "auto" else loop.num_workers
     ours, theirs = (
-        train_loader(train, loop.batch, loop.seed, workers, plan.balanced) for workers in (0, count)
+        train_loader(train, loop.batch_size, loop.seed, workers, plan.balanced)
+        for workers in (0, count)
     )
     batches = list(islice(zip(ours, theirs, strict=True), 2 * count))
     differing = [
@@ -90,5 +91,5 @@ def _workers(plan: Plan, train: Set) -> Check:
     ]
     found = f"{len(differing)} of {len(batches)} batches differ from the stored rows"
     expected = "workers hand over the stored rows and draw nothing"
-    mend = "augment in the plan's `prepare` or `geometry`" if differing else ""
+    mend = "augment in the plan's `preprocess` or `geometry`" if differing else ""
     return Check("workers", not differing, expected, found, len(batches), differing, mend)

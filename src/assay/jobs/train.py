@@ -1,4 +1,4 @@
-"""A plan carried out: judged, trained, recorded; the one way for every task with a plan."""
+"""A plan judged, trained and recorded: the one way for every task with a plan."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from assay.runs.run import Run
 
 
-def carry_out(plan: Plan, train: Set, valid: Set, run: Run, first_weights: str) -> None:
+def train_model(plan: Plan, train: Set, valid: Set, run: Run, first_weights: str) -> None:
     """Preflight, train, and leave weights, history and record in `run.folder`.
 
     Args:

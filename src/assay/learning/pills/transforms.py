@@ -1,4 +1,4 @@
-"""Views of a cut-out pill: each training image draws its own crop, turn, colours; all keep the imprint.
+"""Transforms of a cut-out pill: each training image draws its own; all keep the imprint.
 
 Transforms are torchvision's v2. An image is never mirrored unless that is asked for: a mirrored imprint
 is another drug's, or nobody's.
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode, v2
 
-from assay.learning.views import normalise
+from assay.learning.transforms import normalise
 
 SMOOTH = InterpolationMode.BILINEAR
 
@@ -47,7 +47,7 @@ class Looks:
 
 
 @dataclass(frozen=True)
-class PillViews:
+class PillTransform:
     """uint8 cuts (b, h, w, 3) → network input (b, 3, side, side)."""
 
     looks: Looks

@@ -1,4 +1,4 @@
-"""Asking a trained network: batch by batch, on the device that it was trained on."""
+"""Inference: what a trained network predicts, batch by batch, on the device that it was trained on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from assay.learning.determinism import settle
+from assay.learning.determinism import set_determinism
 
 if TYPE_CHECKING:
     from assay.learning.plan import Loop
@@ -23,7 +23,7 @@ def device_at_hand(loop: Loop) -> torch.device:
     return torch.device(loop.device if torch.cuda.is_available() else "cpu")
 
 
-def answers(
+def predict_batches(
     network: nn.Module, read: Callable[[Tensor], Tensor], images: npt.NDArray[np.uint8], loop: Loop
 ) -> Floats:
     """Return predictions (n, outputs) of images (n, h, w, channels).
@@ -34,13 +34,13 @@ def answers(
         images: as they are stored, read batch by batch.
         loop: how the network was trained; threads are part of the result, as in training.
     """
-    settle(loop.threads)
+    set_determinism(loop.threads)
     device = device_at_hand(loop)
     network.to(device)
     found = []
     with torch.inference_mode():
-        for start in range(0, len(images), loop.batch):
-            stored = np.ascontiguousarray(images[start : start + loop.batch])
+        for start in range(0, len(images), loop.batch_size):
+            stored = np.ascontiguousarray(images[start : start + loop.batch_size])
             said = read(torch.from_numpy(stored).to(device))
             found.append(said.float().cpu().numpy())
     return np.concatenate(found)

@@ -1,4 +1,4 @@
-"""Views of a stored image: normalised as the backbone wants it, and augmented for training."""
+"""Transforms of a stored image: preprocessed as the backbone wants it, and augmented for training."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def augmentation(names: Sequence[str], size: int) -> nn.Module:
     return nn.Sequential(*chosen)
 
 
-class Prepare:
+class Preprocess:
     """uint8 batch → network input; each image of a training batch draws its own augmentation."""
 
     def __init__(self, names: Sequence[str], size: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
+    from assay.contract.checks import Check
     from assay.contract.listing import Listing
     from assay.manifest.source import Source
 
 
 @runtime_checkable
-class Choosing(Protocol):
+class SupportsSampling(Protocol):
     """What a system may offer beyond its contract: a choice of samples, before any is opened."""
 
     def chosen(self, table: pl.DataFrame, params: Any) -> pl.DataFrame:
@@ -26,7 +27,7 @@ class Choosing(Protocol):
 
 
 @runtime_checkable
-class Parting(Protocol):
+class SupportsSplit(Protocol):
     """What a system may offer beyond its contract: a split of its own, judged like any other."""
 
     def parted(self, rows: pl.DataFrame, how: Any) -> pl.DataFrame:
@@ -35,7 +36,7 @@ class Parting(Protocol):
 
 
 @runtime_checkable
-class Remembering(Protocol):
+class SupportsClassTable(Protocol):
     """What a system may offer beyond its contract: tracked facts that a snapshot adds to."""
 
     def remembered(self, root: Path, source: str, listing: Listing) -> Path:
@@ -57,7 +58,7 @@ class Streamed:
 
 
 @runtime_checkable
-class Streaming(Protocol):
+class SupportsStreaming(Protocol):
     """What a system offers beyond its contract whose samples are rows of array files.
 
     They are read once, in blocks, in memory that does not grow with them. Its `read` looks at headers
@@ -74,5 +75,53 @@ class Streaming(Protocol):
 
         Raises:
             SourceError: the arrays are not what they claim to be, or changed while they were read.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsImageChecks(Protocol):
+    """What a system may offer beyond its contract: labels held against the images themselves."""
+
+    def check_images(
+        self, table: pl.DataFrame, fetch: Callable[[pl.Series], npt.NDArray[np.uint8]]
+    ) -> Sequence[Check]:
+        """Judge a manifest; `fetch` leads digests to stored images (n, size, size, 3)."""
+        ...
+
+
+@runtime_checkable
+class SupportsSummary(Protocol):
+    """What a system may offer beyond its contract: its own summary on the label gate's page."""
+
+    def summarised(
+        self, table: pl.DataFrame
+    ) -> tuple[Mapping[str, Sequence[Mapping[str, Any]]], Mapping[str, bytes]]:
+        """Return tables (rows of plain values) and figures (PNG files) of a manifest, by title."""
+        ...
+
+
+@runtime_checkable
+class SupportsExport(Protocol):
+    """What a system may offer beyond its contract: its data in forms that other tools read."""
+
+    forms: Mapping[str, str]  # name → what it is
+
+    def export(
+        self,
+        form: str,
+        root: Path,
+        place: Path,
+        source: str,
+        rows: Callable[[], tuple[pl.DataFrame, dict[str, Any]]],
+    ) -> Path:
+        """Write one of `forms`, and return what a person should look at.
+
+        Args:
+            form: its name.
+            root: the repository's root, from which `uri` counts.
+            place: where to: a new folder; of one file also its path.
+            source: a folder to convert, or empty.
+            rows: reads training and validation rows, and the facts about them.
         """
         ...

@@ -1,0 +1,64 @@
+"""What a task may offer beyond its contract, for people to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from assay.manifest.rows import Rows
+
+
+@runtime_checkable
+class SupportsDrawing(Protocol):
+    """What a task may offer beyond its contract: a picture of one stored row and its labels."""
+
+    def draw_row(self, row: Rows, path: Path) -> None:
+        """Draw the only row of `row` into the PNG file `path`."""
+        ...
+
+
+@runtime_checkable
+class SupportsInputPreview(Protocol):
+    """What a task may offer beyond its contract: a picture of the part of an image that it sees."""
+
+    def draw_seen(self, weights: Path, rows: Rows, folder: Path) -> None:
+        """Draw what the network of these weights sees of some of the rows, as PNG files."""
+        ...
+
+
+@runtime_checkable
+class SupportsCrops(Protocol):
+    """What a task may offer beyond its contract: it is trained on cuts of its data's rows.
+
+    Whoever reads rows for a task asks `task_rows`; labels, predictions and scores are then of cuts.
+    """
+
+    def cut(self, rows: Rows, params: Any) -> Rows:
+        """Return one row a cut, in the order of `rows`; images of the side that the network is handed.
+
+        `sample_id` is the row's own, `CUT` and the number of the cut within it; every column that
+        holds one value a row is kept, `group_id` and `fold` among them: an interval by group stays one.
+        A cut depends on its own row alone, and on the task's section `params`.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsRelabel(Protocol):
+    """What a task may offer beyond its contract: its section says which labels it is taught."""
+
+    def labelled(self, rows: Rows, params: Any) -> Rows: ...
+
+
+@runtime_checkable
+class SupportsSlices(Protocol):
+    """What a task may offer beyond its contract: parts of the rows that are scored for themselves."""
+
+    def slices(self, rows: Rows) -> Mapping[str, npt.NDArray[np.generic]]:
+        """Return, by what the rows are parted (`machine`), the part (n,) that each row belongs to."""
+        ...

@@ -1,0 +1,1 @@
+"""One training, from its preflight to its record."""
