@@ -18,6 +18,7 @@ from tests.conftest import DATA, Project, copied
 from tests.project import environment as environment_of_test
 
 from assay.code.distributions import pins
+from assay.repro import forked as forking
 from assay.repro.forked import CHAINS, fork_servers
 from assay.runs.lock import held
 
@@ -29,7 +30,10 @@ from assay.repro.forked import run_forked
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a suite runs in the background
 print("status", run_forked(os.environ.pop("ASSAY_FORK_SERVER"), "validate"))
 """
-pytestmark = pytest.mark.kill
+pytestmark = [
+    pytest.mark.kill,
+    pytest.mark.skipif(not forking.is_possible(), reason="no fork here: an old kernel, or a GPU"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +207,21 @@ def test_a_stage_dies_with_its_server_and_that_is_told(project: Project) -> None
 
 def parent_of(process: int) -> int:
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_where_nobody_can_watch_a_fork_there_is_none(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel before 5.3 answers as this does."""
+
+    def no_such_call(_: int) -> int:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", no_such_call)
+    before = children(os.getpid())
+    with fork_servers(project.folder) as found:
+        assert not found
+        assert children(os.getpid()) == before
 
 
 def test_the_chains_name_what_the_lock_has() -> None:

@@ -29,6 +29,15 @@ CHAINS = (("torch", "torchvision", "timm", "lightning"), ("great-expectations",)
 ACCELERATORS = ("dev/nvidiactl", "dev/dxg", "dev/kfd")
 
 
+def is_possible() -> bool:
+    """Return whether stages can be forked here, and watched: Linux since 5.3, and no accelerator."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return not any(Path("/", each).exists() for each in ACCELERATORS)
+
+
 @contextmanager
 def fork_servers(root: Path) -> Iterator[dict[str, str]]:
     """Start a server for each chain; give what a stage's environment needs to find them.
@@ -36,7 +45,7 @@ def fork_servers(root: Path) -> Iterator[dict[str, str]]:
     Nothing is imported before somebody asks. On a machine with an accelerator, and where the kernel has
     no such calls, there is none, and every stage imports for itself.
     """
-    if sys.platform != "linux" or any(Path("/", each).exists() for each in ACCELERATORS):
+    if not is_possible():
         yield {}
         return
     # A socket's path ends at 107 bytes.
