@@ -8,6 +8,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,15 @@ def environment(**more: str) -> dict[str, str]:
     clean = {key: value for key, value in os.environ.items() if key not in dropped}
     path = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
     return {**clean, "PATH": path, "DVC_NO_ANALYTICS": "1", "SHELL": "/bin/sh", **more}
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait for something that another process does, a minute at most."""
+    for _ in range(1200):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
 
 
 class Project:

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
@@ -16,6 +15,7 @@ import pytest
 from tests import stories
 from tests.conftest import DATA, Project, copied
 from tests.project import environment as environment_of_test
+from tests.project import until
 
 from assay.code.distributions import pins
 from assay.repro import forked as forking
@@ -79,14 +79,6 @@ def forked() -> list[int]:
 
 def nobody() -> bool:
     return not forked()
-
-
-def until(true: Callable[[], object]) -> None:
-    for _ in range(1200):
-        if true():
-            return
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
 
 
 def ask(project: Project, server: dict[str, str], **more: str) -> subprocess.Popen[str]:

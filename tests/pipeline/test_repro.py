@@ -6,11 +6,11 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import zc.lockfile
+from tests.project import until
 from tests.small_pipeline import NEEDS, Pipeline, alone
 
 
@@ -38,14 +38,6 @@ def assert_same(project: Pipeline, serial: Pipeline) -> None:
     assert project.outputs() == serial.outputs()
     assert project.lock() == serial.lock()
     assert "up to date" in project.run("dvc", "status")
-
-
-def until(true: Callable[[], object]) -> None:
-    for _ in range(1200):
-        if true():
-            return
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
 
 
 def ended(process: int) -> bool:
