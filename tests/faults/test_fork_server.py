@@ -169,10 +169,11 @@ def test_a_killed_stage_is_told(
 def test_a_stage_dies_with_the_one_who_asked(project: Project, server: dict[str, str]) -> None:
     with held(project.folder / f".assay/locks/{STAGE}.lock", ""):
         client = ask(project, server)
-        waiting(client)
+        stage = waiting(client)
         client.kill()
-        until(nobody)
-        answer(client)
+        until(nobody)  # while the lock that it waited for is still held
+        assert not Path(f"/proc/{stage}").exists()
+        assert "status" not in answer(client)
 
 
 def test_ctrl_c_reaches_the_stage(project: Project, server: dict[str, str]) -> None:

@@ -25,7 +25,7 @@ from assay.runs.parent import die_with_parent
 
 # What differs from stage to stage, and what its guard takes away.
 OWN = ("DVC_", "ASSAY_", "PWD", "OLDPWD", "SHLVL", "_", "MLFLOW_RUN_ID")
-QUIET = {"GX_ANALYTICS_ENABLED": "false"}  # read when it is imported
+QUIET = {"GX_ANALYTICS_ENABLED": "false"}  # read at the import: here, before the gate sets it
 
 
 @dataclass
@@ -115,15 +115,15 @@ def _serve(folder: Path, chain: list[str]) -> dict[str, Any] | None:
         if sys.stdin in select.select([sys.stdin, *listeners[number:]], [], [])[0]:
             return None
         import_module(name.replace("-", "_"))
-        deeper = name != chain[-1] and os.fork()
-        if name == chain[-1] or deeper:
+        deeper = None if name == chain[-1] else os.fork()
+        if deeper != 0:
             gc.freeze()  # what every stage shares is not written to by its garbage collector
             asked = _Server(listeners[number], environment).serve()
             if deeper and not asked:
                 os.waitpid(deeper, 0)  # so that its time counts as time of this process
             return asked
         die_with_parent()
-    raise AssertionError(chain)
+    return None
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Stages forked from processes that have imported their libraries already, for `assay repro` alone.
 
-Of 575 CPU seconds of the demo, 95 went into the imports of torch, torchvision, timm, Lightning and Great
-Expectations, by 23 processes that each import what the one before them had imported. Here a library is
-imported once (see `fork_server`), and a stage is forked from the process that has most of what the stage
-has declared, and nothing else. It runs as it does otherwise: its own guard, its own code, its own
-environment, and what it prints goes where DVC reads it.
+Of 607 CPU seconds of the demo, some 90 went into the imports of torch, torchvision, timm, Lightning and
+Great Expectations, by 23 processes that each import what the one before them had imported. Here a
+library is imported once (see `fork_server`), and a stage is forked from the process that has most of
+what the stage has declared, and nothing else. It runs as it does otherwise: its own guard, its own
+code, its own environment, and what it prints goes where DVC reads it.
 """
 
 from __future__ import annotations
