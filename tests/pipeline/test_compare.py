@@ -63,6 +63,21 @@ def test_seeds_on_the_same_subjects(compared: Project) -> None:
     assert "the same in both: data, code, environment" in said
 
 
+def test_the_best_of_the_known_results_is_said_to_be_it(compared: Project) -> None:
+    """Nobody noted how many were tried; `other` was scored on other rows, and does not count."""
+    committed = compared.json(f"reports/{TASK}/metrics.json")["mae"]["value"]
+    known = {"seven": mae(compared, "seven"), "eight": mae(compared, "eight"), "HEAD": committed}
+    best, *_, worst = sorted(known, key=lambda name: known[name])
+    said = compared.assay("compare", worst, best)
+    assert "B: the best of 3 is optimistic\n" in said
+    assert "A: the best of" not in said
+    line = compared.assay("results", TASK)
+    assert ("the best of 3 is optimistic" in line) == (best == "HEAD")
+    if best != "HEAD":
+        compared.dvc("exp", "apply", best)
+        assert "the best of 3 is optimistic" in compared.assay("results", TASK)
+
+
 def test_a_name_means_the_same_as_its_run_commit_and_version(compared: Project) -> None:
     by_name = compared.assay("compare", "seven", "HEAD").splitlines()
     digest = result(compared, "seven").digest
@@ -78,8 +93,8 @@ def test_a_name_means_the_same_as_its_run_commit_and_version(compared: Project) 
 def test_other_data_code_and_parameters_are_named(compared: Project) -> None:
     said = compared.assay("compare", "other", "HEAD")
     assert "The validation sets differ; only what they share is compared. Left out: " in said
-    assert f"A's own MAE {mae(compared, 'other'):.2f} [" in said
-    assert "of another set, not to be compared" in said
+    assert f"  STOP  sets: A's own MAE {mae(compared, 'other'):.2f} [" in said
+    assert " patients: of different sets, not to be compared\n" in said
     assert re.search(r"params  train\.epochs +2 +3", said)
     assert re.search(rf"data  {re.escape(DATA)}\.split\.folds +3 +4", said)
     assert re.search(r"data  split_digest +\w{16} +\w{16}", said)

@@ -1,269 +1,188 @@
-"""The founding documents' claims, and each fault of a claim planted alone."""
+"""What may be said of results: the founding "73 % lower error", planted, and each weakness alone."""
 
 from __future__ import annotations
 
 import io
 import math
-import subprocess
-import sys
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
-from ruamel.yaml import YAML
+from tests.conftest import Project
 
-from assay.contract.checks import Check
 from assay.errors import AssayError
-from assay.gates.claims import Claim, Gain
-from assay.gates.claims_file import read_claims
-from assay.gates.claims_judge import judge_claim, judge_gain
+from assay.learning.scores import regression_scores
 from assay.lookup import find_task
-from assay.runs.files import write_json
-from assay.runs.summary import FEWEST, remarks, summary
+from assay.runs.claims import FEWEST, judge_result, remarks, same_rows
+from assay.runs.files import file_digest, write_json
+from assay.runs.summary import summary
+from assay.sections.task import Evaluate
 from assay.tracking.comparison import Ranking, Row
 from assay.tracking.comparison_table import show
+from assay.tracking.find import Found
+from assay.tracking.known import Known
+from assay.tracking.paired import paired
+from assay.tracking.paired_text import Side, show_remarks, show_rows
+from assay.tracking.projection import Projection
+from assay.tracking.results import Cache, Result
+from assay.tracking.scored import Scored
 
-ROOT = Path(__file__).parents[2]
-FOUNDING = ROOT / "examples" / "claims" / "founding.yaml"
-HONEST: dict[str, Any] = {
-    "metric": "mae", "value": 0.88, "unit": "g/dL", "set": "a1b2", "subjects": 32, "rows": 64,
-    "group_kind": "patient", "spread": 2.1, "r2": 0.8, "best_of": 1,
-    "interval": {"low": 0.62, "high": 1.18, "drawn": "patient", "by": "patient"},
-}  # fmt: skip
-DRAWN_BY_IMAGE = HONEST["interval"] | {"drawn": "sample"}
+TASK = find_task("hemoglobin-nail")
 FEW = "4 patients: too few to say"
 WIDE = "not better than its own spread: RMSE is 1.146 × the SD of its labels"
+HOW = Evaluate(n_resamples=100, confidence_level=0.95, seed=1, best_of=1)
 
 
-def claim(**changed: Any) -> Claim:
-    return Claim.model_validate(HONEST | changed)
+def scores(
+    r2: float = 0.8, skill: float = 0.5, groups: int = 32, mae: float = 0.88, **more: Any
+) -> dict[str, Any]:
+    plain = {"mae": mae, "r2": r2, "skill": skill, "acc_1.0": 0.6, "acc_0.5": 0.4}
+    found = {name: {"value": each, "low": each, "high": each} for name, each in plain.items()}
+    return {**found, "groups": groups, "rows": 2 * groups, **more}
 
 
-def refused(checks: list[Check]) -> list[str]:
-    return [check.name for check in checks if not check.passed]
+def told() -> Console:
+    return Console(file=io.StringIO(), width=100, highlight=False, markup=False)
 
 
-def remarked(checks: list[Check]) -> list[str]:
-    return [check.found for check in checks if check.passed]
-
-
-def gain(stated: Any = "difference", before: Any = None, **changed: Any) -> Gain:
-    return Gain(claim(**{"value": 1.0} | (before or {})), claim(**changed), stated)
-
-
-def test_the_founding_claims_are_refused_and_remarked() -> None:
-    claims, gains = read_claims(FOUNDING)
-    found = {name: judge_claim(each) for name, each in claims.items()}
-    assert {name: refused(checks) for name, checks in found.items()} == {
-        "nail": [], "fusion": ["best of"], "ensemble": []
-    }  # fmt: skip
-    assert "the best of 250, and the statement does not say so" in found["fusion"][0].found
-    assert remarked(found["nail"]) == ["the best of 13 is optimistic", "none given"]
-    assert remarked(found["fusion"]) == [FEW, "none given"]
-    assert remarked(found["ensemble"]) == [FEW, WIDE, "none given"]
-    [lower] = gains.values()
-    assert lower.text() == "MAE 0.792 → 0.208 g/dL, -73.7 %"
-    assert refused(judge_gain(lower)) == ["sets", "rests on"]
-
-
-def test_an_honest_claim_and_an_honest_gain_pass() -> None:
-    for near in ({}, {"subjects": FEWEST}, {"spread": 0.89}, {"r2": 1e-6}):
-        assert judge_claim(claim(**near)) == []
-    assert judge_gain(gain()) == judge_gain(gain("per cent")) == []
-    assert judge_gain(gain(before={"value": -0.3})) == []  # as a difference, that is
+def text(console: Console) -> str:
+    return str(console.file.getvalue())  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
-    ("planted", "name"),
+    ("planted", "name", "said"),
     [
-        ({"best_of": 250}, "best of"),
-        ({"best_of": None}, "best of"),
-        ({"best_of": None, "says_so": True}, "best of"),
-        ({"group_kind": "sample"}, "interval"),
-        ({"group_kind": "content"}, "interval"),
-        ({"group_kind": "session"}, "interval"),
-        ({"interval": DRAWN_BY_IMAGE}, "interval"),
+        ({"groups": FEWEST - 1}, "subjects", "9 patients: too few to say"),
+        ({"r2": -0.313}, "spread", WIDE),
+        ({"r2": -0.313, "skill": -0.2}, "spread", WIDE),  # one remark for both
+        ({"r2": 0.0}, "spread", "RMSE is 1.000 × the SD of its labels"),
+        ({"skill": 0.0}, "skill", "not better than the trivial predictor"),
+        ({"best_of": 250}, "best of", "the best of 250 is optimistic"),
     ],
 )
-def test_a_planted_fault_is_refused_alone(planted: dict[str, Any], name: str) -> None:
-    checks = judge_claim(claim(**planted))
-    assert (refused(checks), remarked(checks)) == ([name], [])
-
-
-@pytest.mark.parametrize(
-    ("planted", "said"),
-    [
-        ({"subjects": FEWEST - 1}, "9 patients: too few to say"),
-        ({"spread": 0.88}, "not better than its own spread: the mean of its labels has 0.88"),
-        ({"metric": "acc", "best": 1.0, "value": 0.5, "spread": 0.6}, "not better than its own"),
-        ({"spread": None, "r2": -0.313}, "RMSE is 1.146 × the SD of its labels"),
-        ({"r2": 0.0}, "RMSE is 1.000 × the SD of its labels"),
-        ({"metric": "r2", "best": 1.0, "value": -6.238, "r2": None, "spread": None}, "2.690 ×"),
-        ({"best_of": 250, "says_so": True}, "the best of 250 is optimistic"),
-        ({"interval": DRAWN_BY_IMAGE | {"by": "sample"}}, "by image"),
-        ({"interval": HONEST["interval"] | {"by": "session"}}, "by session"),
-        ({"interval": None}, "none given"),
-        ({"spread": None, "r2": None}, "nothing to compare with"),
-    ],
-)
-def test_a_weakness_is_remarked_alone_and_refuses_nothing(
-    planted: dict[str, Any], said: str
-) -> None:
-    [only] = judge_claim(claim(**planted))
-    assert only.passed
+def test_a_weakness_is_remarked_alone(planted: dict[str, Any], name: str, said: str) -> None:
+    [only] = judge_result(scores(**planted), "patients")
+    assert (only.name, only.passed) == (name, True)
     assert said in only.found
 
 
-@pytest.mark.parametrize(
-    ("planted", "name"),
-    [
-        (gain(set="c3d4"), "sets"),
-        (gain(subjects=31), "sets"),  # one name, other people
-        (gain(rows=63), "sets"),
-        (gain(metric="rmse"), "measures"),
-        (gain(unit="mmol/L"), "measures"),
-        (gain("per cent", before={"value": 0.0}), "per cent"),
-        (gain("per cent", before={"value": -0.3}), "per cent"),
-        (gain(best_of=250), "rests on"),
-        (gain(before={"best_of": None}), "rests on"),
-    ],
-)
-def test_a_gain_with_one_fault_is_refused_for_it_alone(planted: Gain, name: str) -> None:
-    assert refused(judge_gain(planted)) == [name]
-    assert planted.text()
+@pytest.mark.parametrize("sound", [{}, {"groups": FEWEST}, {"r2": float("nan")}, {"best_of": 1}])
+def test_a_sound_result_has_no_remark(sound: dict[str, Any]) -> None:
+    assert remarks(scores(**sound), "patients") == []
 
 
 def test_r2_alone_gives_the_ratio_of_error_and_spread() -> None:
     """The remark's figure is the one that the labels themselves give."""
     random = np.random.default_rng(42)
-    labels = random.normal(12, 0.4, 16)
-    errors = random.normal(0, 0.6, 16)
-    r2 = 1 - float((errors**2).mean() / labels.var())
-    ratio = math.sqrt(float((errors**2).mean())) / float(labels.std())
-    [said] = remarked(judge_claim(claim(r2=r2)))
-    assert f"RMSE is {ratio:.3f} ×" in said
+    labels = random.normal(12, 0.4, (16, 1)).astype(np.float32)
+    predictions = labels + random.normal(0, 0.6, (16, 1)).astype(np.float32)
+    found = regression_scores(predictions, labels, [1.0])
+    [said] = remarks(scores(found["r2"]), "patients")
+    assert f"RMSE is {found['rmse'] / labels.std():.3f} ×" in said
+    assert math.isfinite(found["r2"])
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "said"),
-    [
-        ("value", "0.88", "claim one · value: found '0.88'; expected a valid number"),
-        ("value", float("nan"), "claim one · value: found nan; expected a finite number"),
-        ("valeu", 1.0, "claim one · valeu: unknown field; did you mean value?"),
-        ("group_kind", "person", "claim one · group_kind: found 'person'; expected 'patient',"),
-        ("rows", 31, "claim one: fields disagree; expected a row a subject at least"),
-        ("best_of", 0, "claim one · best_of: found 0; expected greater than or equal to 1"),
-        ("r2", 1.2, "claim one · r2: found 1.2; expected less than or equal to 1"),
-        ("interval", HONEST["interval"] | {"low": 2}, "claim one · interval: fields disagree"),
-        ("interval", {"low": 0, "high": 1}, "claim one · interval.by: missing; expected what the"),
-        ("interval", {"hihg": 1}, "claim one · interval.hihg: unknown field; did you mean high?"),
-    ],
-)  # fmt: skip
-def test_a_bad_field_is_refused_with_claim_and_field(
-    key: str, value: Any, said: str, tmp_path: Path
-) -> None:
-    assert said in told(tmp_path, {"claims": {"one": HONEST | {key: value}}})
+def test_only_numbers_of_the_same_rows_are_compared() -> None:
+    assert same_rows("one", "other", {"relabelled": 0, "only in A": 0}) is None
+    for why in ("relabelled", "only in A", "only in B"):
+        refusal = same_rows("one", "other", {why: 1})
+        assert refusal is not None
+        assert not refusal.passed
 
 
-@pytest.mark.parametrize("key", ["metric", "value", "set", "subjects", "group_kind", "best_of"])
-def test_what_decides_cannot_be_left_out(key: str, tmp_path: Path) -> None:
-    left = {name: value for name, value in HONEST.items() if name != key}
-    meaning = Claim.model_fields[key].description
-    said = told(tmp_path, {"claims": {"one": left}})
-    assert f"claim one · {key}: missing; expected {meaning}" in said
+# --- "73 % lower error": 0.792 of 82 people of the nail set, 0.208 of four others, the best of 250
 
 
-def test_all_faults_of_a_file_are_told(tmp_path: Path) -> None:
-    claims = {"one": HONEST | {"rows": "x"}, "two": HONEST | {"unit": 1}}
-    said = told(tmp_path, {"claims": claims, "gain": {}})
-    assert "3 fault(s)" in said
-    assert "claim one · rows" in said
-    assert "claim two · unit" in said
-    assert "gain: unknown field; did you mean gains?" in said
+def people(names: range) -> Scored:
+    """Return a row a person; each has the label and the prediction of its own."""
+    labels = np.array([[10 + name % 5] for name in names], np.float32)
+    ids = [str(name) for name in names]
+    return Scored(ids, np.array(ids), labels, labels + 0.2, labels * 0 + 12)
 
 
-def test_a_gain_names_claims_that_exist(tmp_path: Path) -> None:
-    gains = {"lower": {"before": "one", "after": "oen", "stated": "difference"}}
-    said = told(tmp_path, {"claims": {"one": HONEST}, "gains": gains})
-    assert "gain lower · after: found 'oen'; did you mean one?" in said
+def side(rows: Scored, own: dict[str, Any]) -> Side:
+    shown = Projection("", 0, 0, {}, [], {}, {"group_kind": "patient"}, {})
+    return Side(Found("x", "x", "", Result(TASK.name, {})), shown, rows, own, None)
 
 
-@pytest.mark.parametrize("text", ["", "- 1", "claims: {}", "claims: {a: 1}", "claims: {1: {}}"])
-def test_what_holds_no_claims_is_refused(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "claims.yaml"
-    path.write_text(text)
-    with pytest.raises(AssayError, match=r"claims\.yaml: \d+ fault"):
-        read_claims(path)
+NAIL = side(people(range(82)), scores(mae=0.792, r2=0.437, groups=82, best_of=13))
+FOUR = side(people(range(100, 104)), scores(mae=0.208, r2=0.0203, groups=4, best_of=250))
 
 
-def told(folder: Path, content: Any) -> str:
-    path = folder / "claims.yaml"
-    YAML(typ="safe").dump(content, path)
-    with pytest.raises(AssayError) as refusal:
-        read_claims(path)
-    return refusal.value.render()
+def test_the_founding_gain_has_no_number() -> None:
+    """Nothing is compared across two sets of people."""
+    with pytest.raises(AssayError, match=r"0 group\(s\) in common: 0 common rows of 4 and 82"):
+        paired(TASK, FOUR.scored, NAIL.scored, HOW)
 
 
-def run(path: Path) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "assay", "claims", str(path)],
-        capture_output=True, text=True, check=False, cwd=path.parent, timeout=60,
-    )  # fmt: skip
-    return done.returncode, done.stdout, done.stderr
+def test_of_two_sets_that_overlap_the_founding_numbers_are_refused() -> None:
+    some = replace(FOUR, scored=people(range(80, 84)))  # two of the four are of the 82
+    found = paired(TASK, some.scored, NAIL.scored, HOW)
+    assert (found.groups, found.rows, found.only_one, found.only_other) == (2, 2, 2, 80)
+    console = told()
+    show_remarks((some, NAIL), console)
+    show_rows(TASK, found, (some, NAIL), set(), console)
+    assert "Left out: 2 only in A, 80 only in B" in text(console)
+    assert (
+        "  STOP  sets: A's own MAE 0.21 [0.21, 0.21] on 4 patients, B's own MAE 0.79 [0.79, 0.79]"
+        " on 82 patients: of different sets, not to be compared\n"
+    ) in text(console)
+    assert text(console).startswith(
+        "A: the best of 250 is optimistic\nB: the best of 13 is optimistic\n"
+    )
 
 
-def test_the_command_refuses_the_founding_claims() -> None:
-    code, out, err = run(FOUNDING)
-    assert code == 1
-    assert "  STOP  best of: the best of 250, and the statement does not say so\n" in out
-    assert "  STOP  sets: 0.792 on nail test part, 82 patients, 82 rows; 0.208 on fusion" in out
-    assert f"  note  subjects: {FEW}\n" in out
-    assert f"  note  spread: {WIDE}\n" in out
-    assert err.startswith(f"error: gate claims of {FOUNDING}: fusion · best of: ")
-    assert "73-per-cent · sets:" in err
+def test_numbers_of_the_same_rows_are_not_refused() -> None:
+    console = told()
+    found = paired(TASK, NAIL.scored, NAIL.scored, HOW)
+    show_rows(TASK, found, (NAIL, NAIL), set(), console)
+    assert text(console) == ""
 
 
-def test_the_command_passes_honest_and_weak_claims(tmp_path: Path) -> None:
-    path = tmp_path / "claims.yaml"
-    weak = HONEST | {"subjects": 4, "rows": 4}
-    YAML(typ="safe").dump({"claims": {"one": HONEST, "weak": weak}}, path)
-    code, out, err = run(path)
-    assert (code, err) == (0, "")
-    assert "one  MAE 0.88 g/dL [0.62, 1.18] by patient · a1b2, 32 patients, 64 rows\n  ok " in out
-    assert f"  note  subjects: {FEW}" in out
+TABLE = f"data/{TASK.data}/trainval.parquet"
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [("claims: [", "not YAML"), ("a: 1\na: 2", "duplicate key"), (None, "no such file")],
-)
-def test_the_command_tells_what_is_no_file_of_claims(
-    content: str | None, said: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "claims.yaml"
-    if content is not None:
-        path.write_text(content)
-    code, out, err = run(path)
-    assert (code, out) == (1, "")
-    assert said in err
-    assert "Traceback" not in err
+def record(table: str = "a1", fold: int = 0) -> dict[str, Any]:
+    return {"inputs": {TABLE: table}, "params": {TASK.name: {"train": {"fold": fold}}}}
 
 
-def scores(r2: float = 0.8, skill: float = 0.5, groups: int = 32) -> dict[str, Any]:
-    plain = {"mae": 0.88, "r2": r2, "skill": skill, "acc_1.0": 0.6, "acc_0.5": 0.4}
-    found = {name: {"value": each, "low": each, "high": each} for name, each in plain.items()}
-    return {**found, "groups": groups, "rows": 2 * groups}
+def test_the_best_of_many_results_is_counted(fresh: Project) -> None:
+    """Nobody states it: 250 results on the same rows, and others that are of other rows or metrics."""
+
+    def kept(content: Any) -> str:
+        file = fresh.folder / "kept.json"
+        write_json(file, content)
+        digest = file_digest(file)
+        place = fresh.folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(place)
+        return digest
+
+    def result(own: dict[str, Any], made: dict[str, Any]) -> Result:
+        metrics, run = f"reports/{TASK.name}/metrics.json", f"models/{TASK.name}/run.json"
+        return Result(TASK.name, {metrics: kept(own), run: kept(made)})
+
+    many = [result(scores(mae=0.208 + 0.001 * number), record()) for number in range(250)]
+    equal, absent = many[0], Result(TASK.name, {f"models/{TASK.name}/run.json": "absent"})
+    strange = [
+        result(scores(mae=0.1), record("b2")),
+        result(scores(mae=0.1), record(fold=1)),
+        result(scores(mae=0.1, groups=31), record()),
+        result({"groups": 32, "rows": 64}, record()),
+        Result("ceph-cvm", many[0].outs),
+    ]
+    known = Known([*many, equal, absent, *strange], Cache(fresh.folder))
+    assert known.best_of(TASK, scores(mae=0.208), record()) == 250
+    assert known.best_of(TASK, scores(mae=0.209), record()) == 1  # one is better
+    assert known.best_of(TASK, scores(mae=0.1), record("b2")) == 1  # the only one of its rows
+    # What a search has looked at left no results; its number travels in the metrics.
+    assert known.best_of(TASK, scores(mae=0.209, best_of=24), record()) == 24
+    assert known.best_of(TASK, scores(mae=0.208, best_of=24), record()) == 250
 
 
-def test_the_remarks_of_a_result() -> None:
-    for sound in ({}, {"groups": FEWEST}, {"r2": float("nan")}):
-        assert remarks(scores(**sound), "patients") == []
-    assert remarks(scores(groups=4), "patients") == [FEW]
-    for skill in (0.2, -0.2):  # one remark for both
-        assert remarks(scores(-0.313, skill), "patients") == [WIDE]
-    assert remarks(scores(skill=0.0), "patients") == ["not better than the trivial predictor"]
+# --- where remarks are printed
 
 
 def test_the_line_of_a_result_ends_with_its_remarks() -> None:
@@ -274,27 +193,24 @@ def test_the_line_of_a_result_ends_with_its_remarks() -> None:
     assert by_image.endswith(" · 4 images, by image · phantom · 4 images: too few to say")
 
 
-def test_the_results_command_prints_them(fresh: Any) -> None:
+def test_the_results_command_prints_them(fresh: Project) -> None:
     """From files as a run leaves them; only their numbers are planted."""
-    task = "hemoglobin-conjunctiva"
     facts = {"group_kind": "patient", "source": "phantom"}
-    record = {"data": facts, "stage": f"train@{task}", "key": "none"}
-    write_json(fresh.folder / "reports" / task / "metrics.json", scores(-0.313, groups=4))
-    write_json(fresh.folder / "models" / task / "run.json", record)
-    assert f"4 patients · phantom · {FEW} · {WIDE}\n" in fresh.assay("results", task)
+    made = record() | {"data": facts, "stage": f"train@{TASK.name}", "key": "none"}
+    write_json(fresh.folder / "reports" / TASK.name / "metrics.json", scores(-0.313, groups=4))
+    write_json(fresh.folder / "models" / TASK.name / "run.json", made)
+    assert f"4 patients · phantom · {FEW} · {WIDE}\n" in fresh.assay("results", TASK.name)
 
 
 def test_a_comparison_says_each_remark_once_and_of_whom() -> None:
     def row(value: str, **planted: Any) -> Row:
         return Row(value, {}, {}, "phantom", "code", scores(groups=4, **planted), frozenset(), 0)
 
-    task = find_task("toy-level")
-    printed = io.StringIO()
-    console = Console(file=printed, width=100, highlight=False, markup=False)
+    task, console = find_task("toy-level"), told()
     rows = [row("net_a"), row("net_b", r2=-0.313)]
     alone = Ranking([row("net_c")], {}, "other data (x)")
     show(task, "model.backbone", [Ranking(rows, {}, ""), alone], console)
-    first, last = printed.getvalue().split("Not comparable")
+    first, last = text(console).split("Not comparable")
     assert "\n4 groups: too few to say\n" in first
     assert "\nnet_b: not better than its own spread: RMSE is 1.146 ×" in first
     assert first.count("too few") == last.count("too few") == 1

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SPLIT = f"split@{DATA}"
 FILE = f"code/hemoglobin/{SPLIT}.json"
-STRANGE = "assay.gates.claims"  # no stage asks for it
+STRANGE = "assay.gates.verdict"  # a split asks for no gate
 
 
 def edit(project: Project, path: str) -> None:
@@ -189,7 +189,7 @@ def test_the_same_in_processes_of_their_own(finished: Project) -> None:
     stage = finished.folder / "src/assay/stages/split.py"
     text = stage.read_text()
     for planted, said in (
-        ('__import__("assay.gates." + "claims")', "assay.gates: imported, not declared"),
+        ('__import__("assay.gates." + "verdict")', "assay.gates: imported, not declared"),
         ('open("src/assay/manifest/deal.py", "a").write("#")', "is not as when"),
         ('__import__("assay.nowhere")', "No module named 'assay.nowhere'"),
     ):
@@ -198,7 +198,7 @@ def test_the_same_in_processes_of_their_own(finished: Project) -> None:
         told = finished.run("dvc", "repro", SPLIT, fails=True)
         assert said in told
         assert "Traceback" not in told or "nowhere" in said  # that one is Python's own
-    early = 'import importlib\nimportlib.import_module("assay.gates.claims")\n'
+    early = 'import importlib\nimportlib.import_module("assay.gates.verdict")\n'
     stage.write_text(
         text.replace(
             "from __future__ import annotations\n",

@@ -13,8 +13,6 @@ import pytest
 from tests.studies import STUDY, TOY, make_root, run, toy_plan
 
 from assay.errors import AssayError, ParamsError
-from assay.gates.claims import Claim
-from assay.gates.claims_judge import judge_claim
 from assay.lookup import all_tasks, find_task
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.params import read_all, read_params
@@ -22,7 +20,6 @@ from assay.params_check import check_content, check_spaces, laid_over
 from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, RECORD, WEIGHTS
 from assay.runs.run import Run
-from assay.runs.summary import best_of_many
 from assay.search.outcome import Outcome, Tried
 from assay.search.pictures import draw
 from assay.search.plan import StudyPlan, plan_study, read_plan
@@ -310,17 +307,6 @@ def test_the_recipe_says_of_how_many_it_is_the_best(root: Path) -> None:
     text = recipe_text(Outcome(later, trials), trials[0])
     assert f"{TOY}.{BEST_OF}: 22\n" in text
     assert "the best of 20: 22 in all" in text
-
-
-def test_the_claim_check_and_the_result_say_one_sentence() -> None:
-    facts: dict[str, Any] = {
-        "metric": "mae", "value": 0.5, "set": "s", "subjects": 30, "rows": 30, "group_kind": "patient"
-    }  # fmt: skip
-    said = [check.found for check in judge_claim(Claim(**facts, best_of=22, says_so=True))]
-    assert best_of_many(22) in said
-    stops = [c for c in judge_claim(Claim(**facts, best_of=22)) if not c.passed]
-    assert [check.name for check in stops] == ["best of"]
-    assert best_of_many(1) == ""
 
 
 def test_a_password_is_not_shown() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,9 @@ import click
 if TYPE_CHECKING:
     from assay.contract.task import Task
     from assay.tracking.find import Found
+    from assay.tracking.known import Known
     from assay.tracking.paired_text import Side, Sides
-    from assay.tracking.results import Cache, Result
+    from assay.tracking.results import Cache
 
 
 @click.command()
@@ -36,17 +36,18 @@ def command(one: str, other: str, task: str) -> None:
     from assay.tracking.comparison_table import make_console
     from assay.tracking.entries import sighted_entries
     from assay.tracking.find import find_two
+    from assay.tracking.known import Known
     from assay.tracking.paired import paired
     from assay.tracking.results import Cache, join
     from assay.value_faults import PARAMS_FILE
     from assay.values import typed
 
     root, console = find_root(Path.cwd()), make_console()
-    results, cache = join(sighted_entries(root)), Cache(root)
-    found = find_two(root, results, (one, other), task, lambda name: _version(root, name))
+    known = Known(join(sighted_entries(root)), Cache(root))
+    found = find_two(root, known.results, (one, other), task, lambda name: _version(root, name))
     of = find_task(found[0].result.task)
     how = typed(read_params(root / PARAMS_FILE), f"{of.name}.evaluate", Evaluate)
-    first, second = (_side(root, of, each, cache, results) for each in found)
+    first, second = (_side(root, of, each, known) for each in found)
     what = changes(root, of, (first.found, first.shown), (second.found, second.shown))
     paired_text.show_names(of, (first, second), console)
     try:
@@ -55,7 +56,8 @@ def command(one: str, other: str, task: str) -> None:
         paired_text.show_changes(what, console)
         raise
     paired_text.show_metrics(of, compared, (first, second), how.confidence_level, console)
-    pictures = _repictured(of, cache, (first, second))
+    paired_text.show_remarks((first, second), console)
+    pictures = _repictured(of, known.cache, (first, second))
     paired_text.show_rows(of, compared, (first, second), pictures, console)
     paired_text.show_changes(what, console)
 
@@ -76,16 +78,17 @@ def _repictured(task: Task, cache: Cache, sides: Sides) -> set[str]:
     return repictured(tables[0], tables[1]) if tables[0] and tables[1] else set()
 
 
-def _side(root: Path, task: Task, found: Found, cache: Cache, results: Sequence[Result]) -> Side:
+def _side(root: Path, task: Task, found: Found, known: Known) -> Side:
     from assay.errors import AssayError
     from assay.runs.files import read_json
+    from assay.runs.record import RECORD
     from assay.tracking.paired import seed_noise
     from assay.tracking.paired_text import Side
     from assay.tracking.projection import project
     from assay.tracking.results import METRICS
     from assay.tracking.scored import read_scored, scored_name
 
-    shown = project(found.result, cache, root)
+    shown = project(found.result, known.cache, root)
     held = {} if shown is None else shown.artifacts
     predictions = scored_name(held)
     if shown is None or not {METRICS, predictions} <= held.keys():
@@ -95,10 +98,11 @@ def _side(root: Path, task: Task, found: Found, cache: Cache, results: Sequence[
             "an evaluated result",
             f"dvc pull --run-cache --all-commits, or dvc repro evaluate@{task.name} where it stands",
         )
+    scores = read_json(held[METRICS])
     return Side(
         found=found,
         shown=shown,
         scored=read_scored(held[predictions]),
-        scores=read_json(shown.artifacts[METRICS]),
-        noise=seed_noise(root, task, shown, results),
+        scores=scores | {"best_of": known.best_of(task, scores, read_json(held[RECORD]))},
+        noise=seed_noise(root, task, shown, known.results),
     )

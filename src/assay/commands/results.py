@@ -54,8 +54,12 @@ def _named(task: str, known: Mapping[str, Task]) -> Task:
 def _print_lines(root: Path, tasks: Mapping[str, Task]) -> None:
     from assay.errors import AssayError
     from assay.runs.summary import summaries
+    from assay.tracking.entries import sighted_entries
+    from assay.tracking.known import Known
+    from assay.tracking.results import Cache, join
 
-    lines = summaries(root, tasks)
+    known = Known(join(sighted_entries(root)), Cache(root))
+    lines = summaries(root, tasks, known.best_of)
     if not lines:
         raise AssayError("results", "none in this work tree", mend="dvc repro")
     click.echo("\n".join(lines))

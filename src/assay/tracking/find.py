@@ -83,7 +83,7 @@ def find_two(
         raise AssayError(
             f"{names[0]} and {names[1]}",
             f"different tasks: {', '.join(tasks[0])}; {', '.join(tasks[1])}",
-            "two results of one task",
+            "two results of one task: between two sets there is no gain",
         )
     one, other = ([found for found in each if found.result.task in shared] for each in (one, other))
     return _only(names[0], one), _only(names[1], other)

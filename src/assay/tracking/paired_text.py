@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from assay.contract.task_rows import row_of
-from assay.runs.summary import COUNTED, few_subjects
+from assay.runs.claims import COUNTED, few_subjects, judge_result, same_rows
 
 if TYPE_CHECKING:
     from assay.contract.task import Task
@@ -28,7 +28,10 @@ FILES = 20  # listed by name; beyond, git lists them better
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: what was found, what it shows, its rows, its own scores, its seed noise."""
+    """One of the two: what was found, what it shows, its rows, its own scores, its seed noise.
+
+    `scores` is its `metrics.json`, where `best_of` counts the known results on its rows as well.
+    """
 
     found: Found
     shown: Projection
@@ -48,7 +51,7 @@ Sides = tuple[Side, Side]
 def show_names(task: Task, sides: Sides, console: Console) -> None:
     """Print which two results these are."""
     console.print(f"{task.name}, on validation rows")
-    for letter, side in zip(LETTERS, sides, strict=True):
+    for letter, side in _lettered(sides):
         when = datetime.fromtimestamp(side.shown.end / 1000).astimezone()
         name = "" if side.found.name in side.found.how else f"{side.found.name} · "
         console.print(f"{letter}  {name}{side.found.how} · {when:%Y-%m-%d %H:%M}")
@@ -94,14 +97,23 @@ def show_rows(
         "only in A": found.only_one,
         "only in B": found.only_other,
     }
-    if not any(left.values()):
+    one, other = (f"{letter}'s own {_own(task, side)}" for letter, side in _lettered(sides))
+    refusal = same_rows(one, other, left)
+    if refusal is None:
         return
     counts = ", ".join(f"{count} {why}" for why, count in left.items() if count)
     console.print(
         f"The validation sets differ; only what they share is compared. Left out: {counts}"
     )
-    for letter, side in zip(LETTERS, sides, strict=True):
-        console.print(f"{letter}'s own {_own(task, side)}: of another set, not to be compared")
+    console.print(refusal.line(), soft_wrap=True)
+
+
+def show_remarks(sides: Sides, console: Console) -> None:
+    """Print what weakens either's own numbers; the sentence has said how few subjects are compared."""
+    for letter, side in _lettered(sides):
+        for check in judge_result(side.scores, side.counted):
+            if check.name != "subjects":
+                console.print(f"{letter}: {check.found}")
 
 
 def show_changes(what: Changes, console: Console) -> None:
@@ -144,7 +156,7 @@ def _sentence(task: Task, found: Paired, sides: Sides) -> str:
     said += f" {found.groups} {counted} ({_noise(task, sides)}): "
     few = few_subjects(found.groups, counted.partition(",")[0])
     if few:
-        return said + few
+        return said + few.found
     if not each.is_beyond_zero:
         return f"{said}no difference beyond chance"
     better = "A" if score.gain(each.one, each.other) > 0 else "B"
@@ -165,6 +177,10 @@ def _noise(task: Task, sides: Sides) -> str:
             spread = f"{side.noise.spread:.{task.headline.digits}f}"
             said.append(f"{side.noise.seeds} seeds{of} differ by {spread}{codes}")
     return "; ".join(said) or "seeds not measured"
+
+
+def _lettered(sides: Sides) -> Iterator[tuple[str, Side]]:
+    return zip(LETTERS, sides, strict=True)
 
 
 def _own(task: Task, side: Side) -> str:

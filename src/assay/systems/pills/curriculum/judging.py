@@ -14,10 +14,10 @@ from assay.errors import AssayError
 from assay.manifest.index import OK
 from assay.manifest.layout import Layout
 from assay.manifest.table import read_table
+from assay.runs.claims import COUNTED, remarks
 from assay.runs.files import read_json
 from assay.runs.journal import read_journal, spool_path
 from assay.runs.record import RECORD, WEIGHTS
-from assay.runs.summary import COUNTED, remarks
 from assay.systems.pills.compositions.combo import Combo
 from assay.systems.pills.compositions.combo_sections import CLASSIFIER, DETECTOR
 from assay.systems.pills.curriculum.lock import Lock

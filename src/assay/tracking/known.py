@@ -1,0 +1,60 @@
+"""Of how many known results on the same rows one is the best: counted, for a sweep leaves it nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from assay.manifest.layout import Layout
+from assay.runs.files import read_json
+from assay.tracking.results import METRICS
+
+if TYPE_CHECKING:
+    from assay.contract.task import Task
+    from assay.tracking.results import Cache, Result
+
+
+@dataclass(frozen=True)
+class Known:
+    """Every result that this clone knows, as far as its DVC cache holds the files."""
+
+    results: Sequence[Result]
+    cache: Cache
+
+    def best_of(self, task: Task, scores: Mapping[str, Any], record: Mapping[str, Any]) -> int:
+        """Return of how many it is the best by the headline; what it states itself where that is more.
+
+        Equal numbers count once: nothing was chosen between them.
+
+        Args:
+            task: of the result.
+            scores: the content of its `metrics.json`.
+            record: the content of its `run.json`.
+        """
+        score, mine = task.headline, set_of(task, scores, record)
+        others = {
+            theirs[score.metric]["value"]
+            for theirs, its in self._of(task)
+            if score.metric in theirs and set_of(task, theirs, its) == mine
+        }
+        own = scores[score.metric]["value"]
+        is_best = all(score.gain(own, each) >= 0 for each in others)
+        stated: int = scores.get("best_of", 1)
+        return max(stated, len(others | {own}) if is_best else 1)
+
+    def _of(self, task: Task) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """Yield metrics and record of each result of a task."""
+        for result in self.results:
+            metrics = result.outs.get(f"reports/{task.name}/{METRICS}")
+            if result.task == task.name and metrics is not None:
+                files = self.cache.path(metrics), self.cache.path(result.record)
+                if files[0] and files[1]:
+                    yield read_json(files[0]), read_json(files[1])
+
+
+def set_of(task: Task, scores: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what names the rows of a result: their table by digest, the fold, how many of how many."""
+    table = record["inputs"].get(str(Layout(task.data).trainval))
+    fold = record["params"].get(task.name, {}).get("train", {}).get("fold")
+    return table, fold, scores["rows"], scores["groups"]
