@@ -75,13 +75,13 @@ def test_the_plan_has_the_knobs_of_the_loader(rows: Rows) -> None:
 
 def test_a_mask_moves_with_its_image() -> None:
     torch.manual_seed(1)
-    assert judge_together(SQUARE, MOVES).holds
+    assert judge_together(SQUARE, MOVES).passed
 
 
 def test_a_flip_of_the_image_alone_is_caught() -> None:
     torch.manual_seed(1)
     law = judge_together(SQUARE, ImageAlone())
-    assert not law.holds
+    assert not law.passed
     assert "apart" in law.found
 
 
@@ -107,13 +107,13 @@ def test_a_class_in_one_part_alone_is_a_fault() -> None:
     lacks = np.where(both == 2, 0, both)
     images = np.zeros((2, 8, 8, 3), np.uint8)
     masks = Masks((*NAMES, "nowhere"), 8, 8, 2)
-    assert judge_classes(masks, Set(images, both), Set(images, both)).holds
+    assert judge_classes(masks, Set(images, both), Set(images, both)).passed
     law = judge_classes(masks, Set(images, both), Set(images, lacks))
-    assert not law.holds
+    assert not law.passed
     assert list(law.rows) == [{"part": "validation", "missing": "long"}]
     assert "nowhere" in law.found
     beyond = judge_classes(Masks(NAMES[:2], 8, 8, 2), Set(images, both), Set(images, both))
-    assert not beyond.holds
+    assert not beyond.passed
 
 
 def test_a_cell_is_shared_by_its_classes() -> None:

@@ -14,7 +14,6 @@ import torch
 
 from assay.gates.preflight_data import judge_data
 from assay.gates.preflight_geometry import judge_geometry
-from assay.gates.preflight_laws import judge_laws
 from assay.gates.preflight_network import judge_network
 from assay.gates.preflight_transforms import judge_views
 from assay.gates.verdict import Verdict
@@ -32,7 +31,7 @@ def preflight(task: str, plan: Plan, train: Set, valid: Set, path: Path) -> None
     """
     # The GPU's generator needs no fork: training seeds it before each step.
     with torch.random.fork_rng(devices=[]):
-        checks = judge_data(plan, train, valid) + judge_laws(plan)
+        checks = [*judge_data(plan, train, valid), *plan.laws()]
         if _passed(checks):
             checks += judge_views(plan, train) + judge_geometry(plan, train)
         if _passed(checks):

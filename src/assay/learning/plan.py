@@ -14,6 +14,7 @@ from assay.learning.schedules import rate
 from assay.learning.targets import places, with_places
 
 if TYPE_CHECKING:
+    from assay.contract.checks import Check
     from assay.learning.schedules import Schedule
     from assay.learning.targets import Kind
 
@@ -67,27 +68,6 @@ class Set:
     labels: npt.NDArray[Any] | None = None
     ids: npt.NDArray[Any] | None = None
     decode: Callable[[Targets], npt.NDArray[Any]] | None = None
-
-
-@dataclass(frozen=True)
-class Law:
-    """One thing that what is shown takes for granted, judged.
-
-    Attributes:
-        name: of the law.
-        holds: whether it does.
-        expected: what would be right.
-        found: what was found, by how much where it is wrong.
-        checked: how many were.
-        rows: what breaks it.
-    """
-
-    name: str
-    holds: bool
-    expected: str
-    found: str
-    checked: int
-    rows: Sequence[Any] = ()
 
 
 class Geometry(Protocol):
@@ -188,7 +168,7 @@ class Plan:
     read: Callable[[Tensor], Tensor] | None = None
     outputs: int | None = None
     terms: Callable[[Tensor, Tensor], Mapping[str, Tensor]] | None = None
-    laws: Callable[[], Sequence[Law]] | None = None
+    laws: Callable[[], Sequence[Check]] = tuple
 
     def transform(self, images: Tensor, targets: Tensor, training: bool) -> tuple[Inputs, Tensor]:
         """Return what network and loss are fed; augmented, points and all, where `training`."""

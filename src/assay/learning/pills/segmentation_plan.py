@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from assay.learning.plan import Law, Plan
+from assay.contract.checks import Check
+from assay.learning.plan import Plan
 
 if TYPE_CHECKING:
     from assay.learning.plan import Inputs, Set
@@ -104,12 +105,12 @@ def shares(masks: Tensor, classes: int, stride: int) -> Tensor:
 
 def make_laws(
     masks: Masks, together: Moving, train: Set, valid: Set
-) -> Callable[[], Sequence[Law]]:
+) -> Callable[[], Sequence[Check]]:
     """Return what the preflight asks: classes within the list and in both parts; mask follows image."""
     return lambda: [judge_classes(masks, train, valid), judge_together(masks, together)]
 
 
-def judge_classes(masks: Masks, train: Set, valid: Set) -> Law:
+def judge_classes(masks: Masks, train: Set, valid: Set) -> Check:
     """A class that no mask shows is told, and not learned; in one part alone it is a fault."""
     count = len(masks.names)
     there = [np.isin(np.arange(256), part.targets) for part in (train, valid)]
@@ -129,10 +130,10 @@ def judge_classes(masks: Masks, train: Set, valid: Set) -> Law:
         found += f"; numbers beyond the list: {beyond}"
     expected = f"classes 0–{count - 1}, all in train and in validation"
     checked = len(train.targets) + len(valid.targets)
-    return Law("classes of masks", not rows and not beyond, expected, found, checked, rows)
+    return Check("classes of masks", not rows and not beyond, expected, found, checked, rows)
 
 
-def judge_together(masks: Masks, together: Moving) -> Law:
+def judge_together(masks: Masks, together: Moving) -> Check:
     """Move an image of one white patch, far from the middle, and its mask: they must stay one."""
     said = np.zeros((SPOTS, masks.height, masks.width), np.uint8)
     said[:, masks.height // 6 : masks.height * 9 // 20, masks.width // 5 : masks.width // 2] = 1
@@ -142,4 +143,4 @@ def judge_together(masks: Masks, together: Moving) -> Law:
     worst = float(differ.float().mean(dim=(1, 2)).max())
     found = f"up to {worst:.1%} of the pixels apart"
     expected = f"an image and its mask move alike, to {APART:.0%} of the pixels"
-    return Law("mask follows image", worst <= APART, expected, found, SPOTS)
+    return Check("mask follows image", worst <= APART, expected, found, SPOTS)

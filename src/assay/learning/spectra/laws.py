@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from assay.contract.checks import Check
 from assay.learning.optics.physics import spectra_of
 from assay.learning.optics.symmetry import MAPS, SYMMETRIES, lawful
 
@@ -23,26 +23,7 @@ EXACT = 1e-5  # of a map: float32 rounds at 1e-7, a wrong map is wrong by 0.01 a
 GREEN = 1e-4  # of G1 = G2, and of power below 0 or above 1
 
 
-@dataclass(frozen=True)
-class LawFault:
-    """A map that physics refutes, or a premise that the data break.
-
-    Attributes:
-        name: of the map or the premise.
-        found: what is wrong, and by how much.
-        expected: what would be right.
-        rows: of the data that break a premise.
-    """
-
-    name: str
-    found: str
-    expected: str
-    rows: tuple[int, ...] = ()
-
-
-def law_faults(
-    maps: Iterable[Map], structures: Any8, physics: Physics = spectra_of
-) -> list[LawFault]:
+def law_faults(maps: Iterable[Map], structures: Any8, physics: Physics = spectra_of) -> list[Check]:
     """Return each map for which S(g x) is not g S(x), with the permutation that is.
 
     Args:
@@ -59,16 +40,18 @@ def law_faults(
             share = float(error.max() / plain.max())
             right = lawful(one.transposed, one.flipped, one.rolled).cells
             faults.append(
-                LawFault(
+                Check(
                     one.name,
-                    f"cells {one.cells}: spectra differ by up to {error.max():.2g} ({share:.0%})",
+                    False,
                     f"cells {right}",
+                    f"cells {one.cells}: spectra differ by up to {error.max():.2g} ({share:.0%})",
+                    len(judged),
                 )
             )
     return faults
 
 
-def premise_faults(symmetry: Name, structures: Any8, spectra: Floats) -> list[LawFault]:
+def premise_faults(symmetry: Name, structures: Any8, spectra: Floats) -> list[Check]:
     """Return what the data break: power ≥ 0, its sum ≤ 1; beyond `shift8` also x = xᵀ and G1 = G2.
 
     Args:
@@ -88,7 +71,9 @@ def premise_faults(symmetry: Name, structures: Any8, spectra: Floats) -> list[La
         expected = "symmetry shift8 at most, or four cells measured apart"
         checks += [("diagonal symmetry", oblique, expected), ("G1 = G2", green, expected)]
     return [
-        LawFault(name, f"{bad.sum()} of {len(bad)} rows break it", expected, _rows(bad))
+        Check(
+            name, False, expected, f"{bad.sum()} of {len(bad)} rows break it", len(bad), _rows(bad)
+        )
         for name, bad, expected in checks
         if bad.any()
     ]

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from assay.contract.checks import Check
 from assay.errors import UnreadableError
 from assay.jobs.train import train_model
 from assay.learning.determinism import set_determinism
 from assay.learning.landmarks.losses import ClassLoss
 from assay.learning.pills.transforms import Looks, PillTransform
 from assay.learning.pills.weights import effective_number, inverse_frequency
-from assay.learning.plan import Law, Part, Plan, Set
+from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
 from assay.learning.targets import Classes
 from assay.runs.start import first_weights
@@ -169,10 +170,10 @@ def looks_of(how: ClassifierTrain) -> Looks:
     )  # fmt: skip
 
 
-def imprints(how: ClassifierTrain) -> Law:
+def imprints(how: ClassifierTrain) -> Check:
     """Tell how many imprints are mirrored; a set whose drugs need no imprint may want it."""
     found = f"mirrored with probability {how.fliplr:g}" if how.fliplr else "never mirrored"
-    return Law("imprints", True, "told; train.fliplr above 0 mirrors what is printed", found, 1)
+    return Check("imprints", True, "told; train.fliplr above 0 mirrors what is printed", found, 1)
 
 
 def record_of(drugs: Drugs, params: ClassifierParams) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.contract.checks import Check
 from assay.learning.optics.symmetry import SYMMETRIES
-from assay.learning.plan import Law
 from assay.learning.spectra.laws import EXACT, GREEN, law_faults, premise_faults
 from assay.learning.spectra.twins import BLOCK
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from assay.learning.optics.symmetry import Name
     from assay.learning.plan import Floats
-    from assay.learning.spectra.laws import LawFault
     from assay.learning.spectra.twins import Images
 
 FEW = 4  # structures of the set that each map is tried on; one refutes a wrong map
@@ -25,7 +24,7 @@ FEW = 4  # structures of the set that each map is tried on; one refutes a wrong 
 
 def judge_laws(
     symmetry: Name, images: Images, spectra: Floats, ids: npt.NDArray[np.generic]
-) -> list[Law]:
+) -> list[Check]:
     """Return what physics says of the maps, and the data of their premises.
 
     Args:
@@ -37,20 +36,22 @@ def judge_laws(
     return [_maps(symmetry, images), _premises(symmetry, images, spectra, ids)]
 
 
-def _maps(symmetry: Name, images: Images) -> Law:
+def _maps(symmetry: Name, images: Images) -> Check:
     maps = SYMMETRIES[symmetry]
     rows = np.unique(np.linspace(0, len(images) - 1, FEW).astype(int))
     faults = law_faults(maps, images[rows][..., 0])
     found = f"{len(maps)} maps ({symmetry}) hold on {len(rows)} structures and {len(rows)} cut ones"
-    return Law(
+    return Check(
         "symmetry laws", not faults, f"S(g x) = g S(x) to {EXACT:g} for each map g",
         _told(faults) or found, len(maps), [fault.name for fault in faults],
     )  # fmt: skip
 
 
-def _premises(symmetry: Name, images: Images, spectra: Floats, ids: npt.NDArray[np.generic]) -> Law:
+def _premises(
+    symmetry: Name, images: Images, spectra: Floats, ids: npt.NDArray[np.generic]
+) -> Check:
     """Judge block by block; the first block that breaks a premise says how, all give their rows."""
-    faults: dict[str, LawFault] = {}
+    faults: dict[str, Check] = {}
     broken: dict[str, set[int]] = {}
     for start in range(0, len(images), BLOCK):
         block = slice(start, start + BLOCK)
@@ -60,12 +61,12 @@ def _premises(symmetry: Name, images: Images, spectra: Floats, ids: npt.NDArray[
     told = "; ".join(f"{name}: {len(rows)} of {len(images)} rows break it"
                      for name, rows in broken.items())  # fmt: skip
     expected = "; ".join(fault.expected for fault in faults.values())
-    return Law(
+    return Check(
         "premises", not faults, expected or "power from 0 to 1, and what the maps need of structures",
         told or f"{len(images)} rows keep them, to {GREEN:g}", len(images),
         ids[sorted(set().union(*broken.values()))].tolist(),
     )  # fmt: skip
 
 
-def _told(faults: Sequence[LawFault]) -> str:
+def _told(faults: Sequence[Check]) -> str:
     return "; ".join(f"{fault.name}: {fault.found}, right: {fault.expected}" for fault in faults)
