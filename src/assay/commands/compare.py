@@ -24,7 +24,7 @@ def command(one: str, other: str, task: str) -> None:
 
     Each is an experiment, a commit or tag, an MLflow run id (its first 6 letters are enough), a
     registered version (<task>/v3, <task>@champion), or . for the work tree. Both are scored on the
-    validation rows that they share; a difference is A − B.
+    validation rows that they share; a difference is A − B. Numbers of different rows are refused.
     """
     from assay.errors import AssayError
     from assay.lookup import find_task

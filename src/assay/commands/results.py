@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def command(task: str | None, key: str | None) -> None:
     """Print the work tree's results, or compare.
 
-    What several tasks say together has a line of its own.
+    What several tasks say together has a line of its own. What weakens a number stands at its end:
+    few subjects, no skill, the best of N known results on the same rows.
 
     With --over, for example model.backbone: every known result of TASK (commits, experiments, work
     tree), one row a value. Only those of the same data and otherwise equal parameters are ranked
