@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from assay.commands import overruling
+
 
 @click.command()
 @click.argument("task")
-@click.option("--override", "gates", multiple=True, metavar="GATE", help="overrule one gate")
-@click.option("--reason", "reasons", multiple=True, help="why; one for each --override")
-def command(task: str, gates: tuple[str, ...], reasons: tuple[str, ...]) -> None:
+@overruling
+def command(task: str, overrides: dict[str, str]) -> None:
     """Make TASK's candidate its champion.
 
     The gates compare validation rows; the sealed test set is opened only after all have passed.
@@ -19,10 +20,8 @@ def command(task: str, gates: tuple[str, ...], reasons: tuple[str, ...]) -> None
     from assay.registry.report import look_line
     from assay.runs.root import find_root
 
-    if len(gates) != len(reasons):
-        raise click.UsageError("an override names its reason: --override GATE --reason '…'")
     found = find_task(task)
-    done = promote(find_root(Path.cwd()), task, dict(zip(gates, reasons, strict=True)))
+    done = promote(find_root(Path.cwd()), task, overrides)
     click.echo(look_line(found, done.look))
     before = f" · previous → v{done.previous}" if done.previous else ""
     click.echo(f"{task}: champion → v{done.version.number}{before} · pinned by {done.version.tag}")

@@ -11,6 +11,7 @@ from assay.errors import RegistryError
 from assay.registry.case import open_case
 from assay.registry.ledger import append
 from assay.registry.mirror import mirror
+from assay.registry.overrides import ensure_overridable, judge, refusals, used
 from assay.registry.promotion_gates import ABSOLUTE, GATES
 from assay.registry.seal import look
 from assay.registry.versions import PROMOTION, ROLLBACK, standing
@@ -44,7 +45,7 @@ def promote(root: Path, task: str, overrides: Mapping[str, str]) -> Promoted:
     Raises:
         RegistryError: a gate refused and was not overruled; nothing changed, and no look was used.
     """
-    _ensure_overridable(overrides)
+    ensure_overridable(overrides, GATES, ABSOLUTE)
     with held(
         root / ".assay" / "locks" / f"promote-{task}.lock", "another promotion runs; waiting"
     ):
@@ -52,7 +53,7 @@ def promote(root: Path, task: str, overrides: Mapping[str, str]) -> Promoted:
         runs = sync(root).runs
         mirror(root, runs)
         print(f"promote {case.candidate.tag} · commit {case.candidate.commit[:12]}")
-        checks = _judge(case, overrides)
+        checks = judge(GATES, case, overrides)
         _ensure_passed(case, checks, overrides)
         seen = look(root, case.candidate, "promotion")
         _enter(case, checks, overrides)
@@ -88,29 +89,9 @@ def rollback(root: Path, task: str, reason: str) -> tuple[int, int]:
     return stands.champion, stands.previous
 
 
-def _ensure_overridable(overrides: Mapping[str, str]) -> None:
-    for gate, reason in overrides.items():
-        if gate not in GATES or gate in ABSOLUTE:
-            found = "cannot be overruled" if gate in ABSOLUTE else "no such gate"
-            expected = f"one of {', '.join(name for name in GATES if name not in ABSOLUTE)}"
-            raise RegistryError(f"--override {gate}", found, expected)
-        if not reason.strip():
-            raise RegistryError(f"--override {gate}", "no reason", "--reason '…', one an override")
-
-
-def _judge(case: Case, overrides: Mapping[str, str]) -> list[Check]:
-    checks = []
-    for name, gate in GATES.items():
-        check = gate(case)
-        overruled = not check.passed and name in overrides
-        print(check.line() + (f" · overruled: {overrides[name]}" if overruled else ""), flush=True)
-        checks.append(check)
-    return checks
-
-
 def _ensure_passed(case: Case, checks: Sequence[Check], overrides: Mapping[str, str]) -> None:
     """Refuse; the first refusal is told in words, all of them were printed."""
-    refused = [check for check in checks if not check.passed and check.name not in overrides]
+    refused = refusals(checks, overrides)
     if not refused:
         return
     first = refused[0]
@@ -128,17 +109,12 @@ def _ensure_passed(case: Case, checks: Sequence[Check], overrides: Mapping[str, 
 
 
 def _enter(case: Case, checks: Sequence[Check], overrides: Mapping[str, str]) -> None:
-    version = case.candidate
-    used = {
-        name: reason
-        for name, reason in overrides.items()
-        if not next(check for check in checks if check.name == name).passed
-    }
+    version, overruled = case.candidate, used(checks, overrides)
     previous = case.champion.number if case.champion else None
     append(
         case.root,
         PROMOTION,
-        f"promotion {version.tag}" + "".join(f" · overrides {name}" for name in used),
+        f"promotion {version.tag}" + "".join(f" · overrides {name}" for name in overruled),
         {
             "task": version.task,
             "version": version.number,
@@ -146,7 +122,7 @@ def _enter(case: Case, checks: Sequence[Check], overrides: Mapping[str, str]) ->
             "commit": version.commit,
             "tag": version.tag,
             "previous": previous,
-            "overrides": used,
+            "overrides": overruled,
             "gates": {check.name: check.found for check in checks},
         },
     )

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import RegistryError
+from assay.registry.committed import ensure_committed
 from assay.registry.ledger import append
 from assay.registry.mirror import mirror
 from assay.registry.origin import changed_source
 from assay.registry.versions import CANDIDATE, standing, versions
 from assay.runs.files import file_digest, read_json
-from assay.runs.git import git
 from assay.runs.lock import held
 from assay.runs.record import RECORD, WEIGHTS
 from assay.tracking.entries import sighted_entries
@@ -21,8 +21,6 @@ from assay.tracking.sync import sync
 
 if TYPE_CHECKING:
     from assay.tracking.results import Result
-
-COMMITTED = ("dvc.lock", "dvc.yaml", "params.yaml", "requirements.lock", "src")
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def register(root: Path, task: str, note: str = "") -> Candidate:
     Raises:
         RegistryError: `dvc.lock` is not committed, the stages are stale, or the files differ from it.
     """
-    commit = _committed(root, task)
+    commit = ensure_committed(root, f"candidate {task}", f"evaluate@{task}")
     result = _result(root, task)
     _ensure_source_stands(root, task)
     runs = sync(root).runs
@@ -86,35 +84,6 @@ def _enter(root: Path, result: Result, commit: str, note: str) -> tuple[int, boo
         },
     )
     return number, same is None
-
-
-def _committed(root: Path, task: str) -> str:
-    """Return the commit that holds the model, or refuse."""
-    changed = git(root, "status", "--porcelain", "--", *COMMITTED)
-    if changed:
-        raise RegistryError(
-            f"candidate {task}",
-            f"not committed: {' '.join(changed.split())}",
-            "a commit that holds the model",
-            "git commit -a -m 'Train …', then again",
-        )
-    stale = _stale(root, task)
-    if stale:
-        raise RegistryError(
-            f"candidate {task}",
-            f"stale: {stale}",
-            "outputs that agree with code, data and dvc.lock",
-            f"dvc repro evaluate@{task}",
-        )
-    return git(root, "rev-parse", "HEAD")
-
-
-def _stale(root: Path, task: str) -> str:
-    from dvc.repo import Repo
-
-    with Repo(str(root)) as repo:
-        status = repo.status(targets=[f"evaluate@{task}"], with_deps=True)
-    return ", ".join(status)
 
 
 def _result(root: Path, task: str) -> Result:
