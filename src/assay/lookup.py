@@ -81,6 +81,14 @@ def system_of(name: str) -> str:
     return re.split(r"[.-]", name)[0]
 
 
+def data_of(name: str) -> str:
+    """Return the name of the data set of a task or a composition; a data set's is its own."""
+    if "-" not in name:
+        return name
+    room = "tasks" if name in places_in(system_of(name), "tasks", "TASKS") else "compositions"
+    return str(find(name, room, room.upper()).data)
+
+
 def places_in(folder: str, room: str, table: str) -> dict[str, str]:
     """Return a system's table, name → `module:NAME`; empty where it has none."""
     package = f"assay.systems.{folder}.{room}"

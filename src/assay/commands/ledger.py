@@ -6,13 +6,13 @@ import click
 
 
 @click.command()
-@click.argument("task", required=False)
+@click.argument("name", metavar="[TASK|DATA]", required=False)
 @click.option(
     "--share", "remote", metavar="REMOTE", help="fetch, join and push, for example to origin"
 )
 @click.option("--restore", "restored", is_flag=True, help="put the branch back to what it had")
-def command(task: str | None, remote: str | None, restored: bool) -> None:
-    """Show registrations, looks, promotions.
+def command(name: str | None, remote: str | None, restored: bool) -> None:
+    """Show registrations, looks, promotions, stages of a curriculum.
 
     A clone sees the ledger of its remote as last fetched. --share brings both sides together; nothing
     is ever overwritten. --restore mends a branch that was deleted, cut back or rewritten here.
@@ -28,7 +28,7 @@ def command(task: str | None, remote: str | None, restored: bool) -> None:
         click.echo(restore(root))
     if remote is not None:
         click.echo(share(root, remote))
-    found = [entry for entry in entries(root) if task in {None, entry.facts.get("task")}]
+    found = [e for e in entries(root) if name in {None, e.facts.get("task"), e.facts.get("data")}]
     if not found:
         click.echo("the ledger is empty; the first entry: assay register <task>")
         return

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from assay.contract.checks import Check
+    from assay.contract.curriculum import Curriculum
     from assay.contract.listing import Listing
     from assay.manifest.source import Source
 
@@ -23,6 +24,15 @@ class SupportsSampling(Protocol):
 
     def chosen(self, table: pl.DataFrame, params: Any) -> pl.DataFrame:
         """Return the rows of a listing that are wanted, grouped as `ingest` says."""
+        ...
+
+
+@runtime_checkable
+class SupportsCurriculum(Protocol):
+    """What a system may offer beyond its contract: stages of growing data, judged one by one."""
+
+    def curriculum(self) -> Curriculum:
+        """Return the stages, and what is judged on them."""
         ...
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.doctor.finding import Finding, Report
+from assay.registry import curriculum
 from assay.registry.ledger import BRANCH, REF, UNREADABLE, WITNESS, entries
 from assay.registry.versions import CANDIDATE, IMPORT, PROMOTION, ROLLBACK
 from assay.runs.git import git
@@ -21,6 +22,7 @@ FACTS = {
     IMPORT: ("task", "version", "result", "weights"),
     PROMOTION: ("task", "version", "commit", "tag"),
     ROLLBACK: ("task", "version", "from"),
+    curriculum.CURRICULUM: curriculum.FACTS,
     "look": ("task", "version", "result", "test_digest"),
     "scores": ("result", "number", "budget", "scores"),
 }

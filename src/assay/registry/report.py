@@ -49,14 +49,19 @@ def in_words(entry: Entry) -> str:
     """Return an entry as a sentence."""
     facts: Mapping[str, Any] = entry.facts
     version = f"{facts.get('task')}/v{facts.get('version')}"
+    overrides = facts.get("overrides", {})
+    overruled = "".join(f", {gate} overruled: {why}" for gate, why in overrides.items())
+    refused = "; ".join(f"{gate}: {found}" for gate, found in facts.get("refused", {}).items())
     words = {
         "candidate": f"candidate {version}",
         "import": f"import {version}, unproven: {Path(str(facts.get('file', ''))).name}",
         "look": f"look {facts.get('number')} of {facts.get('budget')} at the test set:"
         f" {version}, {facts.get('reason')}",
         "scores": f"its scores: {version}",
-        "promotion": f"promotion {version}"
-        + "".join(f", {gate} overruled: {why}" for gate, why in facts.get("overrides", {}).items()),
+        "promotion": f"promotion {version}{overruled}",
+        "curriculum": f"stage {facts.get('stage')} of {facts.get('data')} "
+        + (f"failed: {refused}" if refused else "passed")
+        + overruled,
         "rollback": f"rollback to {version} from v{facts.get('from')}: {facts.get('reason')}",
     }
     return words.get(entry.kind, f"{entry.kind}: {facts.get('text', '')}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.code.declared import Declared
 from assay.errors import AssayError
+from assay.lookup import data_of
 from assay.params import read_params
 from assay.runs.files import content_digest
 from assay.runs.git import git
@@ -93,25 +94,29 @@ def _load(name: str, root: Path) -> Stage:
     imported there to check the parameters is no part of the stage's own code.
     """
     with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as other:
-        declared, inputs = other.submit(_asked, name).result()
+        declared, inputs = other.submit(_asked, name, root).result()
     key = content_digest({"declared": declared, "inputs": inputs})
     item = name.partition("@")[2]
     return Stage(name, item, root, declared, inputs, key, Journal(spool_path(root, name, key)))
 
 
-def _asked(name: str) -> tuple[dict[str, Any], dict[str, str]]:
+def _asked(name: str, root: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the declared parameters, nested, and DVC's digest of every declared dependency.
 
-    What `params.yaml` holds for the stage is checked first. One stage is read of `dvc.yaml`, and nothing
-    of `dvc.lock`: all stages and the lock, twice, as `dvc.api` and `Repo.stage` have it, cost 0.9 s of
-    CPU, this 0.07.
+    What `params.yaml` holds for the stage is checked first, and whether a curriculum lets it begin.
+    One stage is read of `dvc.yaml`, and nothing of `dvc.lock`: all stages and the lock, twice, as
+    `dvc.api` and `Repo.stage` have it, cost 0.9 s of CPU, this 0.07.
     """
     from dvc.dependency import ParamsDependency
     from dvc.dvcfile import PROJECT_FILE, load_file
     from dvc.repo import Repo
     from dvc.stage.loader import StageLoader
 
-    check_own(read_params(), name.partition("@")[2])
+    from assay.registry.curriculum import ensure_open
+
+    item, params = name.partition("@")[2], read_params()
+    check_own(params, item)
+    ensure_open(root, data_of(item), params)
     declared: dict[str, Any] = {}
     inputs: dict[str, str] = {}
     with Repo() as repo:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from assay.contract.curriculum import Curriculum
 from assay.contract.listing import Listing
 from assay.errors import SourceError
 from assay.systems.pills.data import checks
@@ -21,13 +22,12 @@ from assay.systems.pills.data.codes import (
     with_forms,
     write_classes,
 )
-from assay.systems.pills.data.curriculum import choose
+from assay.systems.pills.data.curriculum import STAGES, choose
 from assay.systems.pills.data.drugs import with_drugs
 from assay.systems.pills.data.index import EXPECTED, index_of
 from assay.systems.pills.data.parting import part
 from assay.systems.pills.data.photographs import photographs
 from assay.systems.pills.data.sections import PillsParams
-from assay.systems.pills.data.verdicts import ensure_open
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
@@ -83,15 +83,14 @@ class AiHub:
         return Listing(table, "session", tables)
 
     def chosen(self, table: pl.DataFrame, params: Ingest) -> pl.DataFrame:
-        """Return the photographs of the curriculum's stage, grouped as `session_key` says.
-
-        Raises:
-            GateError: a stage before it has not passed; see `verdicts`.
-        """
-        ensure_open(Path(), params.stage)
+        """Return the photographs of the curriculum's stage, grouped as `session_key` says."""
         chosen = choose(table, params)
         key = pl.coalesce(params.session_key, "session", "sample_id")
         return chosen.with_columns(group=key)
+
+    def curriculum(self) -> Curriculum:
+        """Return the stages: the classifier is scored on them, and `pills-combo` timed."""
+        return Curriculum(STAGES, "pills-classifier", "pills-combo", classes="classes")
 
     def parted(self, rows: pl.DataFrame, how: Split) -> pl.DataFrame:
         """Return the platform's split, mended so that fold 0 validates every drug; see `parting`."""

@@ -8,26 +8,16 @@ of broken rows stays the set's own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from assay.contract.curriculum import Goal
 from assay.systems.pills.data.names import TEST
 
 if TYPE_CHECKING:
     from assay.systems.pills.data.sections import Ingest
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What a stage holds, and what a model has to reach on it; p95 latency in ms where it is asked."""
-
-    images: int
-    classes: int
-    accuracy: float
-    latency_ms: float | None = None
 
 
 STAGES = {
