@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
@@ -18,6 +18,7 @@ from assay.manifest.listing import deduplicate
 from assay.manifest.parts import read_rows
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
+from assay.manifest.storage import RecordStorage, read_storage
 from assay.manifest.store import ImageStore
 
 SIZE = 16
@@ -50,8 +51,9 @@ def streamed(
     found = made_records(
         root / "arrays", source, listing.files(), lambda write: system.stream(source, how, write)
     )
-    facts = {**found.facts, "images": "arrays", "size": how.size, "base": source.base}
+    place = {"images": "arrays", "size": how.size, "fit": system.fit, "base": source.base}
+    storage = cast("RecordStorage", read_storage({**found.facts, **place}, name))
     table = found.table.with_columns(group_id="group")
     kept = table.filter(pl.col("status") == OK)
-    write_records(root / "records.npy", root, facts, kept["slot"].to_numpy(), name)
-    return table, read_rows(root / "records.npy", kept, facts, name, root)
+    write_records(root / "records.npy", root, storage, kept["slot"].to_numpy())
+    return table, read_rows(root / "records.npy", kept, storage, root)

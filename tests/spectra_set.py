@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,7 @@ from assay.manifest.groups import join_groups, spelling
 from assay.manifest.parts import read_rows
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
+from assay.manifest.storage import RecordStorage, read_storage
 from assay.systems.spectra.data.metasurface import Metasurface
 from assay.systems.spectra.data.sections import SpectraIngest
 
@@ -77,16 +78,17 @@ def ingest(folder: Path, root: Path, **other: Any) -> tuple[pl.DataFrame, dict[s
     table = streamed.table.with_columns(
         join_groups(spelling(streamed.table["group"]), streamed.table["digest"])
     )
-    facts = {"base": str(folder), "images": "arrays", "size": params.size}
+    facts = {"base": str(folder), "images": "arrays", "size": params.size, "fit": SPECTRA.fit}
     return table, {**facts, **streamed.facts}
 
 
 def rows_of(table: pl.DataFrame, facts: dict[str, Any], root: Path) -> Rows:
     """Return the usable rows as training gets them."""
     kept = table.filter(pl.col("status") == "ok")
+    storage = cast("RecordStorage", read_storage(facts, "spectra"))
     with tempfile.NamedTemporaryFile(dir=root, suffix=".npy", delete=False) as file:
-        write_records(Path(file.name), root, facts, kept["slot"].to_numpy(), "spectra")
-    return read_rows(Path(file.name), kept, facts, "spectra", root)
+        write_records(Path(file.name), root, storage, kept["slot"].to_numpy())
+    return read_rows(Path(file.name), kept, storage, root)
 
 
 def failed(table: pl.DataFrame) -> set[str]:

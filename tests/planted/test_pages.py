@@ -48,7 +48,8 @@ def made(tmp_path: Path) -> Path:
     (folder / "conj_folder2.csv").write_text("\n".join(["image_path,hb_value,patient_id", *rows]))
     source = Source("set", tmp_path)
     table, store = indexed(source, SYSTEM.read(source), tmp_path)
-    facts = {"images": store.folder.name, "size": SIZE, "target": "hb", "source": "set"}
+    stored = {"base": "set", "images": store.folder.name, "size": SIZE, "fit": "stretch"}
+    facts = {"target": "hb", "source": "set", **stored}
     checks = judge_labels(table, "hb", SYSTEM.rules(), "stop", 0.0, SYSTEM.name)
     verdict = Verdict("labels", SYSTEM.name, checks, {"label by subset": profile(table, "hb")})
     page = tmp_path / "labels.html"

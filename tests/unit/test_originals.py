@@ -20,11 +20,11 @@ from assay.learning.plan import Set
 from assay.learning.workers import choose_num_workers
 from assay.manifest.images import LETTERBOX
 from assay.manifest.index import index_images
-from assay.manifest.originals import NONE
 from assay.manifest.parts import read_rows
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
+from assay.manifest.storage import OriginalStorage, PixelStorage, Storage
 from assay.manifest.store import ImageStore, kept_images
 from assay.runs.journal import Journal, read_journal
 from assay.stages.split import _fill
@@ -45,7 +45,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(root: Path, copy: str) -> tuple[pl.DataFrame, dict[str, Any], Rows]:
+def read(root: Path, copy: str) -> tuple[pl.DataFrame, Storage, Rows]:
     """Ingest, split and read as the stages do."""
     source = Source(str(root / "set"), root)
     store = ImageStore(root / copy, SIZE, keep=copy == "full")
@@ -54,24 +54,15 @@ def read(root: Path, copy: str) -> tuple[pl.DataFrame, dict[str, Any], Rows]:
         fault=pl.lit(None, pl.String)
     )
     table = index_images(listing, source, store, SIZE, "pillow", LETTERBOX)
-    facts: dict[str, Any] = {"size": SIZE, "fit": LETTERBOX, "images": copy, "base": source.base}
-    facts |= {**NONE, "decoder": "pillow"} if copy == "none" else {}
+    said = ("toy", source.base, copy, SIZE, LETTERBOX)
+    storage = PixelStorage(*said) if copy == "full" else OriginalStorage(*said, "pillow")
     part = root / f"{copy}.npy"
-    _fill(_stage(root), facts, table, part)
-    return table, facts, read_rows(part, table, facts, "toy", root)
-
-
-def _stage(root: Path) -> Any:
-    class Asked:
-        item = "toy"
-
-    asked = Asked()
-    asked.root = root  # type: ignore[attr-defined]
-    return asked
+    _fill(root, storage, table, part)
+    return table, storage, read_rows(part, table, storage, root)
 
 
 def test_pixels_are_those_of_a_copy_and_nothing_is_copied(root: Path) -> None:
-    (full, _, stored), (table, facts, lazy) = read(root, "full"), read(root, "none")
+    (full, _, stored), (table, storage, lazy) = read(root, "full"), read(root, "none")
     assert isinstance(lazy.images, LazyImages)
     assert np.array_equal(lazy.images[:], stored.images)
     assert np.array_equal(lazy.images[3], stored.images[3])
@@ -80,7 +71,7 @@ def test_pixels_are_those_of_a_copy_and_nothing_is_copied(root: Path) -> None:
     assert table.drop("uri").equals(full.drop("uri"))
     assert [path.name for path in (root / "none").iterdir()] == ["index.parquet"]
     assert (root / "none.npy").stat().st_size < 1000
-    pixels, slots = kept_images(root, facts, table["digest"], "toy")
+    pixels, slots = kept_images(root, storage, table["digest"])
     assert np.array_equal(pixels[slots], stored.images)
 
 

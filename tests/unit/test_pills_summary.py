@@ -73,7 +73,8 @@ def test_the_gates_page_shows_tables_and_figures(
         assert Image.open(io.BytesIO(content)).format == "PNG"
     verdict = Verdict("labels", "pills", [], tables)
     path = tmp_path / "labels.html"
-    facts = {"target": "drug", "source": "phantom", "images": "images", "size": 32}
+    stored = {"base": "phantom", "images": "images", "size": 32, "fit": "letterbox"}
+    facts = {"target": "drug", "source": "phantom", **stored}
     write_gate_page(verdict, path, root, table, facts, figures)
     page = path.read_text()
     assert page.count("data:image/png") == 3

@@ -10,6 +10,7 @@ import pytest
 
 from assay.errors import AssayError
 from assay.manifest.layout import Layout
+from assay.manifest.storage import PixelStorage
 from assay.manifest.table import read_table, write_table
 from assay.stages import leakage, similar
 from assay.stages.launch import Stage
@@ -32,9 +33,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for name in ("sample_id", "uri", "digest", "group_id")
     }
     table = pl.DataFrame({**rows, "group": rows["group_id"], "status": "ok"})
-    write_table(
-        Layout(ITEM).manifest, table, {"base": "gone", "images": ".assay/images/gone", "size": 64}
-    )
+    storage = PixelStorage(ITEM, "gone", ".assay/images/gone", 64, "stretch")
+    write_table(Layout(ITEM).manifest, table, storage.facts())
     return tmp_path
 
 

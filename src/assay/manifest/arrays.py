@@ -7,7 +7,6 @@ holds size and time of the source's files; they are no facts of the manifest, wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,20 +23,19 @@ from assay.runs.files import read_json
 if TYPE_CHECKING:
     from assay.manifest.records import Pictures, Places, Records, Shelf
     from assay.manifest.source import Stamp
+    from assay.manifest.storage import RecordStorage
 
 INDEX, RECORDS, SEEN = "index.parquet", "records.raw", "seen.json"
 BLOCK = 1 << 22  # bytes of records at a time
 
 
-def write_records(
-    path: Path, root: Path, facts: Mapping[str, Any], slots: Places, name: str
-) -> None:
+def write_records(path: Path, root: Path, storage: RecordStorage, slots: Places) -> None:
     """Write the records at rising `slots` as one `.npy`, block by block.
 
     Raises:
         AssayError: this machine does not have the records that the manifest speaks of.
     """
-    folder, fields = _kept(root, facts, name), fields_of(facts)
+    folder, fields = _kept(root, storage), storage.dtype
     if (np.diff(slots) <= 0).any():
         raise ValueError("slots that do not rise")
     step = max(1, BLOCK // fields.itemsize)
@@ -54,22 +52,17 @@ def write_records(
             out.write(block[slots[first:last] - start].tobytes())
 
 
-def fields_of(facts: Mapping[str, Any]) -> np.dtype[np.void]:
-    """Return the type of a record, from the facts of a manifest."""
-    return np.dtype([(name, kind, tuple(shape)) for name, kind, shape in facts["fields"]])
-
-
-def open_raw(root: Path, facts: Mapping[str, Any], name: str) -> list[Pictures]:
+def open_raw(root: Path, storage: RecordStorage) -> list[Pictures]:
     """Return a memory map of each raw part's pictures, where records only point at them, else nothing.
 
     Raises:
         AssayError: a part is not what ingest read on this machine.
     """
-    if not facts.get("raw"):
+    if not storage.raw:
         return []
-    seen_at, source = root / facts["images"] / SEEN, _base(root, facts, name)
+    seen_at, source = root / storage.images / SEEN, _base(root, storage)
     seen = read_json(seen_at) if seen_at.exists() else {}
-    for part in facts["raw"]:
+    for part in storage.raw:
         found = source.stamp(source.uri(part))
         if seen.get(part) != stamp_text(found):
             was = (
@@ -82,15 +75,15 @@ def open_raw(root: Path, facts: Mapping[str, Any], name: str) -> list[Pictures]:
             raise AssayError(
                 source.uri(part), f"{was} what ingest read on this machine",
                 "the part that `row` counts in, since ingest.copy is none",
-                f"dvc repro -f -s ingest@{name}, then the same command (or -S {name}.ingest.copy=packed)",
+                f"{storage.mend} (or -S {storage.name}.ingest.copy=packed)",
             )  # fmt: skip
-    paths = [source.path(part) for part in facts["raw"]]
+    paths = [source.path(part) for part in storage.raw]
     return [np.load(path, mmap_mode="r") for path in paths if path is not None]
 
 
-def shelf(root: Path, facts: Mapping[str, Any], records: Records, name: str) -> Shelf:
+def shelf(root: Path, storage: RecordStorage, records: Records) -> Shelf:
     """Return where the pictures of these records lie; raw parts are opened where they are needed."""
-    return shelf_of(records, open_raw(root, facts, name))
+    return shelf_of(records, open_raw(root, storage))
 
 
 class Shown:
@@ -104,42 +97,39 @@ class Shown:
         return np.repeat(self._images[slot] * np.uint8(255), 3, axis=-1)
 
 
-def kept_pictures(
-    root: Path, facts: Mapping[str, Any], digests: pl.Series, name: str
-) -> tuple[Shown, Places]:
-    """Find pictures by content among the records, as `store.kept_images` does among images."""
-    folder = _kept(root, facts, name)
+def record_images(root: Path, storage: RecordStorage, digests: pl.Series) -> tuple[Any, Places]:
+    """Find pictures by content among the records: `Shown`, and the place of each digest there."""
+    folder = _kept(root, storage)
     index = pl.read_parquet(folder / INDEX, columns=["digest", "slot"]).filter(pl.col("slot") >= 0)
     held = index.unique("digest", keep="first")
     slots = digests.to_frame("digest").join(held, on="digest", how="left", maintain_order="left")
-    records = np.memmap(folder / RECORDS, fields_of(facts), "r") if len(index) else _empty(facts)
-    images = LazyImages(shelf(root, facts, records, name), np.arange(len(records)))
+    records = (
+        np.memmap(folder / RECORDS, storage.dtype, "r")
+        if len(index)
+        else np.empty(0, storage.dtype)
+    )
+    images = LazyImages(shelf(root, storage, records), np.arange(len(records)))
     return Shown(images), slots["slot"].to_numpy()
 
 
-def _kept(root: Path, facts: Mapping[str, Any], name: str) -> Path:
-    folder = root / str(facts["images"])
+def _kept(root: Path, storage: RecordStorage) -> Path:
+    folder = root / storage.images
     here = read_table(folder / INDEX, "")[1]["records"] if (folder / SEEN).exists() else "none"
-    if here != facts["records"]:
+    if here != storage.records:
         raise AssayError(
-            str(facts["images"]),
+            storage.images,
             f"records {here[:8]} are on this machine",
-            f"those that ingest made, {facts['records'][:8]}",
-            f"dvc repro -f -s ingest@{name}, then the same command",
+            f"those that ingest made, {storage.records[:8]}",
+            storage.mend,
         )
     return folder
 
 
-def _base(root: Path, facts: Mapping[str, Any], name: str) -> Source:
+def _base(root: Path, storage: RecordStorage) -> Source:
     try:
-        return Source(facts["base"], root)
+        return Source(storage.base, root)
     except AssayError as fault:
-        mend = f"dvc repro -f -s ingest@{name}, then the same command"
-        raise AssayError(fault.where, fault.found, fault.expected, mend) from None
-
-
-def _empty(facts: Mapping[str, Any]) -> Records:
-    return np.empty(0, fields_of(facts))
+        raise AssayError(fault.where, fault.found, fault.expected, storage.mend) from None
 
 
 def stamp_text(stamp: Stamp) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,7 @@ from assay.runs.files import content_digest
 if TYPE_CHECKING:
     from assay.manifest.images import Pixels
     from assay.manifest.source import Stamp
-
-NONE = {"copy": "none"}  # the fact of a manifest whose photographs are not copied
+    from assay.manifest.storage import OriginalStorage
 
 
 class Originals:
@@ -105,8 +104,9 @@ class Originals:
 
 
 def squares(
-    root: Path, facts: Mapping[str, Any], uris: Sequence[str], digests: Sequence[str], name: str
+    root: Path, storage: OriginalStorage, uris: Sequence[str], digests: Sequence[str]
 ) -> Originals:
-    """Return the photographs of a manifest as the squares that its facts say."""
-    source = Source(facts["base"], root)
-    return Originals(source, uris, digests, name, facts["size"], facts["decoder"], facts["fit"])
+    """Return the photographs of a manifest as the squares that its storage says."""
+    source = Source(storage.base, root)
+    size, decoder, fit = storage.size, storage.decoder, storage.fit
+    return Originals(source, uris, digests, storage.name, size, decoder, fit)

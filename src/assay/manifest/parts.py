@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,23 +15,23 @@ from assay.manifest.layout import Layout
 from assay.manifest.originals import squares
 from assay.manifest.records import LazyImages, labels_of
 from assay.manifest.rows import Rows
+from assay.manifest.storage import OriginalStorage, PixelStorage, RecordStorage, read_storage
 from assay.manifest.table import read_table
 from assay.runs.root import find_root
 
 if TYPE_CHECKING:
-    from assay.manifest.records import Shelf
+    from assay.manifest.records import Records, Shelf
+    from assay.manifest.storage import Storage
 
 
 def read_trainval(name: str) -> tuple[Rows, dict[str, Any]]:
     """Return training and validation rows (column `fold` tells them apart) and the table's facts."""
     layout = Layout(name)
     table, facts = read_table(layout.trainval, f"split@{name}")
-    return read_rows(layout.trainval_pixels, table, facts, name), facts
+    return read_rows(layout.trainval_pixels, table, read_storage(facts, name, "split")), facts
 
 
-def read_rows(
-    path: Path, table: pl.DataFrame, facts: Mapping[str, Any], name: str, root: Path | None = None
-) -> Rows:
+def read_rows(path: Path, table: pl.DataFrame, storage: Storage, root: Path | None = None) -> Rows:
     """Return the rows of one part, from its file of images or records and its table.
 
     Records may point at raw parts or originals, below `root`: else that of the repository that was asked.
@@ -46,19 +45,21 @@ def read_rows(
             str(path),
             f"{len(stored)} images",
             f"{len(table)}, one a row",
-            f"dvc repro split@{name}",
+            f"dvc repro split@{storage.name}",
         )
     columns = {column: table[column].to_numpy() for column in table.columns}
-    if stored.dtype.names is None:
+    if isinstance(storage, PixelStorage):
         return Rows(stored, columns)
     root = root or Path(os.environ.get("DVC_ROOT") or find_root(Path.cwd()))
-    if "original" in stored.dtype.names:
-        uris, digests = (table[each].to_list() for each in ("uri", "digest"))
-        lies: Shelf = squares(root, facts, uris, digests, name)
-    else:
-        lies = shelf(root, facts, stored, name)
-    images = LazyImages(lies, np.arange(len(stored)))
+    images = LazyImages(_backend(root, storage, table, stored), np.arange(len(stored)))
     return Rows(cast("Any", images), {**columns, **labels_of(stored)})
+
+
+def _backend(root: Path, storage: Storage, table: pl.DataFrame, stored: Records) -> Shelf:
+    if isinstance(storage, OriginalStorage):
+        return squares(root, storage, table["uri"].to_list(), table["digest"].to_list())
+    assert isinstance(storage, RecordStorage)
+    return shelf(root, storage, stored)
 
 
 def validation_fold(rows: Rows, fold: int) -> tuple[Rows, Rows]:

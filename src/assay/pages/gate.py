@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from assay.manifest.storage import read_storage
 from assay.pages.page import short, write_page
 from assay.pages.thumbnails import thumbnails
 
@@ -37,7 +38,7 @@ def write_gate_page(
     target = facts["target"]
     shown = {check.name: list(_strips(check)) for check in verdict.checks}
     wanted = {sample for strips in shown.values() for strip in strips for sample, _ in strip}
-    pictures = thumbnails(root, facts, manifest, wanted, verdict.subject)
+    pictures = thumbnails(root, read_storage(facts, verdict.subject), manifest, wanted)
     chosen = manifest.filter(pl.col("sample_id").is_in(list(wanted)))
     labels = dict(zip(chosen["sample_id"], chosen[target], strict=True))
     cards = {

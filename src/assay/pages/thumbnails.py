@@ -6,36 +6,36 @@ import base64
 import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 from PIL import Image
 
-from assay.manifest.arrays import kept_pictures
 from assay.manifest.store import kept_images
+
+if TYPE_CHECKING:
+    from assay.manifest.storage import Storage
 
 SIDE = 96  # px: several in a row of a page, and still a picture
 QUALITY = 85
 
 
 def thumbnails(
-    root: Path, facts: dict[str, Any], manifest: pl.DataFrame, samples: Iterable[str], name: str
+    root: Path, storage: Storage, manifest: pl.DataFrame, samples: Iterable[str]
 ) -> dict[str, str]:
     """Return sample → picture as a data URL, of those samples that have one.
 
     Args:
         root: the repository's root.
-        facts: the manifest's.
+        storage: the manifest's.
         manifest: with `sample_id, digest, stored`.
         samples: which are to be shown.
-        name: the data set, for the command that mends.
     """
     chosen = pl.Series("sample_id", sorted(set(samples)), dtype=pl.String)
     rows = manifest.filter(pl.col("sample_id").is_in(chosen.implode()) & pl.col("stored"))
-    find = kept_pictures if "fields" in facts else kept_images
-    pixels, slots = find(root, facts, rows["digest"], name)
+    pixels, slots = kept_images(root, storage, rows["digest"])
     return {
         sample: encode(pixels[slot]) for sample, slot in zip(rows["sample_id"], slots, strict=True)
     }

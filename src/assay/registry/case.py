@@ -15,6 +15,7 @@ from assay.errors import AssayError, RegistryError
 from assay.lookup import find_task
 from assay.manifest.layout import Layout
 from assay.manifest.parts import read_rows
+from assay.manifest.storage import read_storage
 from assay.manifest.table import read_table
 from assay.params import read_params
 from assay.registry.pinned import Pinned
@@ -85,7 +86,8 @@ class Case:
         layout = Layout(self.task.data)
         table, facts = read_table(self.pinned.file(layout.trainval), f"split@{self.task.data}")
         pixels = self.pinned.file(layout.trainval_pixels)
-        whole = read_rows(pixels, table, facts, self.task.data, self.root)
+        storage = read_storage(facts, self.task.data, "split")
+        whole = read_rows(pixels, table, storage, self.root)
         trained = declared_part(self.record["params"], self.task.name, self.task.params)
         rows = task_rows(self.task, whole, trained)
         place = {str(name): row for row, name in enumerate(rows.columns["sample_id"])}

@@ -23,6 +23,7 @@ from assay.manifest.arrays import open_raw
 from assay.manifest.layout import Layout
 from assay.manifest.parts import read_rows
 from assay.manifest.rows import Rows
+from assay.manifest.storage import RecordStorage, read_storage
 from assay.manifest.table import read_table
 from assay.params import read_params
 from assay.registry.ledger import append, entries, is_cut
@@ -145,7 +146,9 @@ def _ensure_here(root: Path, version: Version) -> None:
     for path in (layout.sealed, layout.sealed_pixels, layout.trainval, layout.trainval_pixels):
         pinned.file(path)
     _, facts = read_table(pinned.file(layout.trainval), f"split@{layout.name}")
-    open_raw(root, facts, layout.name)
+    storage = read_storage(facts, layout.name, "split")
+    if isinstance(storage, RecordStorage):
+        open_raw(root, storage)
 
 
 def _ensure_may_look(root: Path, version: Version, budget: Budget) -> None:
@@ -192,8 +195,9 @@ def _score_sealed_rows(root: Path, version: Version) -> dict[str, Any]:
     layout = Layout(task.data)
     table, facts = read_table(pinned.file(layout.sealed), f"split@{task.data}")
     known, _ = read_table(pinned.file(layout.trainval), f"split@{task.data}")
+    storage = read_storage(facts, task.data, "split")
     sealed, whole = (
-        task_rows(task, read_rows(pinned.file(path), part, facts, task.data, root), params)
+        task_rows(task, read_rows(pinned.file(path), part, storage, root), params)
         for path, part in ((layout.sealed_pixels, table), (layout.trainval_pixels, known))
     )
     learned = whole.columns["fold"] != params.train.fold

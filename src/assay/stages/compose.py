@@ -20,6 +20,7 @@ from assay.composition import (
 from assay.manifest.images import open_image
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.source import Source
+from assay.manifest.storage import read_storage
 from assay.runs.files import write_json
 from assay.runs.record import RECORD
 from assay.runs.summary import summary
@@ -56,9 +57,8 @@ def main(stage: Stage) -> None:
     for mode in composition.modes:
         if remark := composition.remark(mode, models):
             print(f"{composition.name}  {remark}")
-    times = latencies(
-        composition, models, own, valid, Source(facts["base"], stage.root), stage.root
-    )
+    source = Source(read_storage(facts, composition.data, "split").base, stage.root)
+    times = latencies(composition, models, own, valid, source, stage.root)
     stage.journal.note("latency", times)
     print("\n".join(told(composition.name, times)))
 

@@ -20,10 +20,10 @@ from assay.manifest.images import require
 from assay.manifest.index import BROKEN, DROPPED, FILTERED, OK, index_images
 from assay.manifest.layout import Layout
 from assay.manifest.listing import deduplicate
-from assay.manifest.originals import NONE
 from assay.manifest.phantom import made_phantom
 from assay.manifest.snapshot import PHANTOM, provenance
 from assay.manifest.source import Source
+from assay.manifest.storage import OriginalStorage, PixelStorage, read_storage
 from assay.manifest.store import ImageStore, store_place
 from assay.manifest.table import write_table
 from assay.runs.files import content_digest
@@ -74,8 +74,9 @@ def _indexed(
         store = ImageStore(stage.root / place, size, keep=copy == "full")
         rows = deduplicate(chosen).sort("sample_id")
         table = index_images(rows, source, store, size, decoder, fit)
-    lazy = {**NONE, "decoder": decoder} if copy == "none" else {}
-    return table, {"size": size, "fit": fit, "images": place, **lazy}
+    said = (system.name, source.base, place, size, fit)
+    storage = PixelStorage(*said) if copy == "full" else OriginalStorage(*said, decoder)
+    return table, storage.facts()
 
 
 def _streamed(
@@ -94,7 +95,10 @@ def _streamed(
     names = streamed.table["uri"].unique().to_list()
     full = pl.col("uri").replace_strict(names, [source.uri(name) for name in names])
     table = streamed.table.with_columns(full, stored=pl.col("slot") >= 0)
-    return table, {**streamed.facts, "size": how.size, "fit": system.fit, "images": place}
+    facts = {
+        **streamed.facts, "base": source.base, "images": place, "size": how.size, "fit": system.fit
+    }  # fmt: skip
+    return table, facts | read_storage(facts, system.name).facts()
 
 
 def _base(stage: Stage, system: System, params: DataParams) -> str:

@@ -13,6 +13,7 @@ from assay.manifest.index import OK
 from assay.manifest.layout import Layout
 from assay.manifest.originals import Originals
 from assay.manifest.source import Source
+from assay.manifest.storage import read_storage
 from assay.manifest.table import read_table, write_table
 from assay.similar.find import SCHEMA, find_similar
 
@@ -37,11 +38,12 @@ def main(stage: Stage) -> None:
     if params.search == "none":
         _unsought(layout, len(rows))
         return
+    source = Source(read_storage(facts, stage.item).base, stage.root)
     uris, digests = rows["uri"].to_list(), rows["digest"].to_list()
     found = find_similar(
         digests,
         rows["group_id"].rank("dense").cast(pl.Int64).to_numpy(),
-        Originals(Source(facts["base"], stage.root), uris, digests, stage.item).open,
+        Originals(source, uris, digests, stage.item).open,
         stage.root,
         nearest=params.n_neighbors,
         null=params.null_pairs,

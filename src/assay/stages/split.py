@@ -15,13 +15,14 @@ from assay.manifest.arrays import write_records
 from assay.manifest.groups import join_pairs
 from assay.manifest.index import OK
 from assay.manifest.layout import Layout
-from assay.manifest.originals import NONE
 from assay.manifest.split import TEST, assign
+from assay.manifest.storage import OriginalStorage, RecordStorage, read_storage
 from assay.manifest.store import kept_images
 from assay.manifest.table import read_table, write_table
 from assay.runs.files import atomic_write, content_digest
 
 if TYPE_CHECKING:
+    from assay.manifest.storage import Storage
     from assay.stages.launch import Stage
 
 
@@ -31,7 +32,7 @@ def main(stage: Stage) -> None:
     layout = Layout(stage.item)
     manifest, facts = read_table(layout.manifest, f"ingest@{stage.item}")
     similar, _ = read_table(layout.similar, f"similar@{stage.item}")
-    params = stage.params(system.params)
+    params, storage = stage.params(system.params), read_storage(facts, stage.item)
     rows = _grouped(manifest.filter(pl.col("status") == OK), similar, params.policy.similar)
     how = params.split
     if isinstance(system, SupportsSplit):
@@ -55,7 +56,7 @@ def main(stage: Stage) -> None:
     ):
         part = whole.filter(pl.Series(mask))
         write_table(table, part, facts)
-        atomic_write(pixels, partial(_fill, stage, facts, part))
+        atomic_write(pixels, partial(_fill, stage.root, storage, part))
     _report(whole, is_test)
 
 
@@ -77,17 +78,20 @@ def _grouped(rows: pl.DataFrame, similar: pl.DataFrame, policy: str) -> pl.DataF
     return rows.with_columns(joined)
 
 
-def _fill(stage: Stage, facts: dict[str, Any], rows: pl.DataFrame, aside: Path) -> None:
-    """Write what the part's images are, row by row, so that memory does not grow with it."""
-    if "fields" in facts:
-        slots = rows["slot"].to_numpy()
-        write_records(aside, stage.root, facts, slots, stage.item)
-        return
-    if facts.items() >= NONE.items():
+def _fill(root: Path, storage: Storage, rows: pl.DataFrame, aside: Path) -> None:
+    """Write what the part's images are."""
+    if isinstance(storage, RecordStorage):
+        write_records(aside, root, storage, rows["slot"].to_numpy())
+    elif isinstance(storage, OriginalStorage):
         with aside.open("wb") as stream:
-            np.save(stream, np.arange(len(rows)).astype([("original", "<i8")]))
-        return
-    pixels, slots = kept_images(stage.root, facts, rows["digest"], stage.item)
+            np.save(stream, np.arange(len(rows)).astype(storage.dtype))
+    else:
+        _copy(root, storage, rows, aside)
+
+
+def _copy(root: Path, storage: Storage, rows: pl.DataFrame, aside: Path) -> None:
+    """Write pixels row by row, so that memory does not grow with the part."""
+    pixels, slots = kept_images(root, storage, rows["digest"])
     shape = (len(rows), *pixels.shape[1:])
     if shape[0] == 0:  # numpy cannot map an empty file
         with aside.open("wb") as stream:

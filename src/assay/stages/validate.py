@@ -14,6 +14,7 @@ from assay.gates.labels import judge_labels, profile
 from assay.gates.verdict import Verdict
 from assay.lookup import find_system
 from assay.manifest.layout import Layout
+from assay.manifest.storage import read_storage
 from assay.manifest.store import kept_images
 from assay.manifest.table import read_table
 from assay.pages.gate import write_gate_page
@@ -50,9 +51,10 @@ def main(stage: Stage) -> None:
 
 def _fetch(stage: Stage, facts: Mapping[str, Any]) -> Callable[[pl.Series], npt.NDArray[np.uint8]]:
     """Return a function: digests → stored images, of those that ingest made."""
+    storage = read_storage(facts, stage.item)
 
     def stored(digests: pl.Series) -> npt.NDArray[np.uint8]:
-        pixels, slots = kept_images(stage.root, facts, digests, stage.item)
+        pixels, slots = kept_images(stage.root, storage, digests)
         found: npt.NDArray[np.uint8] = pixels[slots]
         return found
 
