@@ -43,6 +43,7 @@ def write_part(folder: Path, gigabytes: float) -> int:
     import polars as pl
 
     from assay.manifest.layout import Layout
+    from assay.manifest.storage import PixelStorage
     from assay.manifest.table import write_table
 
     layout = Layout(DATA)
@@ -62,7 +63,8 @@ def write_part(folder: Path, gigabytes: float) -> int:
     table = pl.DataFrame({
         "sample_id": names, "group_id": names, "hb": hb, "fold": np.arange(count) // SHOWN % FOLDS,
     })  # fmt: skip
-    facts = {"group_kind": "patient", "source": "benchmark", "images": "", "size": SIZE}
+    stored = PixelStorage(DATA, "benchmark", "", SIZE, "stretch").facts()
+    facts = {"group_kind": "patient", "source": "benchmark", **stored}
     write_table(folder / layout.trainval, table, facts)
     return count
 

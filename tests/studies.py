@@ -15,6 +15,7 @@ import polars as pl
 
 from assay.code.write import write_code
 from assay.manifest.layout import Layout
+from assay.manifest.storage import PixelStorage
 from assay.manifest.table import write_table
 from assay.params import read_params
 from assay.search.outcome import Outcome, outcome
@@ -55,7 +56,9 @@ def make_root(folder: Path) -> Path:
         "fold": [number // 2 % 4 for number in range(40)],
     })  # fmt: skip
     layout = Layout("toy")
-    write_table(folder / layout.trainval, table, {"source": "phantom", "group_kind": "sample"})
+    stored = PixelStorage("toy", "phantom", "images", 16, "stretch").facts()
+    facts = {"source": "phantom", "group_kind": "sample", **stored}
+    write_table(folder / layout.trainval, table, facts)
     np.save(folder / layout.trainval_pixels, images)
     own_source(folder)
     shutil.copy(ROOT / "requirements.lock", folder)

@@ -20,12 +20,13 @@ from assay.learning.plan import Set
 from assay.learning.workers import choose_num_workers
 from assay.manifest.images import LETTERBOX
 from assay.manifest.index import index_images
+from assay.manifest.kept import kept_images
 from assay.manifest.parts import read_rows
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.manifest.storage import OriginalStorage, PixelStorage, Storage
-from assay.manifest.store import ImageStore, kept_images
+from assay.manifest.store import ImageStore
 from assay.runs.journal import Journal, read_journal
 from assay.stages.split import _fill
 

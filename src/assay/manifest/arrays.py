@@ -60,7 +60,7 @@ def open_raw(root: Path, storage: RecordStorage) -> list[Pictures]:
     """
     if not storage.raw:
         return []
-    seen_at, source = root / storage.images / SEEN, _base(root, storage)
+    seen_at, source = root / storage.folder / SEEN, _base(root, storage)
     seen = read_json(seen_at) if seen_at.exists() else {}
     for part in storage.raw:
         found = source.stamp(source.uri(part))
@@ -113,11 +113,11 @@ def record_images(root: Path, storage: RecordStorage, digests: pl.Series) -> tup
 
 
 def _kept(root: Path, storage: RecordStorage) -> Path:
-    folder = root / storage.images
+    folder = root / storage.folder
     here = read_table(folder / INDEX, "")[1]["records"] if (folder / SEEN).exists() else "none"
     if here != storage.records:
         raise AssayError(
-            storage.images,
+            storage.folder,
             f"records {here[:8]} are on this machine",
             f"those that ingest made, {storage.records[:8]}",
             storage.mend,

@@ -108,5 +108,5 @@ def squares(
 ) -> Originals:
     """Return the photographs of a manifest as the squares that its storage says."""
     source = Source(storage.base, root)
-    size, decoder, fit = storage.size, storage.decoder, storage.fit
+    size, decoder, fit = storage.size, storage.decoder, storage.resize
     return Originals(source, uris, digests, storage.name, size, decoder, fit)

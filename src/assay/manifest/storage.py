@@ -7,7 +7,6 @@ asks the type.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -18,27 +17,28 @@ from assay.errors import AssayError
 Field = tuple[str, str, tuple[int, ...]]  # name, numpy's type, shape
 
 
-@dataclass(frozen=True)
-class Storage:
+class Storage(msgspec.Struct, frozen=True, rename={"folder": "images", "resize": "fit"}):
     """What every way has.
 
     Attributes:
         name: of the data set; no fact, since the file's path says it.
         base: where the source lies.
-        images: the folder of what ingest made of them, relative to the root.
+        folder: of what ingest made of them, relative to the root.
         size: side of an image, px.
-        fit: how an oblong became a square.
+        resize: how an oblong became a square, `stretch` or `letterbox`.
     """
 
     name: str
     base: str
-    images: str
+    folder: str
     size: int
-    fit: str
+    resize: str
 
     def facts(self) -> dict[str, Any]:
         """Return what `read_storage` reads."""
-        return {key: value for key, value in asdict(self).items() if key != "name"}
+        facts: dict[str, Any] = msgspec.to_builtins(self)
+        del facts["name"]
+        return facts
 
     @property
     def mend(self) -> str:
@@ -46,13 +46,11 @@ class Storage:
         return f"dvc repro -f -s ingest@{self.name}, then the same command"
 
 
-@dataclass(frozen=True)
-class PixelStorage(Storage):
+class PixelStorage(Storage, frozen=True):
     """Every image as a square (size, size, 3) uint8, in one file."""
 
 
-@dataclass(frozen=True)
-class OriginalStorage(Storage):
+class OriginalStorage(Storage, frozen=True):
     """Nothing is copied: the files of the source are opened when they are looked at, by `decoder`."""
 
     decoder: str
@@ -64,8 +62,7 @@ class OriginalStorage(Storage):
         return np.dtype([("original", "<i8")])
 
 
-@dataclass(frozen=True)
-class RecordStorage(Storage):
+class RecordStorage(Storage, frozen=True):
     """Records of targets and pictures, made of array files; see `records`.
 
     Attributes:

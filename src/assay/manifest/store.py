@@ -9,24 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from assay.errors import AssayError
-from assay.manifest.arrays import record_images
-from assay.manifest.originals import squares
-from assay.manifest.records import LazyImages
-from assay.manifest.storage import OriginalStorage, RecordStorage
 from assay.manifest.table import write_table
 from assay.runs.files import content_digest
 
 if TYPE_CHECKING:
     from assay.manifest.images import Opened
     from assay.manifest.source import Stamp
-    from assay.manifest.storage import Storage
 
 SCHEMA = {
     "uri": pl.String, "bytes": pl.Int64, "version": pl.String,
@@ -40,43 +34,6 @@ def store_place(name: str, base: str, size: int, decoder: str, fit: str, copy: s
     """Return where the images of a source lie, relative to the root: what makes them names them."""
     named = [base, size, decoder, fit, *([copy] if copy != "full" else [])]
     return f".assay/images/{name}-{content_digest(named, 8)}"
-
-
-def kept_images(
-    root: Path, storage: Storage, digests: pl.Series
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Find images by content among those that ingest made once.
-
-    Args:
-        root: the repository's root.
-        storage: the manifest's.
-        digests: of the images that are wanted.
-
-    Returns:
-        Images (slots, size, size, 3), a memory map, or lazy where none are copied, and the place of
-        each digest among them.
-
-    Raises:
-        AssayError: this machine does not have them, as in a fresh clone with DVC's cache alone.
-    """
-    if isinstance(storage, RecordStorage):
-        return record_images(root, storage, digests)
-    copied = not isinstance(storage, OriginalStorage)
-    store = ImageStore(root / storage.images, storage.size, keep=copied)
-    slots = store.slots(digests)
-    absent = int((slots == NO_SLOT).sum())
-    if absent:
-        raise AssayError(
-            storage.images,
-            f"{absent} of {len(slots)} images are not on this machine",
-            "the images that ingest made",
-            storage.mend,
-        )
-    if not isinstance(storage, OriginalStorage):
-        return store.pixels(), slots
-    known = store.by_slot()
-    shelf = squares(root, storage, known["uri"].to_list(), known["digest"].to_list())
-    return cast("Any", LazyImages(shelf, np.arange(len(known)))), slots
 
 
 class ImageStore:

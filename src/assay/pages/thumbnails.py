@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 from PIL import Image
 
-from assay.manifest.store import kept_images
+from assay.manifest.kept import kept_images
 
 if TYPE_CHECKING:
     from assay.manifest.storage import Storage

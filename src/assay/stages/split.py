@@ -14,10 +14,10 @@ from assay.lookup import find_system
 from assay.manifest.arrays import write_records
 from assay.manifest.groups import join_pairs
 from assay.manifest.index import OK
+from assay.manifest.kept import kept_images
 from assay.manifest.layout import Layout
 from assay.manifest.split import TEST, assign
 from assay.manifest.storage import OriginalStorage, RecordStorage, read_storage
-from assay.manifest.store import kept_images
 from assay.manifest.table import read_table, write_table
 from assay.runs.files import atomic_write, content_digest
 

@@ -13,9 +13,9 @@ from assay.contract.system_capabilities import SupportsImageChecks, SupportsSumm
 from assay.gates.labels import judge_labels, profile
 from assay.gates.verdict import Verdict
 from assay.lookup import find_system
+from assay.manifest.kept import kept_images
 from assay.manifest.layout import Layout
 from assay.manifest.storage import read_storage
-from assay.manifest.store import kept_images
 from assay.manifest.table import read_table
 from assay.pages.gate import write_gate_page
 
