@@ -17,7 +17,7 @@ from assay.manifest.rows import Rows
 from assay.params import read_params
 from assay.runs.files import write_json
 from assay.runs.record import RECORD, WEIGHTS
-from assay.systems.pills.compositions import combo_scores
+from assay.systems.pills.compositions import combo_answers
 from assay.systems.pills.compositions.combo_sections import CLASSIFIER, DETECTOR, ComboParams
 from assay.systems.pills.tasks import classifier_model, detector_model
 from assay.values import typed
@@ -43,7 +43,7 @@ def checkout_of(rows: Rows, root: Path) -> Path:
     content[CLASSIFIER]["model"] |= {"size": SIZE, "input_size": SIZE}
     content[DETECTOR]["model"] |= {"imgsz": 64, "iou": 0.9}
     yaml.dump(content, root / "params.yaml")
-    codes = dict(sorted(combo_scores.code_names(rows).items()))
+    codes = dict(sorted(combo_answers.code_names(rows).items()))
     for name in (CLASSIFIER, DETECTOR):
         section = {part: content[name][part] for part in ("model", "train")}
         split = {"split_digest": "1", "size": SIZE, "fit": "letterbox"}

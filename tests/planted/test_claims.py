@@ -15,9 +15,9 @@ from tests.conftest import Project
 from assay.errors import AssayError
 from assay.learning.scores import regression_scores
 from assay.lookup import find_task
-from assay.runs.claims import FEWEST, judge_result, remarks, same_rows
+from assay.learning.claims import FEWEST, judge_result, remarks, same_rows
 from assay.runs.files import file_digest, write_json
-from assay.runs.summary import summary
+from assay.learning.summary import summary
 from assay.sections.task import Evaluate
 from assay.tracking.comparison import Ranking, Row
 from assay.tracking.comparison_table import show

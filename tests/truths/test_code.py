@@ -48,7 +48,7 @@ def stale(module: str) -> tuple[int, int]:
         ("assay.errors", 0, 0), ("assay.params", 0, 0),
         ("assay.value_faults", 0, 0), ("assay.contract.task", 0, 0), ("assay.tracking.known", 0, 0),
         ("assay.learning.progress", 0, 0), ("assay.sections.study", 0, 0),
-        ("assay.runs.summary", 9, 0), ("assay.runs.claims", 9, 0), ("assay.manifest.deal", 9, 0),
+        ("assay.learning.summary", 9, 0), ("assay.learning.claims", 9, 0), ("assay.manifest.deal", 9, 0),
         ("assay.sections.data", 30, 0),
         ("assay.learning.scores", 4, 2), ("assay.learning.landmarks.losses", 3, 3),
         ("assay.learning.pills.detection_scores", 3, 1), ("assay.learning.spectra.cnn_gru", 2, 1),
@@ -66,7 +66,7 @@ def test_a_change_makes_no_more_stale(module: str, stages: int, trainings: int) 
 
 
 # What writes a table or a verdict, and what knows a stored image: every stage does one of these.
-BY_ALL = {"cache", "images", "layout", "originals", "records", "source", "table"}
+BY_ALL = {"images", "layout", "source", "storage", "table"}
 
 
 def test_contract_and_sections_are_split_so_that_no_part_is_reached_by_all() -> None:

@@ -35,9 +35,10 @@ from assay.gates.preflight_network import judge_network
 from assay.learning.fit import fit
 from assay.learning.landmarks.scores import landmark_scores, radial_errors
 from assay.learning.schedules import Piece, after, rate, warmup_cosine
+from assay.learning.summary import summary
 from assay.lookup import find_task
+from assay.manifest.storage import PixelStorage
 from assay.manifest.table import write_table
-from assay.runs.summary import summary
 from assay.systems.ceph.tasks import (
     curves,
     landmarks_model,
@@ -215,7 +216,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         else pl.Series(column.tolist())
         for name, column in rows.columns.items()
     }
-    write_table(folder / "trainval.parquet", pl.DataFrame(columns), {})
+    facts = PixelStorage("ceph", "phantom", "images", rows.images.shape[1], "letterbox").facts()
+    write_table(folder / "trainval.parquet", pl.DataFrame(columns), facts)
     np.save(folder / "trainval.npy", rows.images)
     ids = [*rows.columns["sample_id"], "film009"]
     splits = {"sample_id": ids, "split": ["trainval"] * 3 + ["test"], "fold": [0, 1, 2, -1]}

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from assay.commands.snapshot import listed
 from assay.errors import AssayError, SourceError
 from assay.gates.leakage import judge_leakage
 from assay.learning.landmarks.geometry import Frame
@@ -22,7 +23,6 @@ from assay.manifest.groups import join_groups
 from assay.manifest.images import LETTERBOX, Opened, open_image
 from assay.manifest.snapshot import (
     Snapshot,
-    listed,
     provenance,
     read_snapshot,
     write_snapshot,

@@ -8,7 +8,7 @@ from tests.pills_combo_set import COMBO, own
 
 from assay.manifest.rows import Rows
 from assay.systems.pills.compositions import combo_scores, combo_table, reading
-from assay.systems.pills.compositions.combo_scores import Answers, Truth
+from assay.systems.pills.compositions.combo_answers import Answers, Truth
 from assay.systems.pills.compositions.matching import NONE, match
 from assay.systems.pills.compositions.reading import Boxes, Drugs
 

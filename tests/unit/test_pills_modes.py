@@ -23,7 +23,7 @@ from assay.manifest.images import open_image
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.stages.compose import latencies, told
-from assay.systems.pills.compositions import combo_scores, reading
+from assay.systems.pills.compositions import combo_answers, reading
 from assay.systems.pills.compositions.combo_sections import CLASSIFIER, DETECTOR
 from assay.systems.pills.compositions.names import drug_names
 
@@ -75,7 +75,7 @@ def test_a_true_box_is_cut_as_in_training(photographs: tuple[Rows, Path], checko
 def test_a_file_is_read_as_its_stored_image(photographs: tuple[Rows, Path], checkout: Path) -> None:
     rows, root = photographs
     models, how = models_of(checkout), own(conf=0.001, iou=0.9)
-    said = combo_scores.answers(models, rows, how)
+    said = combo_answers.answers(models, rows, how)
     assert len(said.found.row) > len(rows)  # an untrained network finds pills everywhere
     row = int(np.flatnonzero(rows.columns["mode"] == "combination")[0])
     source, uri = Source("set", root), str(rows.columns["uri"][row])

@@ -18,7 +18,8 @@ from assay.similar.alike import COMMON, most_alike, word_weights
 from assay.similar.colour import described, neighbours, standardised
 from assay.similar.features import Features, extract
 from assay.similar.find import Similar, find_similar
-from assay.similar.geometry import Match, compare
+from assay.similar.geometry import compare
+from assay.similar.match import Match
 from assay.similar.null import Rule, null_pairs, rule
 
 Pixels = npt.NDArray[np.uint8]

@@ -24,8 +24,9 @@ from assay.similar.appended import Appended
 from assay.similar.features import Features, extract
 from assay.similar.find import Similar, find_similar
 from assay.similar.gather import gathered_features, gathered_pairs
-from assay.similar.geometry import Match, compare
+from assay.similar.geometry import compare
 from assay.similar.kept import content, store_at
+from assay.similar.match import Match
 from assay.similar.records import PAIR, RECORD, packed, told, unpacked
 
 Pixels = npt.NDArray[np.uint8]

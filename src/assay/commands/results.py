@@ -54,7 +54,7 @@ def _named(task: str, known: Mapping[str, Task]) -> Task:
 
 def _print_lines(root: Path, tasks: Mapping[str, Task]) -> None:
     from assay.errors import AssayError
-    from assay.runs.summary import summaries
+    from assay.learning.summary import summaries
     from assay.tracking.entries import sighted_entries
     from assay.tracking.known import Known
     from assay.tracking.results import Cache, join

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from assay.contract.curriculum import Curriculum
     from assay.contract.listing import Listing
     from assay.manifest.source import Source
+    from assay.manifest.streamed import Streamed
 
 
 @runtime_checkable
@@ -52,19 +52,6 @@ class SupportsClassTable(Protocol):
     def remembered(self, root: Path, source: str, listing: Listing) -> Path:
         """Write what a listing adds to a tracked file below `root`, and return its path."""
         ...
-
-
-@dataclass(frozen=True)
-class Streamed:
-    """What streaming a source has found.
-
-    `table` has one row a sample: `sample_id, uri` (relative to the source), `item, group, subset`, the
-    label columns, `digest`, `slot` (its place among the records, −1 where it has none), `status` and
-    `reason`. `facts` go beside those of the manifest.
-    """
-
-    table: pl.DataFrame
-    facts: Mapping[str, Any]
 
 
 @runtime_checkable

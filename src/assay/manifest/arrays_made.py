@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.contract.system_capabilities import Streamed
 from assay.manifest.arrays import INDEX, RECORDS, SEEN, stamp_text
 from assay.manifest.records import Records
+from assay.manifest.streamed import Streamed
 from assay.manifest.table import read_table, write_table
 from assay.runs.files import content_digest, read_json, write_json
 

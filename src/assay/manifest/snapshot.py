@@ -7,21 +7,19 @@ minutes, and a path outside the repository fails in `dvc exp run --temp`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from assay.contract.system_capabilities import SupportsClassTable
 from assay.errors import SourceError
 from assay.manifest.layout import Layout
-from assay.manifest.source import Source
 from assay.runs.files import read_json, write_json
 from assay.sections.section import Section
 
 if TYPE_CHECKING:
-    from assay.contract.system import System
+    from assay.manifest.source import Source
 
 PHANTOM, UNSTATED = "phantom", "unstated"
 
@@ -66,26 +64,6 @@ def read_snapshot(name: str, root: Path = Path()) -> Snapshot:
         ) from None
     except ValueError as fault:
         raise SourceError(str(path), f"not JSON: {fault}", mend=mend) from None
-
-
-def listed(root: Path, system: System, source: str, stated: Mapping[str, str | None]) -> Snapshot:
-    """List a source as it stands; what was stated of it before stays where nothing new is said."""
-    try:
-        before = read_snapshot(system.name, root).model_dump()
-    except SourceError:  # absent or damaged: this very call writes it anew
-        before = {}
-    kept = before if before.get("url") == source.rstrip("/") else {}
-    said = {key: value or kept.get(key) for key, value in stated.items()}
-    facts: dict[str, Any] = {"url": source.rstrip("/")}
-    if source != PHANTOM:
-        place = Source(source, root)
-        listing = system.read(place)
-        said["group_kind"] = said["group_kind"] or listing.group_kind
-        if isinstance(system, SupportsClassTable):
-            print(f"also: {system.remembered(root, facts['url'], listing).relative_to(root)}")
-        files = listing.files()
-        facts |= {"count": len(files), "listing_digest": listing_digest(place, files)}
-    return Snapshot.model_validate(facts | {key: value for key, value in said.items() if value})
 
 
 def write_snapshot(root: Path, name: str, snapshot: Snapshot) -> Path:

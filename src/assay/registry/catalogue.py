@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import RegistryError
+from assay.learning.summary import summary
 from assay.lookup import find_task
 from assay.registry.pinned import Pinned
 from assay.registry.report import look_line
@@ -15,7 +16,6 @@ from assay.registry.seal import known_look
 from assay.registry.versions import standing, versions
 from assay.runs.files import read_json
 from assay.runs.record import RECORD
-from assay.runs.summary import summary
 
 if TYPE_CHECKING:
     from assay.registry.versions import Version

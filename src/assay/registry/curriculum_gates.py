@@ -22,7 +22,7 @@ from assay.registry.curriculum import check_previous
 from assay.runs.files import read_json
 from assay.runs.journal import read_journal, spool_path
 from assay.runs.record import RECORD
-from assay.runs.summary import summary
+from assay.learning.summary import summary
 
 if TYPE_CHECKING:
     from assay.contract.curriculum import Curriculum, Goal

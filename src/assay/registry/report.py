@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Table
 
-from assay.runs.claims import COUNTED, remarks
+from assay.learning.claims import COUNTED, remarks
 
 if TYPE_CHECKING:
     from assay.contract.task import Task

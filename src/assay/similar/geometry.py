@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from assay.similar.dense import agreement, likeness, whole
 from assay.similar.features import PICTURE
+from assay.similar.match import Match
 from assay.similar.null import LEAST_BORNE_OUT
 
 if TYPE_CHECKING:
@@ -31,18 +31,6 @@ BINS = 12  # of a turn, 30° each; two neighbours vote together
 NEXT = np.arange(1, BINS + 1) % BINS
 MANY = 8  # matches that agree; with fewer, pictures that are not alike at half their
 LIKE = 0.25  # … side by so much are not compared at the whole (0.5 loses 0.006 of copies of eyes)
-
-
-@dataclass(frozen=True)
-class Match:
-    """What takes the second image onto the first: mirrored first, then turned and scaled."""
-
-    inliers: int  # keypoints that agree; 0 where they lie on one spot, or none were asked
-    correlation: float  # of the pictures, once laid onto each other
-    overlap: float  # the share of the larger that both cover
-    mirrored: bool
-    rotation: float  # degrees, counterclockwise on the screen
-    scale: float  # of the small pictures
 
 
 def compare(first: Features, second: Features, thorough: bool = False) -> list[Match]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from assay.similar.colour import Floats
-    from assay.similar.geometry import Match  # which asks what the least strict rule is
+    from assay.similar.match import Match
 
 Integers = npt.NDArray[np.int64]
 

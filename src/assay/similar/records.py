@@ -17,7 +17,7 @@ from assay.similar.null import LEAST
 
 if TYPE_CHECKING:
     from assay.similar.appended import Records
-    from assay.similar.geometry import Match
+    from assay.similar.match import Match
 
 ABSENT = -1
 # One image: 99 kB. `picture` and `relief` fill the upper left of a square.

@@ -17,13 +17,13 @@ from assay.composition import (
     seen_as,
     tasks_of,
 )
+from assay.learning.summary import summary
 from assay.manifest.images import open_image
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.source import Source
 from assay.manifest.storage import read_storage
 from assay.runs.files import write_json
 from assay.runs.record import RECORD
-from assay.runs.summary import summary
 
 if TYPE_CHECKING:
     from assay.composition import (

@@ -11,12 +11,12 @@ import polars as pl
 from assay.contract.task_capabilities import SupportsInputPreview, SupportsSlices
 from assay.contract.task_rows import task_rows
 from assay.learning.scoring import score, slice_scores
+from assay.learning.summary import summary
 from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.table import write_table
 from assay.runs.files import atomic_write, write_json
 from assay.runs.record import PREDICTIONS, WEIGHTS
-from assay.runs.summary import summary
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows

@@ -105,7 +105,7 @@ def _base(stage: Stage, system: System, params: DataParams) -> str:
     """Return where the source lies; a phantom is made first."""
     if params.source != PHANTOM:
         return params.source.rstrip("/")
-    return made_phantom(stage.root, system, params.phantom, _code(stage))
+    return made_phantom(stage.root, system.name, system.phantom, params.phantom, _code(stage))
 
 
 def _code(stage: Stage) -> str:

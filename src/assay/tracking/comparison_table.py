@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from assay.runs.claims import remarks
+from assay.learning.claims import remarks
 
 if TYPE_CHECKING:
     from assay.contract.task import Task

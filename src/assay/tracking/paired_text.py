@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from assay.contract.task_rows import row_of
-from assay.runs.claims import COUNTED, few_subjects, judge_result, same_rows
+from assay.learning.claims import COUNTED, few_subjects, judge_result, same_rows
 
 if TYPE_CHECKING:
     from assay.contract.task import Task

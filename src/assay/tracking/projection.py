@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.composition import compositions
+from assay.learning.summary import summary
 from assay.lookup import all_tasks
 from assay.runs.journal import read_journal, spool_path
 from assay.runs.record import HISTORY
-from assay.runs.summary import summary
 from assay.tracking.code import code_digest
 from assay.tracking.results import METRICS
 

@@ -69,7 +69,7 @@ class Combo:
     def evaluate(
         self, models: Mapping[str, Model], train: Rows, valid: Rows, own: ComboParams, folder: Path
     ) -> dict[str, Any]:
-        """Score both modes on the validation rows; see `combo_scores`.
+        """Score both modes on the validation rows; see `combo_evaluate`.
 
         Raises:
             AssayError: a photograph shows more pills than may be said of it.
@@ -82,7 +82,7 @@ class Combo:
                 f"{shown} or more", f"dvc exp run -S {self.name}.use.max_det={shown}"
                 f" (and {DETECTOR}.model.max_det, where that is less)",
             )  # fmt: skip
-        from assay.systems.pills.compositions.combo_scores import evaluate
+        from assay.systems.pills.compositions.combo_evaluate import evaluate
 
         return evaluate(self.headline, models, train, valid, own, folder)
 

@@ -7,116 +7,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from assay.contract.task_rows import task_rows
 from assay.learning.intervals import group_intervals
-from assay.learning.pills.detection_scores import parted
-from assay.lookup import find_task
-from assay.systems.pills.compositions import reading
-from assay.systems.pills.compositions.combo_sections import CLASSIFIER, DETECTOR, SINGLE
+from assay.systems.pills.compositions.combo_sections import SINGLE
 from assay.systems.pills.compositions.matching import match
-from assay.systems.pills.compositions.reading import Boxes, Drugs
+from assay.systems.pills.compositions.reading import Boxes
 
 if TYPE_CHECKING:
-    from assay.composition import Model
     from assay.contract.score import Score
     from assay.manifest.rows import Rows
+    from assay.systems.pills.compositions.combo_answers import Answers, Truth
     from assay.systems.pills.compositions.combo_sections import ComboParams
     from assay.systems.pills.compositions.matching import Match
 
 Numbers = npt.NDArray[Any]
 Count = npt.NDArray[np.float64]
-
-
-class Answers(NamedTuple):
-    """What was said of photographs.
-
-    Attributes:
-        found: boxes.
-        drugs: what they were named.
-        placed: what the true boxes were named.
-        whole: what the photographs were named, as a whole.
-    """
-
-    found: Boxes
-    drugs: Drugs
-    placed: Drugs
-    whole: Drugs
-
-
-class Truth(NamedTuple):
-    """What is on the photographs: boxes in the order of the labels, and the drug (p,) of each."""
-
-    boxes: Boxes
-    drugs: Numbers
-
-
-def evaluate(
-    headline: Score,
-    models: Mapping[str, Model],
-    train: Rows,
-    valid: Rows,
-    own: ComboParams,
-    folder: Path,
-) -> dict[str, Any]:
-    """Return every metric with its interval by group; write what was said, line by line and drawn."""
-    from assay.systems.pills.compositions import combo_picture, combo_table
-
-    true, least = truth(valid), own.evaluate.match_iou
-    said, trivial = answers(models, valid, own), baseline(models, train, valid, own)
-    matches = matched(said, true, len(valid), least)
-    counts = counted(said, true, matches, valid)
-    base = counted(trivial, true, matched(trivial, true, len(valid), least), valid)
-    known = np.isin(true.drugs, list(reading.trained(models)))
-    code = reading.codes(models) | code_names(train) | code_names(valid)
-    table = combo_table.lines(said, true, matches, valid, code)
-    combo_table.write(folder / "predictions.csv", table)
-    combo_picture.draw(counts, table, valid, folder / "pictures")
-    scores = with_intervals(headline, counts, base, valid.columns["group_id"], own)
-    return scores | {
-        "pills": len(true.drugs), "single_rows": int(counts["alone"].sum()),
-        "unseen_share": float(1 - known.mean()) if len(known) else float("nan"),
-    }  # fmt: skip
-
-
-def answers(models: Mapping[str, Model], rows: Rows, own: ComboParams) -> Answers:
-    """Ask both modes about photographs, and the classifier about the true boxes."""
-    detect, classify = (reading.predictor(task, models) for task in (DETECTOR, CLASSIFIER))
-    side, padding, zoom = reading.cut_side(models), own.use.padding, reading.cut_zoom(models)
-    found = reading.find(detect, rows, own.use)
-    return Answers(
-        found,
-        reading.name(classify, rows, found, side, padding, zoom),
-        reading.name(classify, rows, reading.true_boxes(rows), side, padding, zoom),
-        reading.name_whole(classify, rows, side),
-    )
-
-
-def baseline(models: Mapping[str, Model], train: Rows, rows: Rows, own: ComboParams) -> Answers:
-    """Return what the tasks' trivial predictors say together: one mean box, the commonest drug."""
-    boxes = find_task(DETECTOR).baseline(train, rows)
-    found = reading.chosen(parted(boxes), own.use)
-    task = find_task(CLASSIFIER)
-    pills = task_rows(task, train, models[CLASSIFIER].params)
-    probabilities = task.baseline(pills, rows.where(np.arange(len(rows)) < 1))
-    number = int(reading.drugs(probabilities).number[0])
-
-    def same(count: int) -> Drugs:
-        return Drugs(np.full(count, number), np.ones(count))
-
-    true = sum(len(classes) for classes in rows.columns["classes"])
-    return Answers(found, same(len(found.row)), same(true), same(len(rows)))
-
-
-def truth(rows: Rows) -> Truth:
-    """Return the labelled pills."""
-    drugs = [number for classes in rows.columns["classes"] for number in classes]
-    return Truth(reading.true_boxes(rows), np.array(drugs, dtype=np.int64))
 
 
 def matched(said: Answers, true: Truth, count: int, least: float) -> list[Match]:
@@ -211,13 +120,3 @@ def with_intervals(
     return scores | {
         "baseline": scored(base), "groups": len(np.unique(groups)), "rows": len(groups)
     }  # fmt: skip
-
-
-def code_names(rows: Rows) -> dict[int, str]:
-    """Return the K-codes that rows name, by class id."""
-    pairs = zip(rows.columns["classes"], rows.columns["codes"], strict=True)
-    return {
-        int(number): str(code)
-        for ids, codes in pairs
-        for number, code in zip(ids, codes, strict=True)
-    }

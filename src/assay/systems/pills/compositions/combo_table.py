@@ -14,7 +14,7 @@ from assay.systems.pills.compositions.matching import NONE
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
-    from assay.systems.pills.compositions.combo_scores import Answers, Truth
+    from assay.systems.pills.compositions.combo_answers import Answers, Truth
     from assay.systems.pills.compositions.matching import Match
 
 RIGHT, MISNAMED, BESIDE, MISSED = "right", "misnamed", "beside", "missed"

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from assay.contract.checks import Check
 from assay.gates.verdict import Verdict
 from assay.systems.pills.tasks import boxes
+from assay.systems.pills.tasks.detector_data import data_set
 from assay.systems.pills.tasks.detector_settings import settings
-from assay.systems.pills.tasks.detector_trainer import data_set
 from assay.systems.pills.tasks.yolo import library
 
 if TYPE_CHECKING:

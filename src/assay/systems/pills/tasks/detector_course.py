@@ -14,15 +14,15 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from assay.runs.files import atomic_write
+from assay.systems.pills.tasks.detector_data import loss_batch
 from assay.systems.pills.tasks.detector_model import CLASSES, batched, boxes_of
-from assay.systems.pills.tasks.detector_trainer import loss_batch
 
 if TYPE_CHECKING:
     from assay.contract.task import Task
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
+    from assay.systems.pills.tasks.detector_data import Shown
     from assay.systems.pills.tasks.detector_sections import DetectorParams
-    from assay.systems.pills.tasks.detector_trainer import Shown
 
 Numbers = npt.NDArray[Any]
 BEST = "best.safetensors"

@@ -14,8 +14,9 @@ from assay.runs.record import HISTORY, WEIGHTS, write_history, write_record
 from assay.systems.pills.tasks import boxes
 from assay.systems.pills.tasks.detector_checks import preflight
 from assay.systems.pills.tasks.detector_course import BEST, Course
+from assay.systems.pills.tasks.detector_data import Shown
 from assay.systems.pills.tasks.detector_settings import settings
-from assay.systems.pills.tasks.detector_trainer import Shown, Taught, read_state
+from assay.systems.pills.tasks.detector_trainer import Taught, read_state
 from assay.systems.pills.tasks.yolo import library
 
 if TYPE_CHECKING:

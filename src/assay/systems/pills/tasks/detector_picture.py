@@ -24,10 +24,10 @@ from assay.runs.figures import save_figure
 from assay.runs.files import read_json
 from assay.runs.record import RECORD
 from assay.systems.pills.tasks import boxes
+from assay.systems.pills.tasks.detector_data import data_set
 from assay.systems.pills.tasks.detector_fit import shown
 from assay.systems.pills.tasks.detector_sections import DetectorModel, DetectorTrain
 from assay.systems.pills.tasks.detector_settings import settings
-from assay.systems.pills.tasks.detector_trainer import data_set
 from assay.systems.pills.tasks.yolo import library
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from assay.systems.spectra.data.sections import SpectraParams
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
     from assay.contract.listing import Range
-    from assay.contract.system_capabilities import Streamed
     from assay.manifest.source import Source
+    from assay.manifest.streamed import Streamed
     from assay.sections.data import Ingest
     from assay.systems.spectra.data.sections import Phantom, SpectraIngest
     from assay.systems.spectra.data.stream import Write

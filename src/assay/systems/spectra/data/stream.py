@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import Progress
 
-from assay.contract.system_capabilities import Streamed
 from assay.errors import SourceError
+from assay.manifest.streamed import Streamed
 from assay.systems.spectra.data.kernel import (
     COMPUTED,
     measured,

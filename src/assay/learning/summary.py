@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.runs.claims import COUNTED, remarks
+from assay.learning.claims import COUNTED, remarks
 from assay.runs.files import read_json
 from assay.runs.journal import read_journal, spool_path
 from assay.runs.record import RECORD
