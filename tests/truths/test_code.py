@@ -72,7 +72,8 @@ BY_ALL = {"images", "layout", "source", "storage", "table"}
 def test_contract_and_sections_are_split_so_that_no_part_is_reached_by_all() -> None:
     by_all = {module for module in modules() if stale(module)[0] == len(written())}
     handed = {"assay.values", "assay.sections.section"}  # parameters, to every stage
-    expected = {"assay.runs.files", *(f"assay.manifest.{name}" for name in BY_ALL), *handed}
+    files = {"assay.runs.files", "assay.runs.places"}
+    expected = {*files, *(f"assay.manifest.{name}" for name in BY_ALL), *handed}
     assert by_all == expected
 
 

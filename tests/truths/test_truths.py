@@ -149,6 +149,17 @@ def test_no_shell_stands_between_dvc_and_a_stage() -> None:
         assert stage["cmd"] == start + name.partition("@")[0], name
 
 
+def test_folders_below_assay_are_named_in_one_place() -> None:
+    named = {
+        str(path.relative_to(SRC / "assay"))
+        for path in (SRC / "assay").rglob("*.py")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Constant) and re.match(r"\.assay(/\S*)?$", str(node.value))
+    }
+    others = {name for name in named if name.startswith(("registry/gc", "search/"))}
+    assert named - others == {"runs/places.py"}
+
+
 def test_the_platform_never_names_a_system() -> None:
     names = [folder.name for folder in (SRC / "assay" / "systems").iterdir() if folder.is_dir()]
     for path in (SRC / "assay").rglob("*.py"):

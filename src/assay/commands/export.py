@@ -24,6 +24,7 @@ def command(data: str, form: str, source: str, dest: Path | None) -> None:
     from assay.lookup import all_systems, find_system
     from assay.manifest.layout import Layout
     from assay.manifest.table import read_table
+    from assay.runs.places import EXPORTS
     from assay.runs.root import find_root
 
     system = find_system(data)
@@ -34,7 +35,7 @@ def command(data: str, form: str, source: str, dest: Path | None) -> None:
         known = "; ".join(f"{name} ({what})" for name, what in system.forms.items())
         raise AssayError(f"--format {form}", f"{data} has no such form", f"one of {known}")
     root, here = find_root(Path.cwd()), Path.cwd()
-    place = (here / dest) if dest else root / ".assay" / "export" / data / form
+    place = (here / dest) if dest else root / EXPORTS / data / form
     with chdir(root):
         seen = system.export(
             form, root, place, str(here / source) if source else "",

@@ -32,13 +32,14 @@ def command(targets: tuple[str, ...], jobs: int | None, keep_going: bool) -> Non
     from assay.repro.run import run_plan
     from assay.runs.cores import available_cores
     from assay.runs.lock import held
+    from assay.runs.places import named_lock
     from assay.runs.root import find_root
     from assay.tracking.comparison_table import make_console
 
     root = find_root(Path.cwd())
     os.chdir(root)
     content, console = read_all(root), make_console()
-    with held(Path(".assay/locks/repro.lock"), "assay repro runs already in this folder; waiting"):
+    with held(named_lock(root, "repro"), "assay repro runs already in this folder; waiting"):
         plan = make_plan(root, targets)
         if plan.branches:
             _check(content, plan.stages if targets else ())

@@ -28,12 +28,13 @@ def command(data: str, sample_id: str, out: Path | None) -> None:
     row has an id of its own, the row's with # and a number, and is shown by it.
     """
     from assay.lookup import find_system
+    from assay.runs.places import SHOWN
     from assay.runs.root import find_root
 
     find_system(data)
     root = find_root(Path.cwd())
     legal = re.sub(r"[^\w.-]", "_", sample_id)
-    path = out.resolve() if out else root / ".assay" / "show" / data / f"{legal}.png"
+    path = out.resolve() if out else root / SHOWN / data / f"{legal}.png"
     with chdir(root):
         row, is_cut = find_row(data, sample_id)
     _draw(data, row, path, is_cut)

@@ -120,8 +120,9 @@ def _watch(
 ) -> tuple[int, bool, list[str]]:
     """Run a command, its output into `.assay/sweep/<name>.log`, its last line into the status."""
     from assay.runs.parent import die_with_parent
+    from assay.runs.places import SWEEPS
 
-    log = root / ".assay" / "sweep" / f"{name}.log"
+    log = root / SWEEPS / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     last: deque[str] = deque(maxlen=REASON_LINES)
     trained = False

@@ -14,6 +14,7 @@ from assay.doctor.finding import Finding, Report
 from assay.registry.gc_files import size
 from assay.runs.cores import available_cores
 from assay.runs.git import git
+from assay.runs.places import PRIVATE
 
 if TYPE_CHECKING:
     from assay.sections.task import TaskParams
@@ -29,7 +30,7 @@ def check_machine(root: Path, tasks: Mapping[str, TaskParams]) -> Report:
         root: the repository.
         tasks: each task's section of `params.yaml`.
     """
-    used = size([root / ".assay", root / ".dvc" / "cache"])
+    used = size([root / PRIVATE, root / ".dvc" / "cache"])
     free = shutil.disk_usage(root).free
     cores = available_cores()
     findings = room(used, free)

@@ -15,6 +15,7 @@ from assay.manifest.records import Records
 from assay.manifest.streamed import Streamed
 from assay.manifest.table import read_table, write_table
 from assay.runs.files import content_digest, read_json, write_json
+from assay.runs.places import ARRAYS
 
 if TYPE_CHECKING:
     from assay.manifest.source import Source
@@ -24,7 +25,7 @@ Write = Callable[[Records], None]
 
 def arrays_place(name: str, base: str, params: Mapping[str, Any], code: str) -> str:
     """Return where the records of a source lie, relative to the root: what makes them names them."""
-    return f".assay/arrays/{name}-{content_digest([base, params, code], 8)}"
+    return f"{ARRAYS}/{name}-{content_digest([base, params, code], 8)}"
 
 
 def made_records(

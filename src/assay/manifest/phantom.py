@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.runs.files import content_digest, write_text
 from assay.runs.lock import held
+from assay.runs.places import PHANTOMS
 
 if TYPE_CHECKING:
     from assay.sections.section import Section
@@ -26,7 +27,7 @@ def made_phantom(
         params: how many, which seed, which faults.
         code: digest of the code that makes it.
     """
-    uri = f".assay/phantom/{name}-{content_digest(params.model_dump(), 8)}"
+    uri = f"{PHANTOMS}/{name}-{content_digest(params.model_dump(), 8)}"
     folder = root / uri
     stamp, aside, lock = (Path(f"{folder}.{part}") for part in ("code", "aside", "lock"))
     with held(lock, "another process makes this phantom; waiting"):

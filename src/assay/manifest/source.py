@@ -15,6 +15,7 @@ from typing import Any
 
 from assay.errors import SourceError
 from assay.runs.files import atomic_write, content_digest
+from assay.runs.places import BLOCKS, FETCHED
 
 ASKERS = 16  # at once, where a server is asked about each file
 # What file systems call a version, the surest first; sizes are compared beside it.
@@ -51,7 +52,7 @@ class Source:
     def __init__(self, base: str, root: Path) -> None:
         self.base, self._root = base.rstrip("/"), root
         self._archives: dict[str, Any] = {}
-        self._fetched = root / ".assay/fetched"
+        self._fetched = root / FETCHED
         self._listed: dict[str, Stamp] | None = None
         if not self.is_remote and not self._local(self.base).exists():
             raise SourceError(
@@ -196,7 +197,7 @@ class Source:
             if _is_plain(uri):
                 self._archives[uri] = fsspec.filesystem("zip", fo=str(self._local(uri)))
             else:
-                blocks = {"cache_storage": str(self._root / ".assay/blocks"), "check_files": True}
+                blocks = {"cache_storage": str(self._root / BLOCKS), "check_files": True}
                 chain = f"zip://::blockcache::{uri}"
                 self._archives[uri], _ = fsspec.url_to_fs(chain, blockcache=blocks)
         return self._archives[uri]

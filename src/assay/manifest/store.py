@@ -17,6 +17,7 @@ import polars as pl
 
 from assay.manifest.table import write_table
 from assay.runs.files import content_digest
+from assay.runs.places import IMAGES
 
 if TYPE_CHECKING:
     from assay.manifest.images import Opened
@@ -33,7 +34,7 @@ NO_SLOT = -1  # a file that gave no pixels
 def store_place(name: str, base: str, size: int, decoder: str, fit: str, copy: str = "full") -> str:
     """Return where the images of a source lie, relative to the root: what makes them names them."""
     named = [base, size, decoder, fit, *([copy] if copy != "full" else [])]
-    return f".assay/images/{name}-{content_digest(named, 8)}"
+    return f"{IMAGES}/{name}-{content_digest(named, 8)}"
 
 
 class ImageStore:

@@ -19,6 +19,7 @@ from assay.registry.tensors import add_to_dvc, read_state, write_state
 from assay.registry.versions import IMPORT, versions
 from assay.runs.files import file_digest
 from assay.runs.lock import held
+from assay.runs.places import named_lock
 from assay.tracking.sync import sync
 from assay.value_faults import PARAMS_FILE
 from assay.values import typed
@@ -60,7 +61,7 @@ def import_weights(root: Path, task: str, file: Path, text: str) -> Imported:
     state = read_state(file)
     path = Path("models") / "imported" / task / f"{file.stem}-{file_digest(file)[:8]}.safetensors"
     count, numbers = len(state), sum(tensor.numel() for tensor in state.values())
-    with held(root / ".assay" / "locks" / "candidate.lock", "another model is registered; waiting"):
+    with held(named_lock(root, "candidate"), "another model is registered; waiting"):
         known = versions(root, task)
         before = (root / path).exists()
         digest = write_state(root / path, state)

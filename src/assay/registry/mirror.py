@@ -17,6 +17,7 @@ from assay.registry.versions import ALIASES, PROMOTION, standing, tasks_in, vers
 from assay.runs.files import content_digest
 from assay.runs.git import git, must_git, objects_of
 from assay.runs.lock import held
+from assay.runs.places import named_lock
 from assay.tracking.results import Cache
 from assay.tracking.stamp import note, noted, state_of, until_stable
 from assay.tracking.store import open_store
@@ -46,7 +47,7 @@ def mirror(root: Path, runs: Mapping[str, str]) -> list[str]:
     found = entries(root)
     if not found:
         return []
-    with held(root / ".assay" / "locks" / "mirror.lock", "another process writes the registry"):
+    with held(named_lock(root, "mirror"), "another process writes the registry"):
         wanted = _wanted(root, found, runs)
         before = state_of(root)
         lines: list[str] = []

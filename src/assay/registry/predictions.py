@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from assay.errors import RegistryError
 from assay.registry import asked
+from assay.runs.places import PRIVATE
 from assay.tracking.store import store_uri
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _lying(root: Path, images: Images) -> Iterator[tuple[str, tuple[int, ...]]]:
 @contextlib.contextmanager
 def _nameless(root: Path) -> Iterator[BinaryIO]:
     """Give a file below `.assay` without a name: where all is killed, no pixel of it stays behind."""
-    folder = root / ".assay"
+    folder = root / PRIVATE
     folder.mkdir(exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as stream:
         yield stream

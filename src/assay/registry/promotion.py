@@ -16,6 +16,7 @@ from assay.registry.promotion_gates import ABSOLUTE, GATES
 from assay.registry.seal import look
 from assay.registry.versions import PROMOTION, ROLLBACK, standing
 from assay.runs.lock import held
+from assay.runs.places import named_lock
 from assay.tracking.sync import sync
 
 if TYPE_CHECKING:
@@ -46,9 +47,7 @@ def promote(root: Path, task: str, overrides: Mapping[str, str]) -> Promoted:
         RegistryError: a gate refused and was not overruled; nothing changed, and no look was used.
     """
     ensure_overridable(overrides, GATES, ABSOLUTE)
-    with held(
-        root / ".assay" / "locks" / f"promote-{task}.lock", "another promotion runs; waiting"
-    ):
+    with held(named_lock(root, f"promote-{task}"), "another promotion runs; waiting"):
         case = open_case(root, task)
         runs = sync(root).runs
         mirror(root, runs)
@@ -67,9 +66,7 @@ def rollback(root: Path, task: str, reason: str) -> tuple[int, int]:
     Raises:
         RegistryError: there is no champion, or none before it.
     """
-    with held(
-        root / ".assay" / "locks" / f"promote-{task}.lock", "another promotion runs; waiting"
-    ):
+    with held(named_lock(root, f"promote-{task}"), "another promotion runs; waiting"):
         stands = standing(root, task)
         if stands.champion is None or stands.previous is None:
             said = f"v{stands.champion} is the first champion" if stands.champion else "no champion"

@@ -14,6 +14,7 @@ from assay.registry.origin import changed_source
 from assay.registry.versions import CANDIDATE, standing, versions
 from assay.runs.files import file_digest, read_json
 from assay.runs.lock import held
+from assay.runs.places import named_lock
 from assay.runs.record import RECORD, WEIGHTS
 from assay.tracking.entries import sighted_entries
 from assay.tracking.results import join
@@ -55,7 +56,7 @@ def register(root: Path, task: str, note: str = "") -> Candidate:
             "weights and record in .dvc/cache",
             f"dvc commit -f evaluate@{task}",
         )
-    with held(root / ".assay" / "locks" / "candidate.lock", "another model is registered; waiting"):
+    with held(named_lock(root, "candidate"), "another model is registered; waiting"):
         number, is_new = _enter(root, result, commit, note)
     mirror(root, runs)
     return Candidate(task, number, runs[result.digest], is_new)

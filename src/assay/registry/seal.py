@@ -31,6 +31,7 @@ from assay.registry.pinned import Pinned
 from assay.registry.predictions import predict_with
 from assay.runs.files import read_json
 from assay.runs.lock import held
+from assay.runs.places import named_lock
 from assay.runs.record import RECORD
 from assay.value_faults import PARAMS_FILE
 from assay.values import declared_part, typed
@@ -105,7 +106,7 @@ def look(root: Path, version: Version, reason: str) -> Look:
         return found
     _ensure_here(root, version)
     name = find_task(version.task).data
-    with held(root / ".assay" / "locks" / f"seal-{name}.lock", "another look is taken; waiting"):
+    with held(named_lock(root, f"seal-{name}"), "another look is taken; waiting"):
         opened = _enter(root, version, reason)
     scores = _score_sealed_rows(root, version)
     facts = {**opened.facts, "look": opened.commit, "scores": scores}

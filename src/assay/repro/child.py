@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.runs.places import BRANCHES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from assay.repro.branches import Branch
 
-LOGS = Path(".assay/repro")
 BEGINS = re.compile(r"^Running stage '(.+)':$")
 PASSED = re.compile(r"^Stage '(.+)' (?:didn't change, skipping|is cached - skipping run, .*)$")
 SHOWN = 60  # lines at most of a failed stage's output
@@ -31,7 +32,7 @@ class Child:
 
     def __init__(self, branch: Branch, root: Path, environment: Mapping[str, str]) -> None:
         self.branch = branch
-        self.path = root / LOGS / f"{branch.stages[-1].replace(os.sep, '-')}.log"
+        self.path = root / BRANCHES / f"{branch.stages[-1].replace(os.sep, '-')}.log"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.begun = self.said = ""  # the stage that runs, and the last line that was printed
         self.over: list[str] = []  # stages that have ended well

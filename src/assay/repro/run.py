@@ -12,8 +12,9 @@ from rich.console import Console
 
 from assay.errors import AssayError
 from assay.repro.board import Board
-from assay.repro.child import LOGS, Child
+from assay.repro.child import Child
 from assay.repro.forked import fork_servers
+from assay.runs.places import BRANCHES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,7 +59,7 @@ def run_plan(plan: Plan, root: Path, jobs: int, keep_going: bool, console: Conso
         return
     console.print(
         f"{stages} of {len(plan.stages)} stages may have to run, in {len(plan.branches)} branches, "
-        f"{jobs} at a time · what they print: {LOGS}/*.log", soft_wrap=True,
+        f"{jobs} at a time · what they print: {BRANCHES}/*.log", soft_wrap=True,
     )  # fmt: skip
     with fork_servers(root) as environment, Board(console, stages) as board:
         start = partial(Child, root=root, environment=environment)

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from assay.runs.places import JOURNALS
+
 
 class Journal:
     """Append events to one journal file."""
@@ -35,7 +37,7 @@ class Journal:
 
 def spool_path(root: Path, stage: str, key: str) -> Path:
     """Return where the journal of a stage with these inputs lies."""
-    return root / ".assay" / "spool" / stage / f"{key}.jsonl"
+    return root / JOURNALS / stage / f"{key}.jsonl"
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from assay.runs import places
 from assay.runs.files import content_digest, file_digest
 from assay.similar import colour, dense, features, geometry, null, words
 from assay.similar.appended import Appended
@@ -25,7 +26,7 @@ from assay.similar.records import ABSENT, CHANCE, PAIR, RECORD
 
 Integers = npt.NDArray[np.int64]
 
-FEATURES = ".assay/features"
+FEATURES = places.FEATURES
 
 
 class Store(NamedTuple):

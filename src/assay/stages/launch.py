@@ -19,6 +19,7 @@ from assay.runs.files import content_digest
 from assay.runs.git import git
 from assay.runs.journal import Journal, spool_path
 from assay.runs.lock import held
+from assay.runs.places import named_lock
 from assay.section_check import check_own
 from assay.values import declared_part, undotted
 
@@ -71,7 +72,7 @@ def launch(main: Callable[[Stage], None], loaded: Iterable[str]) -> None:
     code.ensure_same()
     code.ensure_loaded(loaded)
     stage = _load(name, Path(os.environ["DVC_ROOT"]))
-    lock = Path(".assay/locks") / f"{stage.name}.lock"
+    lock = named_lock(Path(), stage.name)
     with held(lock, f"{stage.name} runs already in this folder; waiting"), code.enforced():
         _run(main, stage, code)
 

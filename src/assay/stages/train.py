@@ -9,6 +9,7 @@ from assay.contract.task_rows import task_rows
 from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.runs.lock import held
+from assay.runs.places import RESUME, named_lock
 from assay.runs.run import Run
 
 if TYPE_CHECKING:
@@ -22,14 +23,14 @@ def main(stage: Stage) -> None:
     rows, facts = read_trainval(task.data)
     own = task_rows(task, rows, params)
     train, valid = validation_fold(own, params.train.fold)
-    resume = stage.root / ".assay" / "resume" / stage.key
+    resume = stage.root / RESUME / stage.key
     folder, reports = Path("models") / task.name, Path("reports") / task.name
     folder.mkdir(parents=True, exist_ok=True)
     record = {
         "stage": stage.name, "key": stage.key, "params": stage.declared, "data": facts,
         "inputs": dict(stage.inputs),
     }  # fmt: skip
-    lock = stage.root / ".assay" / "locks" / f"resume-{stage.key}.lock"
+    lock = named_lock(stage.root, f"resume-{stage.key}")
     with held(lock, "the same training runs elsewhere; waiting"):
         run = Run(task.name, stage.root, folder, reports, resume, stage.journal, record)
         task.fit(train, valid, params, run)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from assay.runs.places import HISTORY
 from assay.tracking.lock_text import Entry
 
 FILE = "locks-1.jsonl"
@@ -52,7 +53,7 @@ class Kept:
     """
 
     def __init__(self, root: Path) -> None:
-        self.path = root / ".assay" / "history" / FILE
+        self.path = root / HISTORY / FILE
         self.entries: dict[str, Entry] = {}
         self.locks: dict[str, Lock] = {}
         self.needs: dict[str, list[str]] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.runs.lock import held
+from assay.runs.places import MLFLOW, named_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,7 +20,7 @@ DATABASE = "mlflow.db"
 
 def store_folder(root: Path) -> Path:
     """Return where the store lies."""
-    return root / ".assay" / "mlflow"
+    return root / MLFLOW
 
 
 def store_uri(root: Path) -> str:
@@ -47,9 +48,7 @@ def open_store(root: Path) -> MlflowClient:
     mlflow.set_tracking_uri(store_uri(root))
     if not stated:  # MLflow states it, which would send the next repository here
         os.environ.pop(STATED, None)
-    with held(
-        root / ".assay" / "locks" / "mlflow.lock", "another process makes the store; waiting"
-    ):
+    with held(named_lock(root, "mlflow"), "another process makes the store; waiting"):
         client = mlflow.MlflowClient()
         client.search_experiments(max_results=1)
     return client

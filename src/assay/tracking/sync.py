@@ -11,6 +11,7 @@ from rich.progress import track
 
 from assay.runs.files import content_digest
 from assay.runs.lock import held
+from assay.runs.places import named_lock
 from assay.tracking.entries import sighted_entries
 from assay.tracking.projection import project, sighting_tags
 from assay.tracking.results import Cache, join
@@ -55,7 +56,7 @@ def sync(root: Path) -> Synced:
 
     Where neither results nor the store have changed since, MLflow is not asked, nor imported.
     """
-    with held(root / ".assay" / "locks" / "sync.lock", "another sync runs; waiting"):
+    with held(named_lock(root, "sync"), "another sync runs; waiting"):
         results, cache = join(sighted_entries(root)), Cache(root)
         wanted = content_digest({each.digest: sighting_tags(each) for each in results})
         runs = known_runs(root, wanted)

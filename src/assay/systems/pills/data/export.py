@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 from assay.errors import SourceError
 from assay.manifest.table import write_table
 from assay.runs.files import content_digest, write_json
+from assay.runs.places import YOLO
 
 Floats = npt.NDArray[np.float64]
 
@@ -114,7 +115,7 @@ def export_yolo(
     texts = yolo_texts(rows, numbers)
     uris, folds = rows["uri"].to_list(), rows["fold"].to_list()
     key = content_digest([list(names), texts, uris, [each == fold for each in folds]])
-    folder = place or root / ".assay/yolo" / f"pills-{key}"
+    folder = place or root / YOLO / f"pills-{key}"
     if place is not None and place.exists() and any(place.iterdir()):
         raise SourceError(str(place), "is not empty", "a new folder")
     if (folder / "data.yaml").exists():

@@ -10,6 +10,7 @@ import polars as pl
 
 from assay.errors import AssayError
 from assay.manifest.source import Source
+from assay.runs.places import PRIVATE
 from assay.systems.pills.data.codes import classes_for, read_classes
 from assay.systems.pills.data.drugs import drugs_of
 from assay.systems.pills.data.export import export_yolo, write_parquet
@@ -70,7 +71,7 @@ def _named(root: Path, place: Path, name: str) -> Path:
         AssayError: somebody's file stands there; below `.assay` exports are made anew.
     """
     path = place if place.suffix else place / name
-    if path.exists() and not path.resolve().is_relative_to(root.resolve() / ".assay"):
+    if path.exists() and not path.resolve().is_relative_to(root.resolve() / PRIVATE):
         raise AssayError(str(path), "stands there already", "a new file", f"rm {path}, or another")
     return path
 

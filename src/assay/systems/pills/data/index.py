@@ -16,6 +16,7 @@ import polars as pl
 from assay.errors import SourceError
 from assay.manifest.table import read_table, write_table
 from assay.runs.files import content_digest
+from assay.runs.places import INDEXES
 from assay.systems.pills.data.annotation import DRUG, SHOT, drug_of, read_label, shot_of
 from assay.systems.pills.data.tree import walk
 
@@ -103,7 +104,7 @@ def index_of(source: Source) -> Index:
         raise SourceError(
             source.base, "pills are read from a folder", EXPECTED, "unpack or mount it first"
         )
-    cache = root / ".assay/index" / f"pills-{content_digest([source.base, LAYOUT], 8)}"
+    cache = root / INDEXES / f"pills-{content_digest([source.base, LAYOUT], 8)}"
     return build_index(folder, cache)
 
 
