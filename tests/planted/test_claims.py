@@ -13,11 +13,11 @@ from rich.console import Console
 from tests.conftest import Project
 
 from assay.errors import AssayError
-from assay.learning.scores import regression_scores
-from assay.lookup import find_task
 from assay.learning.claims import FEWEST, judge_result, remarks, same_rows
-from assay.runs.files import file_digest, write_json
+from assay.learning.scores import regression_scores
 from assay.learning.summary import summary
+from assay.lookup import find_task
+from assay.runs.files import file_digest, write_json
 from assay.sections.task import Evaluate
 from assay.tracking.comparison import Ranking, Row
 from assay.tracking.comparison_table import show

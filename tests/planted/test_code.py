@@ -93,10 +93,10 @@ def test_a_pin_runs_what_imports_it(finished: Project) -> None:
 
 
 def test_a_stage_alone_does_not_run_edited_code_under_the_old_digest(finished: Project) -> None:
-    edit(finished, "src/assay/manifest/deal.py")
+    edit(finished, "src/assay/manifest/folds.py")
     before = (finished.folder / "dvc.lock").read_bytes()
     said = finished.dvc("repro", "-f", "-s", SPLIT, fails=True)
-    assert f"error: src/assay/manifest/deal.py: is not as when {FILE} was written" in said
+    assert f"error: src/assay/manifest/folds.py: is not as when {FILE} was written" in said
     assert (finished.folder / "dvc.lock").read_bytes() == before
     mend = re.search(r"mend: (dvc .+)", said)
     assert mend
@@ -190,7 +190,7 @@ def test_the_same_in_processes_of_their_own(finished: Project) -> None:
     text = stage.read_text()
     for planted, said in (
         ('__import__("assay.gates." + "verdict")', "assay.gates: imported, not declared"),
-        ('open("src/assay/manifest/deal.py", "a").write("#")', "is not as when"),
+        ('open("src/assay/manifest/folds.py", "a").write("#")', "is not as when"),
         ('__import__("assay.nowhere")', "No module named 'assay.nowhere'"),
     ):
         start = "def main(stage: Stage) -> None:\n"
@@ -209,7 +209,7 @@ def test_the_same_in_processes_of_their_own(finished: Project) -> None:
     told = finished.run("dvc", "repro", SPLIT, fails=True)
     assert f"{STRANGE}: imported, not declared" in told or "assay.gates: imported, not" in told
     stage.write_text(text)
-    finished.run("git", "checkout", "--", "src/assay/manifest/deal.py")
+    finished.run("git", "checkout", "--", "src/assay/manifest/folds.py")
     said = finished.run("dvc", "repro")
     assert ran(said) == []
     assert "Stage 'code@hemoglobin' is cached - skipping run" in said

@@ -48,7 +48,7 @@ def stale(module: str) -> tuple[int, int]:
         ("assay.errors", 0, 0), ("assay.params", 0, 0),
         ("assay.value_faults", 0, 0), ("assay.contract.task", 0, 0), ("assay.tracking.known", 0, 0),
         ("assay.learning.progress", 0, 0), ("assay.sections.study", 0, 0),
-        ("assay.learning.summary", 9, 0), ("assay.learning.claims", 9, 0), ("assay.manifest.deal", 9, 0),
+        ("assay.learning.summary", 9, 0), ("assay.learning.claims", 9, 0), ("assay.manifest.folds", 9, 0),
         ("assay.sections.data", 30, 0),
         ("assay.learning.scores", 4, 2), ("assay.learning.landmarks.losses", 3, 3),
         ("assay.learning.pills.detection_scores", 3, 1), ("assay.learning.spectra.cnn_gru", 2, 1),

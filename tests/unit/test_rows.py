@@ -59,7 +59,7 @@ def test_choosing_copies_no_image(mapped: Rows) -> None:
     train, valid = validation_fold(mapped, 0)
     for each in (train, valid, train.where(np.arange(len(train)) < 9)):
         images: Any = each.images
-        assert np.shares_memory(images.shelf.stored, mapped.images)
+        assert np.shares_memory(images.backend.array, mapped.images)
 
 
 def test_a_batch_costs_a_batch(mapped: Rows) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
 from assay.errors import AssayError
-from assay.manifest.deal import deal
+from assay.manifest.folds import stratified_group_folds
 from assay.manifest.split import assign, strata
 
 Counts = npt.NDArray[np.int64]
@@ -42,7 +42,7 @@ def case(shape: str, random: np.random.Generator) -> Counts:
     return cells[cells.any(axis=1)][:, cells.any(axis=0)]
 
 
-def sklearn_deal(counts: Counts, folds: int, seed: int) -> Counts:
+def sklearn_folds(counts: Counts, folds: int, seed: int) -> Counts:
     group, label = np.nonzero(counts)
     times = counts[group, label]
     group, label = np.repeat(group, times), np.repeat(label, times)
@@ -55,7 +55,7 @@ def sklearn_deal(counts: Counts, folds: int, seed: int) -> Counts:
     return fold
 
 
-def random_deal(counts: Counts, folds: int, seed: int) -> Counts:
+def random_folds(counts: Counts, folds: int, seed: int) -> Counts:
     return np.random.default_rng(seed).permutation(np.arange(len(counts)) % folds)
 
 
@@ -77,11 +77,11 @@ def cases(shape: str) -> list[tuple[Counts, int, int]]:
 
 
 @cache
-def measured(dealer, shape: str) -> npt.NDArray[np.float64]:
-    """Imbalances that a dealer leaves, (cases, 3)."""
+def measured(make, shape: str) -> npt.NDArray[np.float64]:
+    """Imbalances that such folds leave, (cases, 3)."""
     return np.array(
         [
-            imbalance(counts, dealer(counts, folds, seed), folds)
+            imbalance(counts, make(counts, folds, seed), folds)
             for counts, folds, seed in cases(shape)
         ]
     )
@@ -90,29 +90,31 @@ def measured(dealer, shape: str) -> npt.NDArray[np.float64]:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_balance_is_that_of_scikit_learn(shape: str) -> None:
     """At most 5 % worse on each measure, which is what two of its own seeds differ by."""
-    ours, theirs = measured(deal, shape), measured(sklearn_deal, shape)
+    ours, theirs = measured(stratified_group_folds, shape), measured(sklearn_folds, shape)
     assert (ours.mean(axis=0) <= 1.05 * theirs.mean(axis=0)).all()
     # No single case is much worse on scikit-learn's own criterion: a fifth, half a percent of a class.
     assert (ours[:, 2] <= 1.2 * theirs[:, 2] + 0.005).all()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_dealer_that_does_not_look_is_caught(shape: str) -> None:
-    sloppy, theirs = measured(random_deal, shape), measured(sklearn_deal, shape)
+def test_folds_made_without_looking_are_caught(shape: str) -> None:
+    sloppy, theirs = measured(random_folds, shape), measured(sklearn_folds, shape)
     assert not (sloppy.mean(axis=0) <= 1.05 * theirs.mean(axis=0)).all()
 
 
 @pytest.mark.parametrize("folds", [2, 9, 10])
-def test_high_piles_are_dealt_evenly_to_the_sample(folds: int) -> None:
-    """Lumps must not leave lumps: 100,003 equal groups differ by one between folds."""
-    fold = deal(np.array([[0, 1]] * 40_001 + [[1, 0]] * 60_002), folds, seed=3)
+def test_many_equal_groups_are_spread_evenly_to_the_sample(folds: int) -> None:
+    """Batches must leave nothing uneven: 100,003 equal groups differ by one between folds."""
+    fold = stratified_group_folds(np.array([[0, 1]] * 40_001 + [[1, 0]] * 60_002), folds, seed=3)
     assert np.ptp(np.bincount(fold[:40_001], minlength=folds)) <= 1
     assert np.ptp(np.bincount(fold[40_001:], minlength=folds)) <= 1
 
 
 def test_small_groups_fill_the_folds_beside_a_huge_one() -> None:
     counts = np.array([[150, 150], *[[1, 0], [0, 1]] * 4_850])
-    size = np.bincount(deal(counts, 5, seed=0), weights=counts.sum(axis=1), minlength=5)
+    size = np.bincount(
+        stratified_group_folds(counts, 5, seed=0), weights=counts.sum(axis=1), minlength=5
+    )
     assert size.tolist() == [2000] * 5
 
 
@@ -125,7 +127,7 @@ def test_small_groups_fill_the_folds_beside_a_huge_one() -> None:
 def test_every_fold_gets_a_group(groups: list[list[int]], folds: int, seed: int) -> None:
     counts = np.array([group for group in groups if any(group)], dtype=np.int64).reshape(-1, 3)
     if len(counts) >= folds:
-        assert set(deal(counts, folds, seed)) == set(range(folds))
+        assert set(stratified_group_folds(counts, folds, seed)) == set(range(folds))
 
 
 def table(rows: int = 600, groups: int = 200, seed: int = 0) -> pl.DataFrame:

@@ -15,13 +15,13 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.errors import AssayError
-from assay.manifest.records import LazyImages, shelf_of
+from assay.manifest.records import LazyImages, record_backend
 from assay.manifest.source import Source
 from assay.manifest.table import read_table
 from assay.runs.files import read_json
 
 if TYPE_CHECKING:
-    from assay.manifest.records import Pictures, Places, Records, Shelf
+    from assay.manifest.records import ImageBackend, Images, Indices, Records
     from assay.manifest.source import Stamp
     from assay.manifest.storage import RecordStorage
 
@@ -29,7 +29,7 @@ INDEX, RECORDS, SEEN = "index.parquet", "records.raw", "seen.json"
 BLOCK = 1 << 22  # bytes of records at a time
 
 
-def write_records(path: Path, root: Path, storage: RecordStorage, slots: Places) -> None:
+def write_records(path: Path, root: Path, storage: RecordStorage, slots: Indices) -> None:
     """Write the records at rising `slots` as one `.npy`, block by block.
 
     Raises:
@@ -52,8 +52,8 @@ def write_records(path: Path, root: Path, storage: RecordStorage, slots: Places)
             out.write(block[slots[first:last] - start].tobytes())
 
 
-def open_raw(root: Path, storage: RecordStorage) -> list[Pictures]:
-    """Return a memory map of each raw part's pictures, where records only point at them, else nothing.
+def open_raw(root: Path, storage: RecordStorage) -> list[Images]:
+    """Return a memory map of each raw part's images, where records only point at them, else nothing.
 
     Raises:
         AssayError: a part is not what ingest read on this machine.
@@ -81,24 +81,24 @@ def open_raw(root: Path, storage: RecordStorage) -> list[Pictures]:
     return [np.load(path, mmap_mode="r") for path in paths if path is not None]
 
 
-def shelf(root: Path, storage: RecordStorage, records: Records) -> Shelf:
-    """Return where the pictures of these records lie; raw parts are opened where they are needed."""
-    return shelf_of(records, open_raw(root, storage))
+def open_records(root: Path, storage: RecordStorage, records: Records) -> ImageBackend:
+    """Return where the images of these records lie; raw parts are opened where they are needed."""
+    return record_backend(records, open_raw(root, storage))
 
 
-class Shown:
-    """The records' pictures as people look at them: (slots, h, w, 3), 0 and 255."""
+class RgbImages:
+    """The records' images as people look at them: (slots, h, w, 3), 0 and 255."""
 
     def __init__(self, images: LazyImages) -> None:
         self._images = images
 
     def __getitem__(self, slot: int) -> npt.NDArray[np.uint8]:
-        """Return one picture (h, w, 3)."""
+        """Return one image (h, w, 3)."""
         return np.repeat(self._images[slot] * np.uint8(255), 3, axis=-1)
 
 
-def record_images(root: Path, storage: RecordStorage, digests: pl.Series) -> tuple[Any, Places]:
-    """Find pictures by content among the records: `Shown`, and the place of each digest there."""
+def record_images(root: Path, storage: RecordStorage, digests: pl.Series) -> tuple[Any, Indices]:
+    """Find images by content among the records: `RgbImages`, and the slot of each digest there."""
     folder = _kept(root, storage)
     index = pl.read_parquet(folder / INDEX, columns=["digest", "slot"]).filter(pl.col("slot") >= 0)
     held = index.unique("digest", keep="first")
@@ -108,8 +108,8 @@ def record_images(root: Path, storage: RecordStorage, digests: pl.Series) -> tup
         if len(index)
         else np.empty(0, storage.dtype)
     )
-    images = LazyImages(shelf(root, storage, records), np.arange(len(records)))
-    return Shown(images), slots["slot"].to_numpy()
+    images = LazyImages(open_records(root, storage, records), np.arange(len(records)))
+    return RgbImages(images), slots["slot"].to_numpy()
 
 
 def _kept(root: Path, storage: RecordStorage) -> Path:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Write = Callable[[Records], None]
 
 
-def arrays_place(name: str, base: str, params: Mapping[str, Any], code: str) -> str:
+def array_folder(name: str, base: str, params: Mapping[str, Any], code: str) -> str:
     """Return where the records of a source lie, relative to the root: what makes them names them."""
     return f"{ARRAYS}/{name}-{content_digest([base, params, code], 8)}"
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from assay.errors import AssayError
 from assay.manifest.arrays import record_images
-from assay.manifest.originals import squares
+from assay.manifest.originals import open_originals
 from assay.manifest.records import LazyImages
 from assay.manifest.storage import OriginalStorage, RecordStorage
 from assay.manifest.store import NO_SLOT, ImageStore
@@ -31,7 +31,7 @@ def kept_images(
         digests: of the images that are wanted.
 
     Returns:
-        Images (slots, size, size, 3), a memory map, or lazy where none are copied, and the place of
+        Images (slots, size, size, 3), a memory map, or lazy where none are copied, and the slot of
         each digest among them.
 
     Raises:
@@ -53,5 +53,5 @@ def kept_images(
     if not isinstance(storage, OriginalStorage):
         return store.pixels(), slots
     known = store.by_slot()
-    shelf = squares(root, storage, known["uri"].to_list(), known["digest"].to_list())
-    return cast("Any", LazyImages(shelf, np.arange(len(known)))), slots
+    backend = open_originals(root, storage, known["uri"].to_list(), known["digest"].to_list())
+    return cast("Any", LazyImages(backend, np.arange(len(known)))), slots

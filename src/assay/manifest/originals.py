@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Originals:
-    """Where the pictures of `LazyImages` lie that nobody copied.
+    """A backend of `LazyImages`: images that nobody copied.
 
     Args:
         source: whose they are.
@@ -49,28 +49,28 @@ class Originals:
         return Originals, known
 
     @property
-    def side(self) -> tuple[int, ...]:
-        """Return height, width and channels of the squares."""
+    def shape(self) -> tuple[int, ...]:
+        """Return height, width and channels of an image."""
         assert self._size is not None
         return (self._size, self._size, 3)
 
-    def take(self, places: npt.NDArray[np.int64]) -> Pixels:
-        """Return the squares (n, size, size, 3) at these places.
+    def take(self, indices: npt.NDArray[np.int64]) -> Pixels:
+        """Return the images (n, size, size, 3) at these indices.
 
         Raises:
             UnreadableError: some are not what ingest read; it names their rows.
         """
         found, faults = [], {}
-        for row, place in enumerate(places):
+        for row, index in enumerate(indices):
             try:
-                found.append(self.open(int(place)))
+                found.append(self.open(int(index)))
             except SourceError as fault:
                 faults[row] = fault
         if faults:
             raise UnreadableError(list(faults), next(iter(faults.values())))
-        return np.stack(found) if found else np.empty((0, *self.side), dtype=np.uint8)
+        return np.stack(found) if found else np.empty((0, *self.shape), dtype=np.uint8)
 
-    def open(self, place: int) -> Pixels:
+    def open(self, index: int) -> Pixels:
         """Return a photograph (h, w, 3), upright.
 
         A cache is asked after the file: what is gone, or has another size or time than when it was kept,
@@ -79,14 +79,14 @@ class Originals:
         Raises:
             SourceError: it is not what ingest read.
         """
-        uri = self._uris[place]
+        uri = self._uris[index]
         stamp = self._source.stamp(uri)
-        key = self._key(place, stamp)
+        key = self._key(index, stamp)
         kept = self._cache.get(key)
         if kept is not None:
             return kept
         opened = open_image(self._source, uri, stamp, self._size, *self._how)
-        if opened.pixels is None or opened.digest != self._digests[place]:
+        if opened.pixels is None or opened.digest != self._digests[index]:
             raise SourceError(
                 uri,
                 opened.reason or "other bytes than when it was read",
@@ -97,16 +97,16 @@ class Originals:
             self._cache.put(key, opened.pixels)
         return opened.pixels
 
-    def _key(self, place: int, stamp: Stamp) -> bytes:
+    def _key(self, index: int, stamp: Stamp) -> bytes:
         """Say what the file holds, and what is made of it."""
-        told = [self._digests[place], stamp.bytes, stamp.version, self._size, *self._how]
+        told = [self._digests[index], stamp.bytes, stamp.version, self._size, *self._how]
         return content_digest(told, 32).encode()
 
 
-def squares(
+def open_originals(
     root: Path, storage: OriginalStorage, uris: Sequence[str], digests: Sequence[str]
 ) -> Originals:
-    """Return the photographs of a manifest as the squares that its storage says."""
+    """Return the originals of a manifest, each as the square that its storage says."""
     source = Source(storage.base, root)
     size, decoder, fit = storage.size, storage.decoder, storage.resize
     return Originals(source, uris, digests, storage.name, size, decoder, fit)

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 
 from assay.errors import AssayError
-from assay.manifest.arrays import shelf
+from assay.manifest.arrays import open_records
 from assay.manifest.layout import Layout
-from assay.manifest.originals import squares
+from assay.manifest.originals import open_originals
 from assay.manifest.records import LazyImages, labels_of
 from assay.manifest.rows import Rows
 from assay.manifest.storage import OriginalStorage, PixelStorage, RecordStorage, read_storage
@@ -20,7 +20,7 @@ from assay.manifest.table import read_table
 from assay.runs.root import find_root
 
 if TYPE_CHECKING:
-    from assay.manifest.records import Records, Shelf
+    from assay.manifest.records import ImageBackend, Records
     from assay.manifest.storage import Storage
 
 
@@ -55,11 +55,11 @@ def read_rows(path: Path, table: pl.DataFrame, storage: Storage, root: Path | No
     return Rows(cast("Any", images), {**columns, **labels_of(stored)})
 
 
-def _backend(root: Path, storage: Storage, table: pl.DataFrame, stored: Records) -> Shelf:
+def _backend(root: Path, storage: Storage, table: pl.DataFrame, stored: Records) -> ImageBackend:
     if isinstance(storage, OriginalStorage):
-        return squares(root, storage, table["uri"].to_list(), table["digest"].to_list())
+        return open_originals(root, storage, table["uri"].to_list(), table["digest"].to_list())
     assert isinstance(storage, RecordStorage)
-    return shelf(root, storage, stored)
+    return open_records(root, storage, stored)
 
 
 def validation_fold(rows: Rows, fold: int) -> tuple[Rows, Rows]:

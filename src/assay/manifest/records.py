@@ -1,13 +1,13 @@
-"""Records: arrays whose rows hold a sample's targets, and its picture whole, packed, or as a place.
+"""Records: arrays whose rows hold a sample's targets, and its image in bytes, in bits, or where it lies.
 
-A record array of numpy. One of four says where the picture (h, w) of a row is:
+A record array of numpy. One of four says where the image (h, w) of a row is:
 
 - `struct` uint8 (h, w): here;
 - `bits` uint8 (h, w/8): here, eight pixels a byte, the first in the highest bit;
 - `part` uint16 and `row` int64: in the raw array of that number;
 - `original` int64: the photograph itself, in the row of the table with that number.
 
-Every other field is a label. Pictures are read when they are asked for, and only those.
+Every other field is a label. Images are read when they are asked for, and only those.
 """
 
 from __future__ import annotations
@@ -18,76 +18,76 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-Pictures = npt.NDArray[np.uint8]
-Places = npt.NDArray[np.int64]
+Images = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.int64]
 Records = npt.NDArray[np.void]
-PICTURE = ("struct", "bits", "part", "row", "original")
+IMAGE_FIELDS = ("struct", "bits", "part", "row", "original")
 
 
-class Shelf(Protocol):
-    """Where pictures of 0 and 1 lie."""
+class ImageBackend(Protocol):
+    """What images are read from."""
 
     @property
-    def side(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int, ...]:
         """Return height and width, and channels where there are several."""
         ...
 
-    def take(self, places: Places) -> Pictures:
-        """Return the pictures (n, *side) at these places."""
+    def take(self, indices: Indices) -> Images:
+        """Return the images (n, *shape) at these indices."""
         ...
 
 
-class Array:
-    """Pictures that are the rows of an array (n, h, w, channels), often a memory map."""
+class ArrayBackend:
+    """Images that are the rows of an array (n, h, w, channels), often a memory map."""
 
-    def __init__(self, pictures: Pictures) -> None:
-        self.stored = np.asarray(pictures)  # a view: numpy indexes its own class faster than a map
-        self.side: tuple[int, ...] = pictures.shape[1:]
+    def __init__(self, images: Images) -> None:
+        self.array = np.asarray(images)  # a view: numpy indexes its own class faster than a map
+        self.shape: tuple[int, ...] = images.shape[1:]
 
-    def take(self, places: Places) -> Pictures:
-        """Return a copy of the pictures (n, h, w, channels) at these places."""
-        return self.stored[places]
-
-
-class Whole:
-    """Pictures that stand in their records; any value but 0 is 1."""
-
-    def __init__(self, pictures: Pictures) -> None:
-        self._pictures = pictures
-        self.side: tuple[int, int] = (pictures.shape[1], pictures.shape[2])
-
-    def take(self, places: Places) -> Pictures:
-        """Return the pictures (n, h, w) at these places."""
-        return np.asarray(self._pictures[places] != 0).view(np.uint8)
+    def take(self, indices: Indices) -> Images:
+        """Return a copy of the images (n, h, w, channels) at these indices."""
+        return self.array[indices]
 
 
-class Packed:
-    """Pictures that stand in their records, eight pixels a byte."""
+class ByteRecords:
+    """Images that stand in their records; any value but 0 is 1."""
 
-    def __init__(self, bits: Pictures) -> None:
+    def __init__(self, images: Images) -> None:
+        self._images = images
+        self.shape: tuple[int, int] = (images.shape[1], images.shape[2])
+
+    def take(self, indices: Indices) -> Images:
+        """Return the images (n, h, w) at these indices."""
+        return np.asarray(self._images[indices] != 0).view(np.uint8)
+
+
+class BitRecords:
+    """Images that stand in their records, eight pixels a byte."""
+
+    def __init__(self, bits: Images) -> None:
         self._bits = bits
-        self.side: tuple[int, int] = (bits.shape[1], 8 * bits.shape[2])
+        self.shape: tuple[int, int] = (bits.shape[1], 8 * bits.shape[2])
 
-    def take(self, places: Places) -> Pictures:
-        """Return the pictures (n, h, w) at these places."""
-        return np.unpackbits(self._bits[places], axis=2)
+    def take(self, indices: Indices) -> Images:
+        """Return the images (n, h, w) at these indices."""
+        return np.unpackbits(self._bits[indices], axis=2)
 
 
-class Raw:
-    """Pictures that stand where the source has them: one array (n, …, h, w) a part."""
+class RawArrays:
+    """Images that stand where the source has them: one array (n, …, h, w) a part."""
 
-    def __init__(self, parts: Sequence[Pictures], part: Places, row: Places) -> None:
+    def __init__(self, parts: Sequence[Images], part: Indices, row: Indices) -> None:
         self._parts, self._part, self._row = parts, part, row
-        self.side: tuple[int, int] = (parts[0].shape[-2], parts[0].shape[-1])
+        self.shape: tuple[int, int] = (parts[0].shape[-2], parts[0].shape[-1])
 
-    def take(self, places: Places) -> Pictures:
-        """Return the pictures (n, h, w) at these places."""
-        found = np.empty((len(places), *self.side), dtype=np.uint8)
-        part, row = np.asarray(self._part[places]), np.asarray(self._row[places])
+    def take(self, indices: Indices) -> Images:
+        """Return the images (n, h, w) at these indices."""
+        found = np.empty((len(indices), *self.shape), dtype=np.uint8)
+        part, row = np.asarray(self._part[indices]), np.asarray(self._row[indices])
         for number in np.unique(part):
             here = part == number
-            pictures = self._parts[int(number)][row[here]]
-            found[here] = pictures.reshape(-1, *self.side) != 0
+            images = self._parts[int(number)][row[here]]
+            found[here] = images.reshape(-1, *self.shape) != 0
         return found
 
 
@@ -95,59 +95,59 @@ class LazyImages:
     """Looks like an array (n, h, w, channels) of uint8; what is indexed is read, and nothing else.
 
     Args:
-        shelf: where the pictures lie; kept as an attribute.
-        places: (n,) the place of each row on the shelf.
+        backend: what the images are read from; kept as an attribute.
+        indices: (n,) the index of each row in the backend.
     """
 
     dtype = np.dtype(np.uint8)
     ndim = 4
 
-    def __init__(self, shelf: Shelf, places: Places) -> None:
-        self.shelf, self._places = shelf, places
+    def __init__(self, backend: ImageBackend, indices: Indices) -> None:
+        self.backend, self._indices = backend, indices
 
     @classmethod
-    def over(cls, pictures: Pictures) -> LazyImages:
+    def over(cls, images: Images) -> LazyImages:
         """Return all rows of an array, which is not copied."""
-        return cls(Array(pictures), np.arange(len(pictures)))
+        return cls(ArrayBackend(images), np.arange(len(images)))
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._indices)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Return (n, h, w, channels)."""
-        height, width, channels = (*self.shelf.side, 1)[:3]
+        height, width, channels = (*self.backend.shape, 1)[:3]
         return (len(self), height, width, channels)
 
-    def __getitem__(self, key: Any) -> Pictures:
+    def __getitem__(self, key: Any) -> Images:
         """Return the rows of a number, slice, index array or mask; a number gives (h, w, channels)."""
         if isinstance(key, tuple):
             first, *others = key
             return np.asarray(self[first][(slice(None), *others)])
-        places = np.asarray(self._places[key])
-        found = self.shelf.take(np.atleast_1d(places)).reshape(-1, *self.shape[1:])
-        return found if places.ndim else np.asarray(found[0])
+        indices = np.asarray(self._indices[key])
+        found = self.backend.take(np.atleast_1d(indices)).reshape(-1, *self.shape[1:])
+        return found if indices.ndim else np.asarray(found[0])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        """Refuse: what numpy asks for unasked would be every picture of the part, in memory."""
+        """Refuse: what numpy asks for unasked would be every image of the part, in memory."""
         raise TypeError(f"{len(self)} images that are read row by row: index the rows, or say [:]")
 
     def where(self, chosen: npt.NDArray[Any]) -> LazyImages:
         """Return the chosen rows (mask or numbers), as lazily."""
-        return LazyImages(self.shelf, self._places[chosen])
+        return LazyImages(self.backend, self._indices[chosen])
 
 
 def labels_of(records: Records) -> dict[str, npt.NDArray[np.generic]]:
-    """Return every field that is no part of the picture, as views."""
+    """Return every field that is no part of the image, as views."""
     names = records.dtype.names or ()
-    return {name: records[name] for name in names if name not in PICTURE}
+    return {name: records[name] for name in names if name not in IMAGE_FIELDS}
 
 
-def shelf_of(records: Records, raw: Sequence[Pictures] = ()) -> Shelf:
-    """Return where the pictures of records lie; `raw` are the arrays of the parts, if they are needed."""
+def record_backend(records: Records, raw: Sequence[Images] = ()) -> ImageBackend:
+    """Return where the images of records lie; `raw` are the arrays of the parts, if they are needed."""
     names = records.dtype.names or ()
     if "struct" in names:
-        return Whole(records["struct"])
+        return ByteRecords(records["struct"])
     if "bits" in names:
-        return Packed(records["bits"])
-    return Raw(raw, records["part"], records["row"])
+        return BitRecords(records["bits"])
+    return RawArrays(raw, records["part"], records["row"])

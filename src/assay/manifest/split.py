@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.errors import AssayError
-from assay.manifest.deal import deal
+from assay.manifest.folds import stratified_group_folds
 
 TEST, TRAINVAL = "test", "trainval"
 
@@ -74,4 +74,4 @@ def _folds(
         )
     classes = int(bin_of.max()) + 1
     cells = np.bincount(number * classes + bin_of, minlength=groups * classes)
-    return deal(cells.reshape(groups, classes), count, seed)[number]
+    return stratified_group_folds(cells.reshape(groups, classes), count, seed)[number]

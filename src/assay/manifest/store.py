@@ -31,7 +31,9 @@ SCHEMA = {
 NO_SLOT = -1  # a file that gave no pixels
 
 
-def store_place(name: str, base: str, size: int, decoder: str, fit: str, copy: str = "full") -> str:
+def image_folder(
+    name: str, base: str, size: int, decoder: str, fit: str, copy: str = "full"
+) -> str:
     """Return where the images of a source lie, relative to the root: what makes them names them."""
     named = [base, size, decoder, fit, *([copy] if copy != "full" else [])]
     return f"{IMAGES}/{name}-{content_digest(named, 8)}"
@@ -72,10 +74,10 @@ class ImageStore:
         write_table(self._index, self.table, {})
 
     def _append(self, pixels: npt.NDArray[np.uint8]) -> None:
-        place = self._slots * int(np.prod(self._shape))
+        offset = self._slots * int(np.prod(self._shape))
         with self._pixels.open("r+b" if self._pixels.exists() else "w+b") as stream:
-            stream.truncate(place)  # what a killed run left behind
-            stream.seek(place)
+            stream.truncate(offset)  # what a killed run left behind
+            stream.seek(offset)
             stream.write(pixels.tobytes())
 
     def by_slot(self) -> pl.DataFrame:
@@ -90,7 +92,7 @@ class ImageStore:
         return np.memmap(self._pixels, np.uint8, "r", shape=(self._slots, *self._shape))
 
     def slots(self, digests: pl.Series) -> npt.NDArray[np.int64]:
-        """Return the place of each content in `pixels`, −1 where it is not here."""
+        """Return the slot of each content in `pixels`, −1 where it is not here."""
         held = self.table.filter(pl.col("slot") != NO_SLOT).unique("digest", keep="first")
         asked = digests.to_frame("digest")
         found = asked.join(held, on="digest", how="left", maintain_order="left")

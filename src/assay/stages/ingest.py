@@ -13,7 +13,7 @@ from assay.contract.listing import GROUP_KINDS
 from assay.contract.system_capabilities import SupportsSampling, SupportsStreaming
 from assay.errors import SourceError
 from assay.lookup import find_system
-from assay.manifest.arrays_made import arrays_place, made_records
+from assay.manifest.arrays_made import array_folder, made_records
 from assay.manifest.conflicts import apply_policy
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.images import require
@@ -24,7 +24,7 @@ from assay.manifest.phantom import made_phantom
 from assay.manifest.snapshot import PHANTOM, provenance
 from assay.manifest.source import Source
 from assay.manifest.storage import OriginalStorage, PixelStorage, read_storage
-from assay.manifest.store import ImageStore, store_place
+from assay.manifest.store import ImageStore, image_folder
 from assay.manifest.table import write_table
 from assay.runs.files import content_digest
 from assay.runs.lock import held
@@ -69,12 +69,12 @@ def _indexed(
     if isinstance(system, SupportsSampling):
         chosen = system.chosen(chosen, params.ingest)
     copy = params.ingest.copy_
-    place = store_place(system.name, source.base, size, decoder, fit, copy)
-    with held(stage.root / f"{place}.lock", "another process opens these images; waiting"):
-        store = ImageStore(stage.root / place, size, keep=copy == "full")
+    folder = image_folder(system.name, source.base, size, decoder, fit, copy)
+    with held(stage.root / f"{folder}.lock", "another process opens these images; waiting"):
+        store = ImageStore(stage.root / folder, size, keep=copy == "full")
         rows = deduplicate(chosen).sort("sample_id")
         table = index_images(rows, source, store, size, decoder, fit)
-    said = (system.name, source.base, place, size, fit)
+    said = (system.name, source.base, folder, size, fit)
     storage = PixelStorage(*said) if copy == "full" else OriginalStorage(*said, decoder)
     return table, storage.facts()
 
@@ -86,17 +86,17 @@ def _streamed(
     assert isinstance(system, SupportsStreaming)
     how, stream = params.ingest, system.stream
     asked = how.model_dump(exclude={"max_broken_share"})
-    place = arrays_place(system.name, source.base, asked, _code(stage))
-    with held(stage.root / f"{place}.lock", "another process reads these arrays; waiting"):
+    folder = array_folder(system.name, source.base, asked, _code(stage))
+    with held(stage.root / f"{folder}.lock", "another process reads these arrays; waiting"):
         streamed = made_records(
-            stage.root / place, source, listing.files(),
+            stage.root / folder, source, listing.files(),
             lambda write: stream(source, how, write),
         )  # fmt: skip
     names = streamed.table["uri"].unique().to_list()
     full = pl.col("uri").replace_strict(names, [source.uri(name) for name in names])
     table = streamed.table.with_columns(full, stored=pl.col("slot") >= 0)
     facts = {
-        **streamed.facts, "base": source.base, "images": place, "size": how.size, "fit": system.fit
+        **streamed.facts, "base": source.base, "images": folder, "size": how.size, "fit": system.fit
     }  # fmt: skip
     return table, facts | read_storage(facts, system.name).facts()
 

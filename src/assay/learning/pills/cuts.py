@@ -111,8 +111,8 @@ def _looks(
 
 
 @dataclass(frozen=True)
-class CutShelf:
-    """Where the pictures of `LazyImages` lie that are cuts: each is made when it is asked for.
+class CutBackend:
+    """A backend of `LazyImages`: cuts, each made when it is asked for.
 
     Attributes:
         photographs: (photographs, size, size, 3) stored, often a memory map.
@@ -131,21 +131,21 @@ class CutShelf:
     zoom: float = 1.0
 
     @property
-    def side(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int, ...]:
         """Return height, width and channels."""
         return (self.size, self.size, 3)
 
-    def take(self, places: npt.NDArray[np.int64]) -> Images:
-        """Return the cuts (n, size, size, 3) at these places."""
-        cuts, faults = [np.empty((0, *self.side), np.uint8)], {}
-        for row, place in enumerate(places):
+    def take(self, indices: npt.NDArray[np.int64]) -> Images:
+        """Return the cuts (n, size, size, 3) at these indices."""
+        cuts, faults = [np.empty((0, *self.shape), np.uint8)], {}
+        for row, index in enumerate(indices):
             try:
-                photograph = self.photographs[self.photograph[place]]
+                photograph = self.photographs[self.photograph[index]]
             except UnreadableError as fault:
                 faults[row] = fault
                 continue
-            padding = float(self.padding[place])
-            cuts.append(cut_boxes(photograph, self.boxes[place], self.size, padding, self.zoom))
+            padding = float(self.padding[index])
+            cuts.append(cut_boxes(photograph, self.boxes[index], self.size, padding, self.zoom))
         if faults:
             raise UnreadableError(list(faults), next(iter(faults.values())))
         return np.concatenate(cuts)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.composition import Named
-from assay.learning.pills.cuts import CutShelf, stored_boxes
+from assay.learning.pills.cuts import CutBackend, stored_boxes
 from assay.learning.pills.detection_scores import overlaps, parted
 from assay.learning.pills.scores import named
 from assay.lookup import find_task
@@ -105,8 +105,8 @@ def name(
     width, height = (rows.columns[each].astype(np.float64) for each in ("width", "height"))
     place = stored_boxes(boxes.place, width[boxes.row], height[boxes.row], rows.images.shape[1])
     around = np.full(len(place), padding)
-    shelf = CutShelf(rows.images, boxes.row, place, side, around, zoom)
-    cuts = LazyImages(shelf, np.arange(len(place)))
+    backend = CutBackend(rows.images, boxes.row, place, side, around, zoom)
+    cuts = LazyImages(backend, np.arange(len(place)))
     return drugs(classify(cast("Any", cuts)))
 
 

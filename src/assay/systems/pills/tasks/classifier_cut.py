@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.contract.task_rows import CUT
-from assay.learning.pills.cuts import CutShelf, stored_boxes
+from assay.learning.pills.cuts import CutBackend, stored_boxes
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
 
@@ -37,14 +37,14 @@ def pills(rows: Rows, params: ClassifierModel) -> Rows:
         "code": _flat(rows.columns["codes"], object),
         "box": boxes,
     }
-    shelf = _shelf(rows, photograph, boxes, counts, params)
-    images = LazyImages(shelf, np.arange(len(photograph)))
+    backend = _backend(rows, photograph, boxes, counts, params)
+    images = LazyImages(backend, np.arange(len(photograph)))
     return Rows(cast("Any", images), {**kept, **own})
 
 
-def _shelf(
+def _backend(
     rows: Rows, photograph: Numbers, boxes: Numbers, counts: Numbers, params: ClassifierModel
-) -> CutShelf:
+) -> CutBackend:
     """Cut pills by their boxes, padded; with `view: photograph` one that lies alone is shown whole."""
     width, height = (rows.columns[side].astype(np.float64) for side in ("width", "height"))
     side = rows.images.shape[1]
@@ -56,7 +56,7 @@ def _shelf(
         alone = counts[photograph] == 1
         own[alone] = stored_boxes(whole, width, height, side)[photograph[alone]]
         padding[alone] = 0
-    return CutShelf(rows.images, photograph, own, params.size, padding, params.zoom)
+    return CutBackend(rows.images, photograph, own, params.size, padding, params.zoom)
 
 
 def _named(photographs: Numbers, number: Numbers) -> Numbers:

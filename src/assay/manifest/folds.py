@@ -1,13 +1,13 @@
-"""Deal groups into folds so that every class is spread evenly; groups alike are dealt as one pile.
+"""Folds of whole groups, so that every class is spread evenly over them.
 
 The greedy rule is that of scikit-learn's `StratifiedGroupKFold`: groups in the order of falling spread
 of their class counts, each to the fold that leaves the smallest mean over classes of the deviation over
 folds of the class's share; among equals, to the fold with the fewest samples. What differs:
 
-- Groups with equal class counts are one pile, which is dealt in lumps that shrink to single groups: a
-  few hundred placements for a pile of any height.
-- A pile is dealt at a stretch, which alone would be a little worse than scikit-learn's mixed order
-  (15 % where a class is rare). Moving single groups afterwards makes it a little better than that.
+- Groups with equal class counts are placed in batches that shrink to single groups: a few hundred
+  placements for any number of groups.
+- Equal groups are placed at a stretch, which alone would be a little worse than scikit-learn's mixed
+  order (15 % where a class is rare). Moving single groups afterwards makes it a little better than that.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import polars as pl
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-ROUNDS = 16  # a lump is this part of what each fold can still expect
+ROUNDS = 16  # a batch is this part of what each fold can still expect
 CLOSE = 1e-5  # scores nearer than this part of themselves are equal, as in scikit-learn
 
 
-def deal(counts: Counts, folds: int, seed: int) -> Counts:
+def stratified_group_folds(counts: Counts, folds: int, seed: int) -> Counts:
     """Return the fold of each group, (groups,).
 
     Every fold gets a group where there are enough; which fold starts is the seed's choice, so that the
@@ -35,19 +35,19 @@ def deal(counts: Counts, folds: int, seed: int) -> Counts:
     """
     random = np.random.default_rng(seed)
     order = random.permutation(len(counts))
-    vectors, members = _piles(counts[order])
-    table = Table(folds, counts.sum(axis=0))
-    shares = [table.deal(*pile) for pile in zip(vectors, map(len, members), strict=True)]
+    vectors, members = _equal_groups(counts[order])
+    balance = Balance(folds, counts.sum(axis=0))
+    shares = [balance.add(*each) for each in zip(vectors, map(len, members), strict=True)]
     for vector, share in zip(reversed(vectors), reversed(shares), strict=True):
-        table.mend(vector, share)
+        balance.rebalance(vector, share)
     fold = np.empty(len(counts), dtype=np.int64)
     numbers = random.permutation(folds)
-    for places, share in zip(members, shares, strict=True):
-        fold[order[places]] = np.repeat(numbers, share)
+    for rows, share in zip(members, shares, strict=True):
+        fold[order[rows]] = np.repeat(numbers, share)
     return fold
 
 
-class Table:
+class Balance:
     """What lies in the folds, as differences between them; all are whole numbers, below 2⁵³.
 
     Attributes:
@@ -62,13 +62,13 @@ class Table:
         self.over = np.zeros((folds, len(total)))
         self.spread = np.zeros(len(total))
 
-    def deal(self, vector: Floats, copies: int) -> Counts:
+    def add(self, vector: Floats, copies: int) -> Counts:
         """Place `copies` groups with these class counts, and return how many each fold got."""
         share = np.zeros(self.folds, dtype=np.int64)
         while copies:
-            lump = max(1, copies // (self.folds * ROUNDS))
-            share[self._place(lump * vector)] += lump
-            copies -= lump
+            batch = max(1, copies // (self.folds * ROUNDS))
+            share[self._place(batch * vector)] += batch
+            copies -= batch
         return share
 
     def _place(self, vector: Floats) -> int:
@@ -82,8 +82,8 @@ class Table:
         self.over[best] += self.folds * vector
         return best
 
-    def mend(self, vector: Floats, share: Counts) -> None:
-        """Move groups of this pile from fold to fold for as long as the mean deviation falls."""
+    def rebalance(self, vector: Floats, share: Counts) -> None:
+        """Move such groups from fold to fold for as long as the mean deviation falls."""
         while True:
             gap = self.over[None, :] - self.over[:, None] + self.folds * vector
             left = self.spread + 2 * vector * gap  # of a move (from, to)
@@ -97,7 +97,7 @@ class Table:
             self.spread = left[start, end]
 
 
-def _piles(counts: Counts) -> tuple[list[Floats], list[Counts]]:
+def _equal_groups(counts: Counts) -> tuple[list[Floats], list[Counts]]:
     """Return the unique vectors of class counts, the most uneven first, and each one's groups."""
     names = [f"class {number}" for number in range(counts.shape[1])]
     alike = (
