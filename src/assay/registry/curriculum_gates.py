@@ -13,6 +13,7 @@ import polars as pl
 
 from assay.composition import find_composition
 from assay.contract.checks import Check
+from assay.learning.summary import summary
 from assay.lookup import find_task
 from assay.manifest.index import OK
 from assay.manifest.layout import Layout
@@ -22,7 +23,6 @@ from assay.registry.curriculum import check_previous
 from assay.runs.files import read_json
 from assay.runs.journal import read_journal, spool_path
 from assay.runs.record import RECORD
-from assay.learning.summary import summary
 
 if TYPE_CHECKING:
     from assay.contract.curriculum import Curriculum, Goal
