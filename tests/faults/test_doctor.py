@@ -199,7 +199,8 @@ def test_two_clones_that_gave_one_number(promoted: Project) -> None:
         assert finding.subject == subject
         promoted.typed(finding.mend)
         assert not check_registry(promoted.folder).findings
-    # A candidate has no tag: without a branch, git would drop its commit in time.
+    # Without its tag and a branch, git would drop its commit in time.
+    promoted.run("git", "tag", "-d", f"{TASK}/v2")
     promoted.run("git", "switch", "-q", "--detach", first)
     promoted.run("git", "branch", "-q", "-f", "main", first)
     [finding] = check_versions(promoted.folder).findings

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from tests import stories
 from tests.conftest import DATA, TASK, Project
+from tests.project import until
 from tests.templates import copied
+from torch import nn
 
-from assay.registry.gc_kept import Kept
+from assay.registry.gc import DAY_S, old_experiments
+from assay.registry.predictions import predict_with
 from assay.registry.versions import find_version
+from assay.runs.files import file_digest
 from assay.runs.lock import held
 from assay.tracking.lock_text import lock_entries
 
@@ -72,17 +81,19 @@ def littered(project: Project) -> list[Path]:
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * 100_000)
-    for path, age in ((later_study(project), 0), (paths[2], 100)):
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"x" * 100_000)
-        for each in (path, path.parent):
-            os.utime(each, (time.time() - age,) * 2)
     return paths
 
 
-def later_study(project: Project) -> Path:
-    """Return a study's state that no other has followed."""
-    return project.folder / f".assay/search/{TASK}/schedule-89abcdef/journal.log"
+def tried(project: Project) -> str:
+    """Evaluate in another way, commit nothing, and go back; return the digest of the scores."""
+    project.set(**{f"{TASK}.evaluate.n_resamples": 120})
+    project.dvc("repro", f"evaluate@{TASK}")
+    scores = project.folder / f"reports/{TASK}/metrics.json"
+    digest = file_digest(scores)
+    project.run("git", "reset", "-q", "--hard")  # DVC stages its lock
+    project.dvc("checkout")
+    assert file_digest(scores) != digest
+    return digest
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
@@ -113,8 +124,7 @@ def test_it_frees_what_nothing_names_and_spares_the_rest(lived_in: Project, tmp_
     # Shown, and nothing freed.
     before, refs = files_below(folder), lived_in.run("git", "for-each-ref")
     said = lived_in.assay("gc", "--keep-days", "0")
-    assert "other" in said
-    assert "chosen" not in said
+    assert "chosen, other" in said
     assert "could be freed; nothing was: assay gc --apply" in said
     assert files_below(folder) == before
     assert lived_in.run("git", "for-each-ref") == refs
@@ -123,8 +133,7 @@ def test_it_frees_what_nothing_names_and_spares_the_rest(lived_in: Project, tmp_
     assert len(client_of(lived_in).search_runs([experiment])) == 3
     assert lived_in.assay("gc", "--apply", "--keep-days", "0").splitlines()[-1].startswith("freed")
     assert not any(path.exists() for path in litter)
-    assert later_study(lived_in).exists()
-    assert experiments(lived_in) == {"chosen"}  # registered, if under another commit
+    assert experiments(lived_in) == set()
     assert freed not in objects(lived_in)
     runs = client_of(lived_in).search_runs([experiment])
     assert sorted(run.data.params["train.epochs"] for run in runs) == ["2", "3"]
@@ -148,25 +157,78 @@ def test_it_frees_what_nothing_names_and_spares_the_rest(lived_in: Project, tmp_
     assert list(Path(place.artifact_location.removeprefix("file://")).rglob("weights.safetensors"))
 
 
-def test_age_and_tags_spare_experiments(lived_in: Project) -> None:
-    def removed(before: float) -> set[str]:
-        return {each.name for each in Kept(lived_in.folder, before).removed}
+def test_a_version_that_no_branch_holds_outlives_every_collector(
+    lived_in: Project, tmp_path: Path
+) -> None:
+    """v2 was never promoted; v3 came from a file, whose `.dvc` nobody committed."""
+    torch.save(nn.Linear(4, 3).state_dict(), tmp_path / "old.pth")
+    lived_in.assay("import", TASK, str(tmp_path / "old.pth"), "--text", "old")
+    shutil.rmtree(lived_in.folder / "models/imported")
+    lived_in.run("git", "checkout", "-q", "--detach", f"{TASK}/v1")
+    lived_in.run("git", "branch", "-D", "main")
+    lived_in.dvc("checkout")
+    shutil.rmtree(lived_in.folder / ".assay/mlflow")
+    lived_in.assay("gc", "--apply", "--keep-days", "0")
+    assert find_version(lived_in.folder, f"{TASK}/v3").weights in objects(lived_in)
+    lived_in.dvc("gc", "-w", "-a", "-T", "-f")  # by hand; what no tag names is not spared
+    lived_in.run("git", "reflog", "expire", "--expire=now", "--all")
+    lived_in.run("git", "gc", "-q", "--prune=now")
+    lived_in.run("git", "checkout", "-q", f"{TASK}/v2")
+    lived_in.dvc("checkout")
+    weights = lived_in.folder / f"models/{TASK}/weights.safetensors"
+    assert file_digest(weights) == find_version(lived_in.folder, f"{TASK}/v2").weights
+    assert "didn't change, skipping" in lived_in.dvc("repro", f"evaluate@{TASK}")
+    lived_in.assay("sync")
+    images = np.zeros((2, 32, 32, 3), np.uint8)
+    version = find_version(lived_in.folder, f"{TASK}/v2")
+    assert predict_with(lived_in.folder, version, images).shape[0] == 2
+
+
+def test_what_is_young_stays(lived_in: Project) -> None:
+    litter, scores = littered(lived_in), tried(lived_in)
+    *old, young = litter
+    for path in old:
+        os.utime(path, (time.time() - 40 * DAY_S,) * 2)
+    known = experiments(lived_in)
+    held_before = objects(lived_in)
+    lived_in.assay("gc", "--apply")
+    assert [path for path in litter if path.exists()] == [young]
+    assert experiments(lived_in) == known
+    assert objects(lived_in) == held_before
+    assert scores in held_before
+    lived_in.assay("gc", "--apply", "--keep-days", "0")
+    assert scores not in objects(lived_in)
+    assert not young.exists()
+
+
+def test_tags_spare_experiments(lived_in: Project) -> None:
+    def old(before: float) -> set[str]:
+        return {each.experiment for each in old_experiments(lived_in.folder, before)}
 
     now = time.time() + 1
-    assert removed(now - 86400) == set()
-    assert removed(now) == {"other"}
+    assert old(now - DAY_S) == set()
+    assert old(now) == {"chosen", "other"}
     ref = next(
-        each for each in lived_in.run("git", "for-each-ref", "--format=%(refname)").splitlines()
-        if each.endswith("/other")
-    )  # fmt: skip
-    lived_in.run("git", "tag", "good", ref)
-    assert removed(now) == set()
-    # What is tagged keeps its objects, and what the ledger names needs no branch.
-    lived_in.run("git", "update-ref", "-d", ref)
-    kept = Kept(lived_in.folder, now).revisions
-    named = [find_version(lived_in.folder, f"{TASK}/v{number}").commit for number in (1, 2)]
-    named.append(lived_in.run("git", "rev-parse", "good").strip())
-    assert set(named) <= set(kept)
+        each.ref for each in old_experiments(lived_in.folder, now) if each.experiment == "other"
+    )
+    scores = outs_at(lived_in, ref)[f"reports/{TASK}/metrics.json"]
+    lived_in.run("git", "tag", "-a", "-m", "good", "good", ref)
+    lived_in.assay("gc", "--apply", "--keep-days", "0")
+    assert experiments(lived_in) == {"other"}
+    assert scores in objects(lived_in)
+
+
+def test_killed_half_way_it_goes_on(lived_in: Project, tmp_path: Path) -> None:
+    scores = tried(lived_in)
+    command = ("python", "-m", "assay", "gc", "--apply", "--keep-days", "0")
+    process = lived_in.start(*command, log=tmp_path / "log")
+    until(lambda: not experiments(lived_in))
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert "freed" in lived_in.assay(*command[3:])
+    assert scores not in objects(lived_in)
+    assert "nothing to free" in lived_in.assay("gc", "--keep-days", "0")
+    assert "0 findings" in lived_in.assay("doctor")
 
 
 def test_nobody_who_works_is_disturbed(lived_in: Project) -> None:
@@ -185,7 +247,13 @@ def test_nobody_who_works_is_disturbed(lived_in: Project) -> None:
     with (lived_in.folder / ".dvc/tmp/lock").open("a") as stream:  # as dvc does between two stages
         fcntl.flock(stream, fcntl.LOCK_EX)
         said = lived_in.assay("gc", "--apply", fails=True)
-    assert "DVC is at work in this repository. Nothing was freed" in said
+    assert "at work: DVC: Unable to acquire lock" in said
+    with subprocess.Popen(["sleep", "300"]) as process:  # as dvc notes while a stage runs
+        writes = {str(lived_in.folder / "models"): {"pid": process.pid, "cmd": "dvc repro"}}
+        (lived_in.folder / ".dvc/tmp/rwlock").write_text(json.dumps({"write": writes}))
+        said = lived_in.assay("gc", "--apply", fails=True)
+        process.kill()
+    assert f"(PID {process.pid}): dvc repro" in said
     assert all(path.exists() for path in litter)
 
 
@@ -196,3 +264,16 @@ def test_a_cache_that_others_share_is_left_alone(lived_in: Project, tmp_path: Pa
     said = lived_in.assay("gc", "--apply", "--keep-days", "0")
     assert f"shared ({tmp_path}/cache" in said
     assert {path for path in (tmp_path / "cache").rglob("*") if path.is_file()} == before
+
+
+def test_what_mlflow_cannot_take_is_told_and_all_else_is_freed(lived_in: Project) -> None:
+    litter, client = littered(lived_in), client_of(lived_in)
+    away = client.create_experiment("own", artifact_location="nosuch://place")
+    run = client.create_run(away).info.run_id
+    client.delete_run(run)
+    said = lived_in.assay("gc", "--apply", "--keep-days", "0", fails=True)
+    assert "mlflow gc: " in said
+    assert not any(path.exists() for path in litter)
+    client.restore_run(run)
+    lived_in.typed(re.findall(r"(mlflow gc --older.+)", said)[-1])
+    assert "nothing to free" in lived_in.assay("gc", "--keep-days", "0")

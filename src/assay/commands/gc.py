@@ -1,4 +1,4 @@
-"""Free runs, experiments, resume states and cache; never what is promoted, registered or tagged."""
+"""Free old runs, experiments, caches; never what is registered or tagged."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ SHOWN = 3  # names a line
 @click.command()
 @click.option("--apply", is_flag=True, help="free it; without this it is only shown")
 @click.option(
-    "--keep-days", type=click.FloatRange(min=0), default=30, show_default=True, metavar="DAYS",
-    help="experiments, commits and uncommitted results younger than this stay",
+    "--keep-days", type=click.IntRange(min=0), default=30, show_default=True, metavar="DAYS",
+    help="nothing younger than this goes",
 )  # fmt: skip
-def command(apply: bool, keep_days: float) -> None:
+def command(apply: bool, keep_days: int) -> None:
     """Show what nothing needs any more, by kind; with --apply, free it.
 
     Branches, tags, registered versions (candidates and imports too) and the work tree keep all that
@@ -23,7 +23,7 @@ def command(apply: bool, keep_days: float) -> None:
     from assay.runs.root import find_root
 
     kinds = collect(find_root(Path.cwd()), keep_days, apply)
-    for kind in kinds:
+    for kind in (each for each in kinds if each.items or each.note):
         names = ", ".join(Path(item).name for item in kind.items[:SHOWN])
         more = " …" if len(kind.items) > SHOWN else ""
         note = f"  ({kind.note})" if kind.note else ""

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from assay.doctor.finding import Finding, Report
 from assay.doctor.mends import SYNC, in_mlflow, rebuilt
 from assay.lookup import all_tasks
-from assay.registry.gc_runs import has_store, lies_elsewhere
 from assay.registry.ledger import entries
 from assay.registry.mirror import stored_versions
 from assay.registry.shelf import ABSENT, available
 from assay.registry.versions import ALIASES, standing, tasks_in, versions
-from assay.tracking.store import open_store
+from assay.tracking.store import has_store, lies_elsewhere, open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -10,13 +10,12 @@ from assay.doctor.finding import Finding, Report
 from assay.doctor.mends import SYNC, in_mlflow, rebuilt
 from assay.doctor.registry import NO_STORE
 from assay.lookup import all_tasks
-from assay.registry.gc_runs import all_runs, has_store, lies_elsewhere
 from assay.registry.ledger import entries
 from assay.registry.versions import tasks_in, versions
 from assay.tracking.entries import sighted_entries
 from assay.tracking.projection import project
 from assay.tracking.results import Cache, join
-from assay.tracking.store import open_store, store_folder
+from assay.tracking.store import all_runs, has_store, lies_elsewhere, open_store, store_folder
 from assay.tracking.sync import DRAFT, RESULT, STUDY
 
 if TYPE_CHECKING:

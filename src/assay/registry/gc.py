@@ -1,33 +1,30 @@
-"""`assay gc`: what nothing names any more is shown, and freed on request; what is promoted, never."""
+"""`assay gc`: the collectors of DVC and MLflow, told what stays; and `.assay` by age."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.errors import RegistryError
 from assay.registry import gc_files as files
-from assay.registry import gc_runs as runs
-from assay.registry.gc_busy import workers
-from assay.registry.gc_cache import Objects
-from assay.registry.gc_kept import Kept
-from assay.runs.lock import held
+from assay.registry import gc_runs
+from assay.registry.gc_busy import alone
+from assay.registry.gc_cache import is_shared, objects_in
+from assay.registry.ledger import entries
+from assay.runs.git import git
+from assay.tracking.entries import experiments, sighted_entries
+from assay.tracking.results import join
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
 
-    from assay.registry.gc_kept import Experiment
+    from assay.registry.gc_cache import Objects
+    from assay.tracking.entries import Sighting
 
 DAY_S = 86400
-WRITERS = (
-    "candidate",
-    "sync",
-    "mirror",
-)  # of the registry; each waits for the collector, and it for them
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Kind:
     Attributes:
         name: in a word or two.
         items: what goes, by name.
-        bytes: on the disk.
+        bytes: on the disk, as far as that is known beforehand.
         free: removes it.
         note: why something is spared, where a person would not expect it.
     """
@@ -45,89 +42,73 @@ class Kind:
     name: str
     items: Sequence[str]
     bytes: int
-    free: Callable[[], None]
+    free: Callable[[], object]
     note: str = ""
 
 
-def collect(root: Path, keep_days: float, apply: bool) -> list[Kind]:
+def collect(root: Path, keep_days: int, apply: bool) -> list[Kind]:
     """Return what can be freed by kind, and free it where `apply` says so.
 
     Args:
         root: the repository.
-        keep_days: experiments, commits and runs of stages younger than this stay.
+        keep_days: nothing younger goes.
         apply: whether to free it.
 
     Raises:
-        RegistryError: a stage runs, or DVC is at work; nothing is freed then.
+        RegistryError: somebody is at work; nothing is freed then.
     """
-    from dvc.lock import LockError
-    from dvc.repo import Repo, lock_repo
+    from dvc.repo import Repo
 
-    with ExitStack() as stack:
-        repo = stack.enter_context(Repo(str(root)))
-        if apply:
-            for name in WRITERS:
-                lock = root / ".assay" / "locks" / f"{name}.lock"
-                stack.enter_context(held(lock, f"another process holds {name}; waiting"))
-            try:
-                stack.enter_context(lock_repo(repo))
-            except LockError:
-                raise _busy(["DVC is at work in this repository"]) from None
-            _ensure_idle(root)
-        kinds = _plan(root, repo, time.time() - keep_days * DAY_S)
+    with Repo(str(root)) as repo, alone(root, repo) if apply else nullcontext():
+        kinds = _plan(root, repo, keep_days)
         for kind in kinds if apply else ():
-            if kind.items:
-                kind.free()
+            kind.free()
     return kinds
 
 
-def _ensure_idle(root: Path) -> None:
-    found = workers(root)
-    if found:
-        raise _busy(found)
+def old_experiments(root: Path, before: float) -> list[Sighting]:
+    """Return the experiments that are old, and no tip of a branch or tag."""
+    tips = git(
+        root, "for-each-ref", "--format=%(objectname) %(*objectname)",
+        "refs/heads", "refs/tags", "refs/remotes",
+    ).split()  # fmt: skip
+    found = experiments(root).values()
+    return [each for each in found if each.time < before and each.commit not in tips]
 
 
-def _busy(found: list[str]) -> RegistryError:
-    return RegistryError(
-        "assay gc",
-        f"at work: {'; '.join(found)}. Nothing was freed",
-        "no stage, no experiment that runs",
-        "assay gc --apply, when it has ended",
-    )
-
-
-def _plan(root: Path, repo: Repo, before: float) -> list[Kind]:
-    """Find all that goes; the cache comes last, so that what a kill leaves is found again."""
-    kept = Kept(root, before)
-    objects = Objects(repo, kept)
-    stale = runs.stale_runs(root, objects)
-    places = {
-        "resume states": files.resume_states(root),
-        "killed experiments": files.left_behind(root),
-        "sweep logs": files.sweep_logs(root),
-        "earlier studies": files.earlier_studies(root, before),
-        "earlier features": files.earlier_features(root),
-        "images, phantoms": files.unnamed_images(root, objects),
-    }
+def _plan(root: Path, repo: Repo, keep_days: int) -> list[Kind]:
+    """Find all that goes, in an order in which what a kill leaves is found again."""
+    before = time.time() - keep_days * DAY_S
+    old = old_experiments(root, before)
+    gone = {each.commit for each in old}
+    objects = objects_in(root, repo, before, experiments(root).keys() - gone)
+    names, refs = [each.experiment for each in old], [each.ref for each in old]
     return [
-        _experiments(repo, kept.removed),
-        Kind(
-            "MLflow runs",
-            [*stale.runs, *stale.deleted, *stale.models],
-            files.size(stale.places),
-            lambda: runs.free(root, stale),
-            f"its files lie in {stale.elsewhere}: assay doctor" if stale.elsewhere else "",
-        ),
-        *(_paths(root, name, found) for name, found in places.items()),
-        _cache(objects),
+        Kind("experiments", names, 0, lambda: repo.experiments.remove(refs)),
+        *(_paths(root, *found) for found in files.unused_for_long(root, before).items()),
+        _paths(root, "images, phantoms", files.unnamed(root, repo, objects, before)),
+        _cache(root, repo, objects),
+        _runs(root, gone, objects, keep_days),
     ]
 
 
-def _experiments(repo: Repo, removed: list[Experiment]) -> Kind:
-    def free() -> None:
-        repo.experiments.remove([each.ref for each in removed])
-
-    return Kind("experiments", [each.name for each in removed], 0, free)
+def _runs(root: Path, gone: set[str], objects: Objects, keep_days: int) -> Kind:
+    """Find the runs that show neither a version nor what commits, work tree and run cache still hold."""
+    went = list(objects.stale_runs.values())
+    results = join(
+        (entry, sighting)
+        for entry, sighting in sighted_entries(root)
+        if (sighting.commit not in gone if sighting.commit else entry not in went)
+    )
+    facts = [entry.facts for entry in entries(root)]
+    kept = {
+        (str(each["task"]), str(each["result"]))
+        for each in facts
+        if {"task", "result"} <= each.keys()
+    }
+    stale = gc_runs.stale_runs(root, kept | {(each.task, each.digest) for each in results})
+    items = [*stale.runs, *stale.models]
+    return Kind("MLflow runs", items, 0, lambda: gc_runs.free(root, stale, keep_days), stale.note)
 
 
 def _paths(root: Path, name: str, found: list[Path]) -> Kind:
@@ -135,12 +116,18 @@ def _paths(root: Path, name: str, found: list[Path]) -> Kind:
     return Kind(name, shown, files.size(found), lambda: files.remove(found))
 
 
-def _cache(objects: Objects) -> Kind:
-    if objects.is_shared:
-        place = objects.repo.cache.local.path
-        return Kind("DVC cache", [], 0, lambda: None, f"shared ({place}): dvc gc -p, by hand")
-    gone = [objects.path(digest) for digest in objects.stale]
-    known = [run.path for run in objects.stale_runs]
-    return Kind(
-        "DVC cache", [*objects.stale, *map(str, known)], files.size(gone + known), objects.free
-    )
+def _cache(root: Path, repo: Repo, objects: Objects) -> Kind:
+    """Leave the objects to DVC's own collector; the remembered runs that made them go first."""
+    from dvc_data.hashfile.gc import gc
+
+    cache = repo.cache.local
+    if is_shared(root, repo):
+        return Kind("DVC cache", [], 0, lambda: None, f"shared ({cache.path}): dvc gc -p, by hand")
+
+    def free() -> None:
+        files.remove(objects.stale_runs)
+        gc(cache, objects.used)
+
+    paths = [*objects.stale_runs, *(Path(cache.oid_to_path(each)) for each in objects.unused)]
+    items = [*objects.unused, *(path.name for path in objects.stale_runs)]
+    return Kind("DVC cache", items, files.size(paths), free)

@@ -1,51 +1,73 @@
-"""Who is at work in a repository: stages that hold their lock, experiments in folders of their own."""
+"""Whether the collector may begin: nobody at work, and nobody who begins meanwhile."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil  # type: ignore[import-untyped]
 
-from assay.runs.lock import holder_of
+from assay.errors import RegistryError
+from assay.runs.lock import held, holder_of
 
-TEMPORARY = Path(".dvc/tmp/exps/standalone")
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
+WRITERS = ("candidate", "sync", "mirror")  # each waits for the collector, and it for them
 
 
-def workers(root: Path) -> list[str]:
-    """Return who is at work, one line each; empty when nobody is."""
-    found = []
-    for place in (root, *temporary(root)):
-        locks = place / ".assay" / "locks"
-        for lock in sorted([*locks.glob("*@*.lock"), *locks.glob("resume-*.lock")]):
-            holder = holder_of(lock)
+@contextmanager
+def alone(root: Path, repo: Repo) -> Iterator[None]:
+    """Hold what DVC and the registry's writers hold while they work.
+
+    Raises:
+        RegistryError: DVC, a stage, a study or an experiment is at work.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import lock_repo
+    from dvc.rwlock import rwlock
+
+    with ExitStack() as stack:
+        for name in WRITERS:
+            lock = root / ".assay" / "locks" / f"{name}.lock"
+            stack.enter_context(held(lock, f"another process holds {name}; waiting"))
+        try:
+            # DVC holds the one between stages, and the other for a stage's files while it runs.
+            stack.enter_context(lock_repo(repo))
+            how = repo.config["core"].get("hardlink_lock", False)
+            files = rwlock(repo.tmp_dir, repo.fs, "assay gc", [], [repo.root_dir], how)
+            stack.enter_context(files)
+        except DvcException as fault:
+            raise _at_work(f"DVC: {' '.join(str(fault).split())}") from None
+        found = [*_holders(root), *_inside(root)]
+        if found:
+            raise _at_work("; ".join(found))
+        yield
+
+
+def _holders(root: Path) -> Iterator[str]:
+    """Yield the processes that hold the lock of a stage, a training or a study."""
+    for pattern in ("locks/*.lock", "search/*/*/*.lock"):
+        for lock in sorted((root / ".assay").glob(pattern)):
+            holder = "" if lock.stem in WRITERS else holder_of(lock)
             if holder:
-                found.append(f"process {holder} holds {lock.relative_to(root)}")
-    found += [f"process {pid} runs in {place.relative_to(root)}" for pid, place in inside(root)]
-    return found + _declared(root)
+                yield f"process {holder} holds {lock.relative_to(root)}"
 
 
-def temporary(root: Path) -> list[Path]:
-    """Return the folders of `dvc exp run --temp`; those of killed ones stay behind."""
-    return sorted((root / TEMPORARY).glob("tmp*"))
-
-
-def inside(root: Path) -> list[tuple[int, Path]]:
-    """Return the processes whose working folder is that of a temporary experiment."""
-    folders, found = temporary(root), []
-    for process in psutil.process_iter(["pid", "cwd"]) if folders else ():
+def _inside(root: Path) -> Iterator[str]:
+    """Yield the processes whose working folder is that of an experiment with a folder of its own."""
+    for process in psutil.process_iter(["pid", "cwd"]):
         where = Path(process.info["cwd"] or "/")
-        found += [(process.info["pid"], each) for each in folders if where.is_relative_to(each)]
-    return found
+        if where.is_relative_to(root / ".dvc/tmp/exps"):
+            yield f"process {process.info['pid']} runs in {where.relative_to(root)}"
 
 
-def _declared(root: Path) -> list[str]:
-    """Return the processes that DVC's own list of used files names and that live."""
-    try:
-        content = json.loads((root / ".dvc/tmp/rwlock").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # a torn list is the doctor's affair
-        return []
-    used = [*content.get("write", {}).values()]
-    used += [info for infos in content.get("read", {}).values() for info in infos]
-    found = {info["pid"]: info["cmd"] for info in used if psutil.pid_exists(info["pid"])}
-    return [f"process {pid}: {command}" for pid, command in sorted(found.items())]
+def _at_work(found: str) -> RegistryError:
+    return RegistryError(
+        "assay gc",
+        f"at work: {found}. Nothing was freed",
+        "no stage, no experiment that runs",
+        "assay gc --apply, when it has ended",
+    )

@@ -1,178 +1,112 @@
-"""DVC's cache: which objects, and which remembered runs of stages, nothing that stays names."""
+"""DVC's cache: which objects DVC says are used, and which runs of stages rest on others."""
 
 from __future__ import annotations
 
-import json
 import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import track
-
 from assay.errors import RegistryError
-from assay.tracking.entries import Sighting
-from assay.tracking.kept import Needs
+from assay.registry.ledger import entries
+from assay.runs.git import git, objects_of
 from assay.tracking.locks import Locks
-from assay.tracking.results import join
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
+    from dvc_data.hashfile.hash_info import HashInfo
 
-    from assay.registry.gc_kept import Kept
     from assay.tracking.lock_text import Entry
-    from assay.tracking.results import Result
 
-MANY = 5  # commits that DVC is newly asked about, from which on a bar shows how far it is
-
-
-@dataclass(frozen=True)
-class StageRun:
-    """One file of DVC's run cache: a run of a stage that need not be repeated."""
-
-    path: Path
-    entry: Entry
-    time: float
+DAY = "%Y-%m-%d"  # DVC knows the age of a commit in whole days; of today's, all may go
 
 
 @dataclass(frozen=True)
 class Objects:
-    """The objects of DVC's cache, and which of them stay.
+    """What DVC keeps of outputs, and of runs of stages that need not be repeated.
 
-    Args:
-        repo: DVC's repository, open.
-        kept: what stays.
+    Attributes:
+        used: the objects that stay.
+        unused: the digests of those that go.
+        stale_runs: files of the run cache of which an output goes, each with what it remembers.
     """
 
-    repo: Repo
-    kept: Kept
+    used: set[HashInfo]
+    unused: list[str]
+    stale_runs: dict[Path, Entry]
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether the cache lies elsewhere: what other repositories need of it is not known here."""
-        place = Path(self.repo.cache.local.path).resolve()
-        return not place.is_relative_to(self.kept.root.resolve())
 
-    @cached_property
-    def used(self) -> set[str]:
-        """Return the digests that stay.
+def objects_in(root: Path, repo: Repo, before: float, experiments: Iterable[str]) -> Objects:
+    """Ask DVC what stays of its cache.
 
-        DVC's own answer for every revision, and more: imported weights, which no pipeline names; what a
-        `dvc.lock` holds of stages that the pipeline has no more; what a young run of a stage gave.
-        """
-        found = self._named_by_revisions()
-        for version in self.kept.versions:
-            found |= {version.weights, version.record}
-        young = (run.entry for run in self.stage_runs if self._is_young(run))
-        for entry in (*self.work_tree, *self.in_revisions, *young):
-            found |= set(entry.outs.values())
-        return found | self._inside(found)
+    Args:
+        root: the repository.
+        repo: the same, as DVC has it.
+        before: seconds since 1970; nothing younger goes.
+        experiments: commits of those that stay.
 
-    @cached_property
-    def stale(self) -> list[str]:
-        """Return the digests that go; from a shared cache none does."""
-        if self.is_shared:
-            return []
-        return sorted(each for each in self.repo.cache.local.all() if each not in self.used)
+    Raises:
+        RegistryError: DVC cannot tell what a commit needs.
+    """
+    runs = dict(Locks(root).remembered(Path(repo.stage_cache.cache_dir)))
+    young = [path for path in runs if path.stat().st_mtime >= before]
+    used = _used(root, repo, before, experiments, young)
+    named = {each.value for each in used}
+    here = [] if is_shared(root, repo) else repo.cache.local.all()
+    unused = {digest for digest in here if digest not in named}
+    stale = {path: run for path, run in runs.items() if unused & set(run.outs.values())}
+    return Objects(used, sorted(unused), stale)
 
-    @cached_property
-    def stale_runs(self) -> list[StageRun]:
-        """Return the remembered runs whose outputs go, or are gone."""
-        if self.is_shared:
-            return []
-        return [run for run in self.stage_runs if not set(run.entry.outs.values()) <= self.used]
 
-    @cached_property
-    def stage_runs(self) -> list[StageRun]:
-        found = self._locks.remembered(Path(self.repo.stage_cache.cache_dir))
-        return [StageRun(path, entry, path.stat().st_mtime) for path, entry in found]
+def is_shared(root: Path, repo: Repo) -> bool:
+    """Whether the cache lies elsewhere: what other repositories need of it is not known here."""
+    return not Path(repo.cache.local.path).resolve().is_relative_to(root.resolve())
 
-    @cached_property
-    def work_tree(self) -> list[Entry]:
-        return self._locks.in_work_tree()
 
-    @cached_property
-    def in_revisions(self) -> list[Entry]:
-        """Return what the locks of the commits that stay hold, each entry once."""
-        held = self._locks.at(self.kept.revisions)
-        return list({id(entry): entry for found in held.values() for entry in found}.values())
+def _used(
+    root: Path, repo: Repo, before: float, experiments: Iterable[str], young: list[Path]
+) -> set[HashInfo]:
+    """Return what `dvc gc -w -a -T --date` keeps, and what it is told beyond that.
 
-    @cached_property
-    def _locks(self) -> Locks:
-        return Locks(self.kept.root)
+    Told are experiments, the remotes' branches, the stash, what young runs of stages left, and what the
+    ledger names: its commits, and by digest the weights that no commit here holds.
+    """
+    from dvc.exceptions import DvcException
+    from dvc_data.hashfile.hash_info import HashInfo
 
-    def path(self, digest: str) -> Path:
-        """Return where an object lies."""
-        return Path(self.repo.cache.local.oid_to_path(digest))
+    facts = [entry.facts for entry in entries(root)]
+    tips = git(root, "for-each-ref", "--format=%(objectname)", "refs/remotes", "refs/stash")
+    commits = [*experiments, *tips.split(), *(str(each.get("commit", "")) for each in facts)]
+    day = time.strftime(DAY, time.localtime(before))
+    try:
+        with _quiet():
+            found = repo.used_objs(
+                all_branches=True, all_tags=True,
+                revs=[each for each in objects_of(root, [f"{c}^{{commit}}" for c in commits]) if each],
+                commit_date=None if day == time.strftime(DAY) else day,
+                used_run_cache=[(path.parent.name, path.name) for path in young],
+            )  # fmt: skip
+    except DvcException as fault:
+        raise RegistryError(
+            "assay gc",
+            f"{fault}: what it needs is not known, so nothing is freed",
+            "a pipeline that DVC can read at every branch, tag and registered commit",
+            "dvc status there, or git branch -D / git tag -d what is not wanted",
+        ) from None
+    held = [str(each[key]) for each in facts for key in ("weights", "record") if each.get(key)]
+    return {HashInfo("md5", digest) for digest in held}.union(*found.values())
 
-    def free(self) -> None:
-        """Remove what goes, objects by DVC's own collector."""
-        from dvc_data.hashfile.gc import gc
-        from dvc_data.hashfile.hash_info import HashInfo
 
-        for run in self.stale_runs:
-            run.path.unlink()
-        gc(self.repo.cache.local, {HashInfo("md5", digest) for digest in self.used})
-
-    def results(self) -> list[Result]:
-        """Return what is still called a result when all that goes is gone.
-
-        A commit on a branch keeps its result's name, and its small MLflow run, when its objects go.
-        """
-        gone = {each.commit for each in self.kept.removed}
-        stale = {run.path for run in self.stale_runs}
-        sighted = [(e, s) for e, s in self.kept.sighted if s.commit and s.commit not in gone]
-        sighted += [(entry, Sighting()) for entry in self.work_tree]
-        sighted += [(run.entry, Sighting()) for run in self.stage_runs if run.path not in stale]
-        return join(sighted)
-
-    def _is_young(self, run: StageRun) -> bool:
-        return run.time >= self.kept.before
-
-    def _named_by_revisions(self) -> set[str]:
-        """Return what DVC says of work tree and commits; of a commit it is asked once, and that kept."""
-        from dvc import __version__
-        from dvc.exceptions import DvcException
-
-        log = logging.getLogger("dvc")
-        level, known = log.level, self._locks.kept
-        log.setLevel(
-            logging.ERROR
-        )  # it warns of each output that a revision names without a digest
-        keys = {commit: f"{commit}/{__version__}" for commit in self.kept.revisions}
-        new = [commit for commit, key in keys.items() if key not in known.needs]
-        found: set[str] = set()
-        rev = ""
-        try:
-            for rev in track(
-                self.repo.brancher(revs=new, sha_only=True), "revisions", len(new) + 1,
-                disable=len(new) < MANY, transient=True, console=Console(stderr=True),
-            ):  # fmt: skip
-                named = {
-                    each.value for objs in self.repo.index.used_objs().values() for each in objs
-                }
-                found |= named
-                if rev in keys:
-                    known.add(Needs(keys[rev], sorted(named)))
-                    known.save()
-        except DvcException as fault:
-            raise RegistryError(
-                "assay gc",
-                f"{rev or 'work tree'}: {fault}: what it needs is not known, so nothing is freed",
-                "a pipeline that DVC can read at every branch, tag and registered commit",
-                "dvc status there, or git branch -D / git tag -d what is not wanted",
-            ) from None
-        finally:
-            log.setLevel(level)
-        return found.union(*(known.needs[key] for key in keys.values()))
-
-    def _inside(self, digests: set[str]) -> set[str]:
-        """Return the digests of the files in those folders."""
-        found = set()
-        for digest in digests:
-            path = self.path(digest)
-            if digest.endswith(".dir") and path.exists():
-                found |= {item["md5"] for item in json.loads(path.read_text(encoding="utf-8"))}
-        return found
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep DVC from warning of each output that a commit names without a digest."""
+    log = logging.getLogger("dvc")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)

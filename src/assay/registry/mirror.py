@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from assay.errors import RegistryError
 from assay.registry.ledger import entries
 from assay.registry.shelf import ABSENT, available, shelve
-from assay.registry.versions import ALIASES, PROMOTION, standing, tasks_in, versions
+from assay.registry.versions import ALIASES, standing, tasks_in, versions
 from assay.runs.files import content_digest
 from assay.runs.git import git, must_git, objects_of
 from assay.runs.lock import held
@@ -153,13 +153,12 @@ def _mirror_aliases(client: MlflowClient, root: Path, task: str) -> None:
 
 
 def _mirror_tags(root: Path) -> None:
-    """Pin each promoted commit by its tag, so that garbage collection of git and DVC spares it."""
-    for entry in entries(root):
-        if entry.kind != PROMOTION or not {"tag", "commit"} <= entry.facts.keys():
-            continue
-        if git(root, "tag", "-l", entry.facts["tag"]):
-            continue
-        commit = entry.facts["commit"]
-        if git(root, "cat-file", "-t", commit) == "commit":
-            message = f"{entry.facts['tag']}, promoted; ledger {entry.commit}"
-            must_git(root, "tag", "-a", "-m", message, entry.facts["tag"], commit)
+    """Pin the commit of each version by a tag, so that garbage collection of git and DVC spares it.
+
+    A version whose commit this clone lacks has none. Plain tags are the same in every clone.
+    """
+    known = git(root, "tag", "-l").splitlines()
+    for task in tasks_in(entries(root)):
+        for version in versions(root, task):
+            if version.tag not in known and git(root, "cat-file", "-t", version.commit) == "commit":
+                must_git(root, "tag", version.tag, version.commit)

@@ -48,7 +48,7 @@ class Version:
 
     @property
     def tag(self) -> str:
-        """Return the git tag that a promotion sets."""
+        """Return its name, and that of the git tag that pins its commit."""
         return f"{self.task}/v{self.number}"
 
 

@@ -28,6 +28,11 @@ class Sighting:
     baseline: str = ""
     time: int = 0
 
+    @property
+    def ref(self) -> str:
+        """Return an experiment's full name: short ones repeat over baselines."""
+        return f"refs/exps/{self.baseline[:2]}/{self.baseline[2:]}/{self.experiment}"
+
 
 def sighted_entries(root: Path) -> Iterator[tuple[Entry, Sighting]]:
     """Yield every lock entry of every commit and experiment, then of the work tree and run cache.
@@ -59,12 +64,12 @@ def _revisions(root: Path) -> list[Sighting]:
     """List the commits that touched `dvc.lock`, oldest first, then the experiments."""
     log = git(root, "log", "--all", "--reverse", "--format=%H %ct", "--", LOCK)
     times = {commit: int(time) for commit, time in (row.split(" ") for row in log.splitlines())}
-    named = _experiments(root)
+    named = experiments(root)
     plain = [Sighting(commit, time=time) for commit, time in times.items() if commit not in named]
     return plain + list(named.values())
 
 
-def _experiments(root: Path) -> dict[str, Sighting]:
+def experiments(root: Path) -> dict[str, Sighting]:
     """Return commit → experiment; where two names mean one commit, the last."""
     listing = git(
         root, "for-each-ref", "--format=%(objectname) %(committerdate:unix) %(refname)", "refs/exps"

@@ -35,14 +35,7 @@ class Lock(msgspec.Struct, frozen=True, array_like=True, tag="lock"):
     fault: str = ""
 
 
-class Needs(msgspec.Struct, frozen=True, array_like=True, tag="needs"):
-    """What DVC says that a commit needs of its cache, by digest; for the collector."""
-
-    commit: str
-    digests: list[str]
-
-
-Line = Part | Lock | Needs
+Line = Part | Lock
 
 
 class Kept:
@@ -56,7 +49,6 @@ class Kept:
         self.path = root / HISTORY / FILE
         self.entries: dict[str, Entry] = {}
         self.locks: dict[str, Lock] = {}
-        self.needs: dict[str, list[str]] = {}
         self._new: list[Line] = []
         read = msgspec.json.Decoder(Line).decode
         content = b""
@@ -86,7 +78,5 @@ class Kept:
     def _take(self, line: Line) -> None:
         if isinstance(line, Part):
             self.entries[line.key] = line.entry
-        elif isinstance(line, Lock):
-            self.locks[line.blob] = line
         else:
-            self.needs[line.commit] = line.digests
+            self.locks[line.blob] = line

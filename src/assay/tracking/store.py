@@ -12,6 +12,7 @@ from assay.runs.places import MLFLOW, named_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment, Run
 
 
 STATED = "MLFLOW_TRACKING_URI"  # where a person says which server
@@ -61,3 +62,34 @@ def experiment_of(client: MlflowClient, root: Path, task: str) -> str:
         return str(found.experiment_id)
     place = store_folder(root) / "artifacts" / task
     return str(client.create_experiment(task, artifact_location=place.as_uri()))
+
+
+def has_store(root: Path) -> bool:
+    """Whether there is a store; asking MLflow would make one."""
+    database = store_folder(root) / DATABASE
+    return STATED in os.environ or (database.exists() and database.stat().st_size > 0)
+
+
+def lies_here(root: Path) -> bool:
+    """Whether the store is the repository's own, and not a server's."""
+    return store_uri(root).startswith(f"sqlite:///{store_folder(root)}")
+
+
+def lies_elsewhere(root: Path, experiment: Experiment) -> bool:
+    """Whether the files of an experiment in this store are not this store's."""
+    own = store_folder(root).as_uri()
+    return lies_here(root) and not str(experiment.artifact_location).startswith(own)
+
+
+def all_runs(client: MlflowClient, experiment: str, which: int) -> list[Run]:
+    """Return every run of an experiment, page by page."""
+    runs: list[Run] = []
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment], run_view_type=which, max_results=1000, page_token=token
+        )
+        runs += page
+        token = page.token
+        if not token:
+            return runs
