@@ -178,7 +178,11 @@ def test_a_version_that_no_branch_holds_outlives_every_collector(
     weights = lived_in.folder / f"models/{TASK}/weights.safetensors"
     assert file_digest(weights) == find_version(lived_in.folder, f"{TASK}/v2").weights
     assert "didn't change, skipping" in lived_in.dvc("repro", f"evaluate@{TASK}")
+    lived_in.run("git", "tag", "-d", f"{TASK}/v2")
     lived_in.assay("sync")
+    assert lived_in.run("git", "rev-parse", f"{TASK}/v2") == lived_in.run(
+        "git", "rev-parse", "HEAD"
+    )
     images = np.zeros((2, 32, 32, 3), np.uint8)
     version = find_version(lived_in.folder, f"{TASK}/v2")
     assert predict_with(lived_in.folder, version, images).shape[0] == 2

@@ -161,4 +161,4 @@ def _mirror_tags(root: Path) -> None:
     for task in tasks_in(entries(root)):
         for version in versions(root, task):
             if version.tag not in known and git(root, "cat-file", "-t", version.commit) == "commit":
-                must_git(root, "tag", version.tag, version.commit)
+                must_git(root, "update-ref", f"refs/tags/{version.tag}", version.commit)
