@@ -107,7 +107,10 @@ def files_below(folder: Path) -> dict[str, bytes]:
 
 
 def test_it_frees_what_nothing_names_and_spares_the_rest(lived_in: Project, tmp_path: Path) -> None:
-    folder, litter = lived_in.folder, littered(lived_in)
+    folder = lived_in.folder
+    named = [*folder.glob(".assay/images/*/*"), *folder.glob(".assay/phantom/*/*")]
+    assert named  # by the manifest of every version
+    litter = littered(lived_in)
     first, second = (outs_at(lived_in, find_version(folder, f"{TASK}/v{n}").commit) for n in (1, 2))
     other = next(
         each for each in lived_in.run("git", "for-each-ref", "--format=%(refname)").splitlines()
@@ -133,6 +136,7 @@ def test_it_frees_what_nothing_names_and_spares_the_rest(lived_in: Project, tmp_
     assert len(client_of(lived_in).search_runs([experiment])) == 3
     assert lived_in.assay("gc", "--apply", "--keep-days", "0").splitlines()[-1].startswith("freed")
     assert not any(path.exists() for path in litter)
+    assert all(path.exists() for path in named)
     assert experiments(lived_in) == set()
     assert freed not in objects(lived_in)
     runs = client_of(lived_in).search_runs([experiment])
