@@ -15,7 +15,9 @@ import pytest
 from tests.asked import noted
 from tests.conftest import ROOT, TASK, environment
 from tests.history_set import History
+from tests.inproc import forget_stores
 
+from assay.errors import MachineError
 from assay.registry import mirror as mirror_module
 from assay.registry.ledger import append
 from assay.registry.mirror import mirror
@@ -26,7 +28,7 @@ from assay.tracking.entries import Sighting, sighted_entries
 from assay.tracking.find import find
 from assay.tracking.projection import TAG_LENGTH, sighting_tags
 from assay.tracking.results import Result, join
-from assay.tracking.store import DATABASE, open_store, store_folder
+from assay.tracking.store import DATABASE, local_path, open_store, store_folder, store_uri
 from assay.tracking.sync import DRAFT, RESULT, Synced, known_runs, sync
 
 WEIGHTS = hashlib.md5(b"weights that arrive").hexdigest()
@@ -83,11 +85,13 @@ def runs(history: History) -> dict[str, Any]:
     return {run.data.tags[RESULT]: run for run in found}
 
 
-def assert_mended_once(history: History, asked: list[Path], line: str) -> Synced:
+def assert_mended_once(history: History, asked: list[Path], line: str, *healed: str) -> Synced:
     """Sync what was changed: MLflow is asked, says this, and what it now holds is what is noted."""
     asked.clear()
     done = sync(history.folder)
     assert done.line() == line
+    assert len(done.healed) == len(healed)
+    assert all(said in line for said, line in zip(healed, done.healed, strict=True))
     assert asked
     assert done.runs == {result: run.info.run_id for result, run in runs(history).items()}
     asked.clear()
@@ -141,17 +145,70 @@ def test_a_deleted_store_is_built_anew(synced: History, place: str) -> None:
     assert len(known_runs(synced.folder) or {}) == 3
 
 
-def test_a_deleted_run_is_built_anew(synced: History, asked: list[Path]) -> None:
+def test_a_deleted_run_is_restored(synced: History, asked: list[Path]) -> None:
     victim = next(iter(runs(synced).values())).info.run_id
+    client(synced).set_tag(victim, "mine", "what a person noted")
     client(synced).delete_run(victim)
-    assert_mended_once(synced, asked, "1 run(s) added, 2 known")
+    assert_mended_once(synced, asked, "0 run(s) added, 3 known", "was deleted; restored")
+    assert client(synced).get_run(victim).data.tags["mine"]
+
+
+def test_a_deleted_experiment_is_restored(synced: History, asked: list[Path]) -> None:
+    before = {run.info.run_id for run in runs(synced).values()}
+    client(synced).delete_experiment(client(synced).get_experiment_by_name(TASK).experiment_id)
+    assert_mended_once(synced, asked, "0 run(s) added, 3 known")
+    assert {run.info.run_id for run in runs(synced).values()} == before
+
+
+def test_lost_artifacts_are_put_back(synced: History, asked: list[Path]) -> None:
+    """The database knows nothing of it."""
+    one, other, _ = (local_path(run.info.artifact_uri) for run in runs(synced).values())
+    assert one is not None
+    assert other is not None
+    before = (one / "metrics.json").read_bytes()
+    (one / "metrics.json").unlink()
+    shutil.rmtree(other)
+    said = ("lacked metrics.json; put back", "history.csv")
+    assert_mended_once(synced, asked, "0 run(s) added, 3 known", *said)
+    assert (one / "metrics.json").read_bytes() == before
+    assert len(list(other.iterdir())) == 3
+
+
+def test_a_run_whose_result_is_gone_is_deleted_until_it_returns(
+    synced: History, asked: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not what a person made, nor what a person registered; and not where others may hold it."""
+    store = client(synced)
+    place = store.get_experiment_by_name(TASK).experiment_id
+    [victim] = store.search_runs([place], "tags.experiment = 'e2'")
+    spared = {run.info.run_id for run in store.search_runs([place])} - {victim.info.run_id}
+    spared.add(store.create_run(place, run_name="own").info.run_id)
+    store.create_registered_model("theirs")
+    registered = store.create_run(place, tags={RESULT: "0123456789abcdef"}).info.run_id
+    store.create_model_version("theirs", "somewhere", registered)
+    spared.add(registered)
+    ref = f"refs/exps/{synced.baseline[:2]}/{synced.baseline[2:]}/e2"
+    commit = synced.git("rev-parse", ref)
+    synced.git("update-ref", "-d", ref)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri(synced.folder))
+    assert not sync(synced.folder).healed
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    [said] = sync(synced.folder).healed
+    assert f"run e2 ({victim.info.run_id[:8]}): no commit" in said
+    assert not sync(synced.folder).healed
+    assert {run.info.run_id for run in store.search_runs([place])} == spared
+    synced.git("update-ref", ref, commit)
+    done = sync(synced.folder)
+    assert "was deleted; restored" in done.healed[0]
+    assert victim.info.run_id in done.runs.values()
 
 
 def test_a_run_cut_off_half_way_is_built_anew(synced: History, asked: list[Path]) -> None:
     run = next(iter(runs(synced).values()))
     client(synced).set_tag(run.info.run_id, DRAFT, run.data.tags[RESULT])
     client(synced).delete_tag(run.info.run_id, RESULT)
-    assert_mended_once(synced, asked, "1 run(s) added, 2 known")
+    said = "half-built by a sync that was killed; deleted"
+    assert_mended_once(synced, asked, "1 run(s) added, 2 known", said)
 
 
 def test_a_lost_tag_and_a_left_mark_are_mended(synced: History, asked: list[Path]) -> None:
@@ -188,16 +245,18 @@ def test_a_clone_builds_its_own(synced: History, asked: list[Path], tmp_path: Pa
     assert_mended_once(clone, asked, "3 run(s) added, 0 known")
 
 
-def test_a_copied_store_is_asked(synced: History, asked: list[Path], tmp_path: Path) -> None:
+def test_a_copied_store_is_refused(synced: History, asked: list[Path], tmp_path: Path) -> None:
+    """What was logged to it would land among the files of the store that it was copied from."""
     copy = synced.copied(tmp_path / "copy")
-    assert stamp.state_of(copy.folder)
-    assert known_runs(copy.folder) is None
-    assert_mended_once(copy, asked, "0 run(s) added, 3 known")
-
-
-def test_a_moved_store_is_asked(synced: History, asked: list[Path], tmp_path: Path) -> None:
-    synced.folder = synced.folder.rename(tmp_path / "moved")
-    assert_mended_once(synced, asked, "0 run(s) added, 3 known")
+    before = sorted(store_folder(synced.folder).rglob("*"))
+    with pytest.raises(MachineError, match="this checkout was copied or moved") as refusal:
+        sync(copy.folder)
+    assert sorted(store_folder(synced.folder).rglob("*")) == before
+    aside, verb = refusal.value.mend.split(" && ")
+    assert verb == "assay sync"
+    forget_stores()
+    subprocess.run(aside, shell=True, check=True)
+    assert_mended_once(copy, asked, "3 run(s) added, 0 known")
 
 
 def test_of_a_stated_server_nothing_is_assumed(
@@ -213,7 +272,7 @@ def test_of_a_stated_server_nothing_is_assumed(
             sync(synced.folder)
             assert asked
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert known_runs(synced.folder) is not None  # nobody touched it
+    assert sync(synced.folder).line() == "0 run(s) added, 3 known"
 
 
 def test_files_that_arrive_later_are_added(history: History, asked: list[Path]) -> None:
@@ -297,7 +356,7 @@ def test_a_change_while_sync_looks_is_not_noted(
     sync(synced.folder)
     assert known_runs(synced.folder) is None
     monkeypatch.setattr(sync_module, "_bring_up", look)
-    assert_mended_once(synced, asked, "1 run(s) added, 3 known")
+    assert_mended_once(synced, asked, "0 run(s) added, 4 known", "restored")
 
 
 @pytest.fixture
@@ -344,7 +403,7 @@ def test_what_is_deleted_in_the_registry_comes_back(registered: History, asked: 
 
 def test_weights_that_arrive_later_are_registered(registered: History, asked: list[Path]) -> None:
     assert registered.keep(b"weights that arrive") == WEIGHTS
-    assert "built anew" in mirrored(registered)[0]
+    assert "its weights have arrived" in mirrored(registered)[0]
     [version] = client(registered).search_model_versions(f"name='{TASK}'")
     assert "absent" not in version.tags
     asked.clear()

@@ -8,7 +8,7 @@ import click
 @click.command()
 def command() -> None:
     """Build MLflow from files and ledger."""
-    from assay.registry.mirror import mirror
+    from assay.registry.mirror import heal, mirror
     from assay.runs.root import find_root
     from assay.search.record import record_all
     from assay.tracking.stamp import state_of
@@ -16,9 +16,7 @@ def command() -> None:
     from assay.tracking.sync import sync
 
     root = find_root(Path.cwd())
-    done = sync(root)
-    for line in mirror(root, done.runs):
-        click.echo(line)
+    done = heal(root)
     before = state_of(root)
     for line in record_all(root):
         click.echo(line)

@@ -11,8 +11,6 @@ from assay.doctor.finding import Finding, Report
 from assay.doctor.ledger import check_ledger, malformed
 from assay.doctor.locks import check_locks
 from assay.doctor.machine import check_machine
-from assay.doctor.registry import check_registry
-from assay.doctor.runs import check_runs
 from assay.doctor.versions import check_versions
 from assay.doctor.weights import check_weights
 from assay.errors import AssayError
@@ -40,8 +38,6 @@ def examine(root: Path, deep: bool, ask_remote: bool) -> Iterator[Report]:
     if not any(malformed(entry) for entry in entries(root)):
         yield check_versions(root)
         yield check_cache(root, deep)
-        yield check_registry(root)
-        yield check_runs(root)
     tasks, faults = _declared(root)
     yield Report("params", f"{len(tasks)} tasks", faults)
     yield check_machine(root, tasks)

@@ -14,13 +14,12 @@ from assay.errors import RegistryError
 from assay.lookup import find_task
 from assay.params import read_params
 from assay.registry.ledger import append
-from assay.registry.mirror import mirror
+from assay.registry.mirror import heal, mirror
 from assay.registry.tensors import add_to_dvc, read_state, write_state
 from assay.registry.versions import IMPORT, versions
 from assay.runs.files import file_digest
 from assay.runs.lock import held
 from assay.runs.places import named_lock
-from assay.tracking.sync import sync
 from assay.value_faults import PARAMS_FILE
 from assay.values import typed
 
@@ -58,7 +57,7 @@ def import_weights(root: Path, task: str, file: Path, text: str) -> Imported:
     Raises:
         RegistryError: the file is none, is cut off, or holds more than tensors.
     """
-    state = read_state(file)
+    state, runs = read_state(file), heal(root).runs
     path = Path("models") / "imported" / task / f"{file.stem}-{file_digest(file)[:8]}.safetensors"
     count, numbers = len(state), sum(tensor.numel() for tensor in state.values())
     with held(named_lock(root, "candidate"), "another model is registered; waiting"):
@@ -87,7 +86,7 @@ def import_weights(root: Path, task: str, file: Path, text: str) -> Imported:
                 "text": text,
             }
             append(root, IMPORT, f"import {task}/v{number}, unproven: {file.name}", facts)
-    mirror(root, sync(root).runs)
+    mirror(root, runs)
     return Imported(number, path, count, numbers, fits, same is None)
 
 

@@ -1,8 +1,4 @@
-"""The mirror: MLflow's registered models and git's tags, brought up to what the ledger says.
-
-Numbers agree because versions are made in order; where MLflow lacks one that the ledger has (deleted by
-hand, another clone's), the task's registered model is built anew from the ledger and the DVC cache.
-"""
+"""The mirror: MLflow's registered models and git's tags, brought up to what the ledger says."""
 
 from __future__ import annotations
 
@@ -10,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.errors import RegistryError
 from assay.registry.ledger import entries
-from assay.registry.shelf import ABSENT, available, shelve
-from assay.registry.versions import ALIASES, standing, tasks_in, versions
+from assay.registry.mlflow_models import bring_up_model
+from assay.registry.versions import tasks_in, versions
 from assay.runs.files import content_digest
 from assay.runs.git import git, must_git, objects_of
 from assay.runs.lock import held
@@ -24,14 +19,18 @@ from assay.tracking.store import open_store
 from assay.tracking.sync import sync
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
-
     from assay.registry.ledger import Entry
-    from assay.registry.versions import Version
+    from assay.tracking.sync import Synced
 
-Stored = dict[int, "ModelVersion"]
 PART = "models"  # of the store, as noted in its stamp
+
+
+def heal(root: Path) -> Synced:
+    """Bring MLflow up to files and ledger, and print what was not so, a line each."""
+    done = sync(root)
+    for line in [*done.healed, *mirror(root, done.runs)]:
+        print(line, flush=True)
+    return done
 
 
 def mirror(root: Path, runs: Mapping[str, str]) -> list[str]:
@@ -40,9 +39,6 @@ def mirror(root: Path, runs: Mapping[str, str]) -> list[str]:
     Args:
         root: the repository.
         runs: result → MLflow run, as a sync just found them.
-
-    Raises:
-        RegistryError: MLflow has a version that nobody registered here, in the way of one that was.
     """
     found = entries(root)
     if not found:
@@ -81,75 +77,9 @@ def _wanted(root: Path, found: Sequence[Entry], runs: Mapping[str, str]) -> str:
 def _bring_up(root: Path, tasks: Sequence[str], runs: Mapping[str, str]) -> list[str]:
     client, lines = open_store(root), []
     for task in tasks:
-        lines += _mirror_versions(client, root, task, runs)
-        _mirror_aliases(client, root, task)
+        known = versions(root, task)
+        lines += bring_up_model(client, root, known, runs) if known else []
     return lines
-
-
-def stored_versions(client: MlflowClient, task: str) -> Stored:
-    """Return what MLflow has, by number."""
-    return {int(each.version): each for each in client.search_model_versions(f"name='{task}'")}
-
-
-def _mirror_versions(
-    client: MlflowClient, root: Path, task: str, runs: Mapping[str, str]
-) -> list[str]:
-    known, lines = versions(root, task), []
-    stored = stored_versions(client, task)
-    if stored and not _agree(root, known, stored):
-        _ensure_all_ours(task, stored)
-        client.delete_registered_model(task)
-        lines.append(f"{task}: MLflow's versions differed from the ledger's; built anew")
-        stored = {}
-    if any(_shelved(client, root, each, runs) for each in known if each.number not in stored):
-        # Its number was given and deleted before, and MLflow gives none twice.
-        client.delete_registered_model(task)
-        lines.append(f"{task}: a version was deleted in MLflow; built anew")
-        for version in known:
-            _shelved(client, root, version, runs)
-    return lines
-
-
-def _shelved(client: MlflowClient, root: Path, version: Version, runs: Mapping[str, str]) -> bool:
-    """Register a version; return whether MLflow called it by another number than the ledger."""
-    return shelve(client, root, version, runs) != version.number
-
-
-def _agree(root: Path, known: list[Version], stored: Stored) -> bool:
-    """Whether what MLflow has is a beginning of what the ledger says, and nothing absent came back."""
-    for version in known:
-        has = stored.get(version.number)
-        if has is None:
-            if version.number < max(stored):
-                return False
-            continue
-        came_back = has.tags.get(ABSENT) and available(root, version)
-        if came_back or has.tags.get("result") != version.result:
-            return False
-    return True
-
-
-def _ensure_all_ours(task: str, stored: Stored) -> None:
-    foreign = [number for number, each in stored.items() if "result" not in each.tags]
-    if foreign:
-        raise RegistryError(
-            f"{task} v{foreign[0]} in MLflow",
-            "registered by hand, and in the way of the ledger's versions",
-            "versions that assay registered",
-            "delete it in MLflow, then: assay sync",
-        )
-
-
-def _mirror_aliases(client: MlflowClient, root: Path, task: str) -> None:
-    wanted = standing(root, task).aliases()
-    has = {
-        alias: int(number) for alias, number in client.get_registered_model(task).aliases.items()
-    }
-    for alias in ALIASES:
-        if alias in has and alias not in wanted:
-            client.delete_registered_model_alias(task, alias)
-        elif alias in wanted and has.get(alias) != wanted[alias]:
-            client.set_registered_model_alias(task, alias, str(wanted[alias]))
 
 
 def _mirror_tags(root: Path) -> None:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from assay.errors import RegistryError
 from assay.registry.case import open_case
 from assay.registry.ledger import append
-from assay.registry.mirror import mirror
+from assay.registry.mirror import heal, mirror
 from assay.registry.overrides import ensure_overridable, judge, refusals, used
 from assay.registry.promotion_gates import ABSOLUTE, GATES
 from assay.registry.seal import look
 from assay.registry.versions import PROMOTION, ROLLBACK, standing
 from assay.runs.lock import held
 from assay.runs.places import named_lock
-from assay.tracking.sync import sync
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check
@@ -49,8 +48,7 @@ def promote(root: Path, task: str, overrides: Mapping[str, str]) -> Promoted:
     ensure_overridable(overrides, GATES, ABSOLUTE)
     with held(named_lock(root, f"promote-{task}"), "another promotion runs; waiting"):
         case = open_case(root, task)
-        runs = sync(root).runs
-        mirror(root, runs)
+        runs = heal(root).runs
         print(f"promote {case.candidate.tag} · commit {case.candidate.commit[:12]}")
         checks = judge(GATES, case, overrides)
         _ensure_passed(case, checks, overrides)
@@ -67,7 +65,7 @@ def rollback(root: Path, task: str, reason: str) -> tuple[int, int]:
         RegistryError: there is no champion, or none before it.
     """
     with held(named_lock(root, f"promote-{task}"), "another promotion runs; waiting"):
-        stands = standing(root, task)
+        runs, stands = heal(root).runs, standing(root, task)
         if stands.champion is None or stands.previous is None:
             said = f"v{stands.champion} is the first champion" if stands.champion else "no champion"
             raise RegistryError(f"rollback {task}", said, "a champion before it", "assay models")
@@ -82,7 +80,7 @@ def rollback(root: Path, task: str, reason: str) -> tuple[int, int]:
                 "reason": reason,
             },
         )
-        mirror(root, sync(root).runs)
+        mirror(root, runs)
     return stands.champion, stands.previous
 
 

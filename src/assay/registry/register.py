@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from assay.errors import RegistryError
 from assay.registry.committed import ensure_committed
 from assay.registry.ledger import append
-from assay.registry.mirror import mirror
+from assay.registry.mirror import heal, mirror
 from assay.registry.origin import changed_source
 from assay.registry.versions import CANDIDATE, standing, versions
 from assay.runs.files import file_digest, read_json
@@ -18,7 +18,6 @@ from assay.runs.places import named_lock
 from assay.runs.record import RECORD, WEIGHTS
 from assay.tracking.entries import sighted_entries
 from assay.tracking.results import join
-from assay.tracking.sync import sync
 
 if TYPE_CHECKING:
     from assay.tracking.results import Result
@@ -48,7 +47,7 @@ def register(root: Path, task: str, note: str = "") -> Candidate:
     commit = ensure_committed(root, f"candidate {task}", f"evaluate@{task}")
     result = _result(root, task)
     _ensure_source_stands(root, task)
-    runs = sync(root).runs
+    runs = heal(root).runs
     if result.digest not in runs:
         raise RegistryError(
             f"candidate {task}",

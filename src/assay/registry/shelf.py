@@ -15,10 +15,11 @@ from assay.runs.files import read_json
 from assay.runs.git import git
 from assay.runs.record import RECORD, WEIGHTS
 from assay.tracking.results import Cache
-from assay.tracking.store import store_folder
+from assay.tracking.store import local_path, store_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
     from assay.registry.versions import Version
 
@@ -32,6 +33,12 @@ def available(root: Path, version: Version) -> bool:
     return has_code and Cache(root).path(version.weights) is not None
 
 
+def has_weights(client: MlflowClient, stored: ModelVersion) -> bool:
+    """Whether the weights that a stored version serves lie on this disk, or on another machine's."""
+    folder = local_path(client.get_model_version_download_uri(stored.name, stored.version))
+    return folder is None or any(folder.rglob(WEIGHTS))
+
+
 def shelve(client: MlflowClient, root: Path, version: Version, runs: Mapping[str, str]) -> int:
     """Register a version, and return the number that MLflow gives it.
 
@@ -41,7 +48,7 @@ def shelve(client: MlflowClient, root: Path, version: Version, runs: Mapping[str
         version: as the ledger has it.
         runs: result → MLflow run.
     """
-    _ensure_model(client, version.task)
+    ensure_model(client, version.task)
     run = runs.get(version.result)
     if not available(root, version) or (version.is_proven and run is None):
         return _placeholder(client, version)
@@ -57,9 +64,10 @@ def shelve(client: MlflowClient, root: Path, version: Version, runs: Mapping[str
     return made
 
 
-def _ensure_model(client: MlflowClient, task: str) -> None:
-    if not client.search_registered_models(f"name='{task}'"):
-        client.create_registered_model(task)
+def ensure_model(client: MlflowClient, name: str) -> None:
+    """Create a registered model where there is none."""
+    if not client.search_registered_models(f"name='{name}'"):
+        client.create_registered_model(name)
 
 
 def _placeholder(client: MlflowClient, version: Version) -> int:

@@ -57,13 +57,7 @@ def project(result: Result, cache: Cache, root: Path) -> Projection | None:
     record = json.loads(path.read_text(encoding="utf-8"))
     journal = read_journal(spool_path(root, record["stage"], record["key"]))
     start, end = _times(result, journal, path)
-    inputs = record["inputs"]
-    artifacts = {
-        name: file
-        for out, digest in result.outs.items()
-        if not out.endswith(".safetensors")
-        for name, file in cache.files(_short(out), digest).items()
-    }
+    inputs, artifacts = record["inputs"], artifacts_of(result, cache)
     return Projection(
         name=_name(result, record),
         start=start,
@@ -76,6 +70,16 @@ def project(result: Result, cache: Cache, root: Path) -> Projection | None:
         tags=_tags(result, record, journal, artifacts.get(METRICS)),
         artifacts=artifacts,
     )
+
+
+def artifacts_of(result: Result, cache: Cache) -> dict[str, Path]:
+    """Return the artifacts of a result's run, as far as the DVC cache holds them: name → file there."""
+    return {
+        name: file
+        for out, digest in result.outs.items()
+        if not out.endswith(".safetensors")
+        for name, file in cache.files(_short(out), digest).items()
+    }
 
 
 def sighting_tags(result: Result) -> dict[str, str]:

@@ -2,14 +2,15 @@
 
 Importing MLflow and asking it costs seconds; where neither files nor store have changed since it was
 last asked, its answer is known. A state is told by the database file itself: place, inode, size, time,
-and SQLite's header, whose counter every transaction moves. Where a server is stated, or somebody is at
-work in the store, nothing is assumed. The note lies within the store, and goes where that goes.
+and SQLite's header, whose counter every transaction moves; and by the times of the folders of runs and
+models, which move with every file that is put there or taken away. Where a server is stated, or somebody
+is at work in the store, nothing is assumed. The note lies within the store, and goes where that goes.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from assay.tracking.store import DATABASE, STATED, store_folder
 
 FILE = "synced-1.json"
 MAGIC, HEADER = b"SQLite format 3\0", 100  # bytes of SQLite's header; the counter is in it
+DEPTH = 5  # folders: <task>/<run>/artifacts/pictures, <task>/models/<model>/artifacts/artifacts
 UNFINISHED = ("-journal", "-wal")  # beside the database while a transaction is not in it
 T = TypeVar("T")
 
@@ -35,7 +37,21 @@ def state_of(root: Path) -> str:
     if os.environ.get(STATED) or is_busy or not header.startswith(MAGIC):
         return ""
     place = [str(database), found.st_ino, found.st_size, found.st_mtime_ns]
-    return content_digest([*place, header.hex()])
+    folders = sorted(_folders(store_folder(root) / "artifacts", DEPTH))
+    return content_digest([*place, header.hex(), folders])
+
+
+def _folders(place: Path | str, depth: int) -> Iterator[tuple[str, int]]:
+    """Yield each folder in `place`, and in those, with the time when its listing last changed."""
+    try:
+        with os.scandir(place) as found:
+            inside = [(each.path, each.stat().st_mtime_ns) for each in found if each.is_dir()]
+    except OSError:  # none yet, or removed meanwhile
+        return
+    for path, time in inside:
+        yield path, time
+        if depth > 1:
+            yield from _folders(path, depth - 1)
 
 
 def until_stable(root: Path, look: Callable[[], T]) -> tuple[T, str]:

@@ -6,7 +6,10 @@ import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
+from assay.errors import MachineError
 from assay.runs.lock import held
 from assay.runs.places import MLFLOW, named_lock
 
@@ -56,12 +59,27 @@ def open_store(root: Path) -> MlflowClient:
 
 
 def experiment_of(client: MlflowClient, root: Path, task: str) -> str:
-    """Return the id of the task's MLflow experiment; made where it is absent."""
+    """Return the id of the task's MLflow experiment; made where it is absent, restored where deleted.
+
+    Raises:
+        MachineError: the store is another checkout's; what is logged here would land among its files.
+    """
     found = client.get_experiment_by_name(task)
-    if found is not None:
-        return str(found.experiment_id)
-    place = store_folder(root) / "artifacts" / task
-    return str(client.create_experiment(task, artifact_location=place.as_uri()))
+    if found is None:
+        place = store_folder(root) / "artifacts" / task
+        return str(client.create_experiment(task, artifact_location=place.as_uri()))
+    if lies_elsewhere(root, found):
+        own = store_folder(root)
+        raise MachineError(
+            "MLflow store",
+            f"its files lie in {found.artifact_location}: this checkout was copied or moved",
+            f"below {own}",
+            # Aside, and not away: it may hold runs that are nobody's but a person's.
+            f"mv {own} {own}-elsewhere && assay sync",
+        )
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
 
 
 def has_store(root: Path) -> bool:
@@ -93,3 +111,9 @@ def all_runs(client: MlflowClient, experiment: str, which: int) -> list[Run]:
         token = page.token
         if not token:
             return runs
+
+
+def local_path(uri: str) -> Path | None:
+    """Return where a URI of MLflow's lies on this disk; None where it is on another machine."""
+    parts = urlparse(uri)
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None

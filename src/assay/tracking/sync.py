@@ -1,8 +1,13 @@
-"""`assay sync`: build the MLflow runs that files call for; idempotent, keyed by content digest."""
+"""`assay sync`: build the MLflow runs that files call for; idempotent, keyed by content digest.
+
+What somebody, or a kill, did to such a run is put right, and told. Runs of somebody's own, which have
+none of the tags below, are left alone.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +18,14 @@ from assay.runs.files import content_digest
 from assay.runs.lock import held
 from assay.runs.places import named_lock
 from assay.tracking.entries import sighted_entries
-from assay.tracking.projection import project, sighting_tags
+from assay.tracking.projection import artifacts_of, project, sighting_tags
 from assay.tracking.results import Cache, join
 from assay.tracking.stamp import note, noted, until_stable
-from assay.tracking.store import experiment_of, open_store
+from assay.tracking.store import STATED, all_runs, experiment_of, local_path, open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
@@ -35,12 +42,21 @@ PARAMS_PER_CALL = 100
 
 @dataclass
 class Synced:
-    """What a sync did."""
+    """What a sync did.
+
+    Attributes:
+        created: how many runs.
+        known: how many were there.
+        absent: results that the DVC cache lacks.
+        runs: result digest → MLflow run id.
+        healed: what was not as the files say, and is again; a line each.
+    """
 
     created: int = 0
     known: int = 0
     absent: list[str] = field(default_factory=list)
     runs: dict[str, str] = field(default_factory=dict)
+    healed: list[str] = field(default_factory=list)
 
     def line(self) -> str:
         """Return the counts as one line."""
@@ -52,9 +68,12 @@ class Synced:
 
 
 def sync(root: Path) -> Synced:
-    """Bring MLflow up to the files; returns the counts, and result digest → MLflow run id.
+    """Bring MLflow up to the files, and return what was done.
 
     Where neither results nor the store have changed since, MLflow is not asked, nor imported.
+
+    Raises:
+        MachineError: the store is another checkout's.
     """
     with held(named_lock(root, "sync"), "another sync runs; waiting"):
         results, cache = join(sighted_entries(root)), Cache(root)
@@ -86,11 +105,11 @@ def known_runs(root: Path, wanted: str = "") -> dict[str, str] | None:
 
 def _bring_up(root: Path, cache: Cache, results: list[Result]) -> Synced:
     done, client = Synced(), open_store(root)
-    known = {task: _known(client, root, task) for task in {result.task for result in results}}
+    known = {task: _known(client, root, task, done) for task in {each.task for each in results}}
     for result in track(results, "runs", disable=len(results) < 5, transient=True):
-        found = known[result.task].get(result.digest)
+        found = known[result.task].pop(result.digest, None)
         if found is not None:
-            _retag(client, found, result)
+            done.healed += _mend(client, cache, found, result)
             done.known += 1
             done.runs[result.digest] = found.info.run_id
             continue
@@ -100,25 +119,63 @@ def _bring_up(root: Path, cache: Cache, results: list[Result]) -> Synced:
             continue
         done.runs[result.digest] = _create(client, root, result, projection)
         done.created += 1
+    if not os.environ.get(STATED):  # on a server, another clone may hold what this one does not
+        orphans = [run for left in known.values() for run in left.values() if not _is_deleted(run)]
+        done.healed += _delete(client, orphans)
     return done
 
 
-def _known(client: MlflowClient, root: Path, task: str) -> dict[str, Run]:
-    """Return the task's runs by result; runs that a killed sync left half-built are removed."""
+def _known(client: MlflowClient, root: Path, task: str, done: Synced) -> dict[str, Run]:
+    """Return the task's runs by result, deleted ones too; half-built ones are removed."""
+    from mlflow.entities import ViewType
+
     runs: dict[str, Run] = {}
-    token = None
-    while True:
-        page = client.search_runs(
-            [experiment_of(client, root, task)], max_results=1000, page_token=token
-        )
-        for run in page:
-            if RESULT in run.data.tags:
-                runs[run.data.tags[RESULT]] = run
-            elif DRAFT in run.data.tags:
-                client.delete_run(run.info.run_id)
-        token = page.token
-        if not token:
-            return runs
+    for run in all_runs(client, experiment_of(client, root, task), ViewType.ALL):
+        result = run.data.tags.get(RESULT)
+        if result is not None:
+            if result not in runs or _is_deleted(runs[result]):
+                runs[result] = run
+        elif DRAFT in run.data.tags and not _is_deleted(run):
+            client.delete_run(run.info.run_id)
+            done.healed.append(f"{_name(run)}: half-built by a sync that was killed; deleted")
+    return runs
+
+
+def _mend(client: MlflowClient, cache: Cache, run: Run, result: Result) -> Iterator[str]:
+    """Restore a run that was deleted, put files back, and bring its tags up; say the first two."""
+    if _is_deleted(run):
+        client.restore_run(run.info.run_id)
+        yield f"{_name(run)}: was deleted; restored"
+    folder = local_path(run.info.artifact_uri)
+    if folder is not None:
+        files = artifacts_of(result, cache)
+        lost = [name for name in files if not (folder / name).exists()]
+        for name in lost:
+            _log_file(client, run.info.run_id, name, files[name])
+        if lost:
+            yield f"{_name(run)}: lacked {', '.join(lost)}; put back from the DVC cache"
+    _retag(client, run, result)
+
+
+def _delete(client: MlflowClient, orphans: list[Run]) -> Iterator[str]:
+    """Delete runs whose result nothing holds; MLflow keeps them, and a result that returns restores its.
+
+    A run that a version names stays, whoever registered that.
+    """
+    named = {each.run_id for each in client.search_model_versions()} if orphans else set()
+    for run in orphans:
+        if run.info.run_id not in named:
+            client.delete_run(run.info.run_id)
+            said = "no commit, experiment, work tree or run cache holds its result any more"
+            yield f"{_name(run)}: {said}; deleted, MLflow shows it among the deleted runs"
+
+
+def _is_deleted(run: Run) -> bool:
+    return bool(run.info.lifecycle_stage == "deleted")
+
+
+def _name(run: Run) -> str:
+    return f"run {run.info.run_name} ({run.info.run_id[:8]})"
 
 
 def _create(client: MlflowClient, root: Path, result: Result, shown: Projection) -> str:
