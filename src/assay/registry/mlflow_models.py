@@ -2,7 +2,7 @@
 
 Numbers agree because versions are made in order. MLflow changes no version's files and gives no number
 twice: where a version is not what the ledger says, the registered model is built anew from the ledger and
-the DVC cache. What somebody registered by hand moves to a registered model of its own, `<task>-by-hand`.
+the DVC cache. What somebody registered by hand stays in the old one, under the name `<task>-by-hand`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.registry.ledger import entries
-from assay.registry.shelf import ABSENT, available, ensure_model, has_weights, shelve
+from assay.registry.shelf import ABSENT, available, has_weights, shelve
 from assay.registry.versions import ALIASES, PROMOTION, standing
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _bring_up_versions(
     faults = {int(each.version): _fault(client, root, known, each) for each in stored}
     lines = [f"{task} v{number} in MLflow: {said}" for number, said in faults.items() if said]
     if lines:
-        client.delete_registered_model(task)
+        lines += _make_way(client, task, stored)
         numbers = set()
     new = [version for version in known if version.number not in numbers]
     if any(_shelved(client, root, version, runs) for version in new):
@@ -76,13 +76,13 @@ def _shelved(client: MlflowClient, root: Path, version: Version, runs: Mapping[s
 
 
 def _fault(client: MlflowClient, root: Path, known: Sequence[Version], has: ModelVersion) -> str:
-    """Say why a version cannot stay; one that somebody registered by hand is moved.
+    """Say why a version cannot stay as it is.
 
     One beyond the ledger's, of a result that the ledger does not know, may be another clone's: it stays.
     """
     result = has.tags.get(RESULT)
     if result is None:
-        return _set_aside(client, has)
+        return "was registered by hand"
     version = next((each for each in known if each.number == int(has.version)), None)
     if version is None:
         is_ours = result in {each.result for each in known}
@@ -94,19 +94,25 @@ def _fault(client: MlflowClient, root: Path, known: Sequence[Version], has: Mode
     return "" if has_weights(client, has) else "its weights were gone"
 
 
-def _set_aside(client: MlflowClient, has: ModelVersion) -> str:
-    """Move a version to a registered model of its own; its run and files stay where they are."""
-    other = f"{has.name}-by-hand"
-    ensure_model(client, other)
-    files = client.get_model_version_download_uri(has.name, has.version)
-    made = client.create_model_version(
-        other, files, has.run_id, has.tags, has.run_link, has.description
-    )
-    for alias, number in _aliases(client, has.name).items():  # a version that was sought tells none
-        if number == int(has.version) and alias not in ALIASES:
-            client.set_registered_model_alias(other, alias, made.version)
-    door = f"assay import {has.name} <weights file>"
-    return f"registered by hand, moved to {other} v{made.version}; to register it: {door}"
+def _make_way(client: MlflowClient, task: str, stored: Sequence[ModelVersion]) -> list[str]:
+    """Delete a registered model; what somebody registered by hand in it stays, under another name."""
+    own = [each.version for each in stored if RESULT not in each.tags]
+    if not own:
+        client.delete_registered_model(task)
+        return []
+    before = client.search_registered_models(f"name LIKE '{task}-by-hand%'")
+    other = f"{task}-by-hand" + (f"-{len(before) + 1}" if before else "")
+    client.rename_registered_model(task, other)
+    for alias in set(_aliases(client, other)) & set(ALIASES):
+        client.delete_registered_model_alias(other, alias)
+    for each in stored:
+        if RESULT in each.tags:
+            client.delete_model_version(other, each.version)
+    return [
+        f"{other} v{number} in MLflow: is that now, with its run and files; "
+        f"to register it: assay import {task} <weights file>"
+        for number in own
+    ]
 
 
 # --- aliases

@@ -48,7 +48,7 @@ def shelve(client: MlflowClient, root: Path, version: Version, runs: Mapping[str
         version: as the ledger has it.
         runs: result → MLflow run.
     """
-    ensure_model(client, version.task)
+    _ensure_model(client, version.task)
     run = runs.get(version.result)
     if not available(root, version) or (version.is_proven and run is None):
         return _placeholder(client, version)
@@ -64,10 +64,9 @@ def shelve(client: MlflowClient, root: Path, version: Version, runs: Mapping[str
     return made
 
 
-def ensure_model(client: MlflowClient, name: str) -> None:
-    """Create a registered model where there is none."""
-    if not client.search_registered_models(f"name='{name}'"):
-        client.create_registered_model(name)
+def _ensure_model(client: MlflowClient, task: str) -> None:
+    if not client.search_registered_models(f"name='{task}'"):
+        client.create_registered_model(task)
 
 
 def _placeholder(client: MlflowClient, version: Version) -> int:

@@ -7,7 +7,6 @@ none of the tags below, are left alone.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from assay.tracking.entries import sighted_entries
 from assay.tracking.projection import artifacts_of, project, sighting_tags
 from assay.tracking.results import Cache, join
 from assay.tracking.stamp import note, noted, until_stable
-from assay.tracking.store import STATED, all_runs, experiment_of, local_path, open_store
+from assay.tracking.store import all_runs, experiment_of, lies_here, local_path, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +118,7 @@ def _bring_up(root: Path, cache: Cache, results: list[Result]) -> Synced:
             continue
         done.runs[result.digest] = _create(client, root, result, projection)
         done.created += 1
-    if not os.environ.get(STATED):  # on a server, another clone may hold what this one does not
+    if lies_here(root):  # on a server, another clone may hold what this one does not
         orphans = [run for left in known.values() for run in left.values() if not _is_deleted(run)]
         done.healed += _delete(client, orphans)
     return done
