@@ -12,7 +12,7 @@ from tests.conftest import TASK, Project
 
 from assay.registry.shelf import has_weights
 from assay.registry.versions import standing
-from assay.tracking.store import local_path
+from assay.tracking.store import stored_path
 
 
 def by_hand(project: Project, change: Callable[[Any], object]) -> Any:
@@ -35,7 +35,7 @@ def healed(project: Project) -> list[str]:
         found = client.search_model_versions(f"name='{TASK}'")
         ours = {name: int(n) for name, n in aliases.items() if name != "kept"}
         return ours == standing(project.folder, TASK).aliases() and all(
-            "result" in each.tags and has_weights(client, each) for each in found
+            "result" in each.tags and has_weights(client, project.folder, each) for each in found
         )
 
     assert by_hand(project, is_whole)
@@ -45,7 +45,8 @@ def healed(project: Project) -> list[str]:
 def test_what_hands_do_to_a_registered_model_is_put_right(promoted: Project) -> None:
     def files(client: Any) -> Path:
         [version] = client.search_model_versions(f"name='{TASK}'")
-        folder = local_path(client.get_model_version_download_uri(TASK, version.version))
+        uri = client.get_model_version_download_uri(TASK, version.version)
+        folder = stored_path(promoted.folder, uri)
         assert folder is not None
         return folder
 
@@ -99,7 +100,7 @@ def test_a_version_by_hand_makes_way_and_is_kept(promoted: Project, tmp_path: Pa
     others = by_hand(promoted, lambda c: c.search_model_versions(f"name='{TASK}-by-hand'"))
     assert len(others) == 1
     assert by_hand(promoted, lambda c: c.get_run(kept.run_id).info.lifecycle_stage) == "active"
-    folder = local_path(kept.source)
+    folder = stored_path(promoted.folder, kept.source)
     assert folder is not None
     assert (folder / "weights.safetensors").read_bytes() == b"own"
 

@@ -67,16 +67,6 @@ def test_sync_is_idempotent(synced: Project, store: Store) -> None:
     assert len(store.runs()) == 1
 
 
-def test_a_sync_cut_off_half_way_is_made_whole(synced: Project, store: Store) -> None:
-    [run] = store.runs()
-    store.client.set_tag(run.info.run_id, "assay.draft", run.data.tags["assay.result"])
-    store.client.delete_tag(run.info.run_id, "assay.result")  # as a kill would leave it
-    assert synced.assay("sync").startswith("1 run(s) added, 0 known")
-    [again] = store.runs()
-    assert again.info.run_id != run.info.run_id
-    assert again.data.metrics == run.data.metrics
-
-
 @pytest.fixture
 def experimented(tmp_path: Path) -> Project:
     return copied(stories.experimented(), tmp_path / "project")

@@ -76,22 +76,17 @@ def _shelved(client: MlflowClient, root: Path, version: Version, runs: Mapping[s
 
 
 def _fault(client: MlflowClient, root: Path, known: Sequence[Version], has: ModelVersion) -> str:
-    """Say why a version cannot stay as it is.
-
-    One beyond the ledger's, of a result that the ledger does not know, may be another clone's: it stays.
-    """
-    result = has.tags.get(RESULT)
-    if result is None:
+    """Say why a version cannot stay; one beyond the ledger's may be another clone's, and stays."""
+    if RESULT not in has.tags:
         return "was registered by hand"
     version = next((each for each in known if each.number == int(has.version)), None)
     if version is None:
-        is_ours = result in {each.result for each in known}
-        return "was one of the ledger's under another number" if is_ours else ""
-    if version.result != result:
+        return ""
+    if version.result != has.tags[RESULT]:
         return "was of another result"
     if ABSENT in has.tags:
         return "its weights have arrived" if available(root, version) else ""
-    return "" if has_weights(client, has) else "its weights were gone"
+    return "" if has_weights(client, root, has) else "its weights were gone"
 
 
 def _make_way(client: MlflowClient, task: str, stored: Sequence[ModelVersion]) -> list[str]:
@@ -100,8 +95,9 @@ def _make_way(client: MlflowClient, task: str, stored: Sequence[ModelVersion]) -
     if not own:
         client.delete_registered_model(task)
         return []
-    before = client.search_registered_models(f"name LIKE '{task}-by-hand%'")
-    other = f"{task}-by-hand" + (f"-{len(before) + 1}" if before else "")
+    taken = {each.name for each in client.search_registered_models(f"name LIKE '{task}-by-hand%'")}
+    names = [f"{task}-by-hand", *(f"{task}-by-hand-{n}" for n in range(2, len(taken) + 2))]
+    other = next(name for name in names if name not in taken)
     client.rename_registered_model(task, other)
     for alias in set(_aliases(client, other)) & set(ALIASES):
         client.delete_registered_model_alias(other, alias)

@@ -15,7 +15,7 @@ from assay.runs.files import read_json
 from assay.runs.git import git
 from assay.runs.record import RECORD, WEIGHTS
 from assay.tracking.results import Cache
-from assay.tracking.store import local_path, store_folder
+from assay.tracking.store import store_folder, stored_path
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,9 +33,9 @@ def available(root: Path, version: Version) -> bool:
     return has_code and Cache(root).path(version.weights) is not None
 
 
-def has_weights(client: MlflowClient, stored: ModelVersion) -> bool:
-    """Whether the weights that a stored version serves lie on this disk, or on another machine's."""
-    folder = local_path(client.get_model_version_download_uri(stored.name, stored.version))
+def has_weights(client: MlflowClient, root: Path, stored: ModelVersion) -> bool:
+    """Whether this store holds the weights that a version in it serves; another store is believed."""
+    folder = stored_path(root, client.get_model_version_download_uri(stored.name, stored.version))
     return folder is None or any(folder.rglob(WEIGHTS))
 
 
@@ -52,16 +52,13 @@ def shelve(client: MlflowClient, root: Path, version: Version, runs: Mapping[str
     run = runs.get(version.result)
     if not available(root, version) or (version.is_proven and run is None):
         return _placeholder(client, version)
-    made = _serve(client, root, version, run) if run else _keep(client, root, version)
-    facts = version.entry.facts
-    for name in ("result", "weights", "commit"):
-        client.set_model_version_tag(version.task, str(made), name, getattr(version, name))
-    client.set_model_version_tag(
-        version.task, str(made), "proven", "yes" if version.is_proven else "no"
-    )
-    text = str(facts.get("text") or facts.get("note") or "")
-    client.update_model_version(version.task, str(made), text)
-    return made
+    place = _serve(client, root, version, run) if run else {"source": _keep(root, version)}
+    tags = {name: getattr(version, name) for name in ("result", "weights", "commit")}
+    tags["proven"] = "yes" if version.is_proven else "no"
+    text = str(version.entry.facts.get("text") or version.entry.facts.get("note") or "")
+    # All at once: a version without its tags would be taken for one that somebody registered by hand.
+    made = client.create_model_version(version.task, **place, tags=tags, description=text)
+    return int(made.version)
 
 
 def _ensure_model(client: MlflowClient, task: str) -> None:
@@ -80,18 +77,18 @@ def _placeholder(client: MlflowClient, version: Version) -> int:
     return int(made.version)
 
 
-def _keep(client: MlflowClient, root: Path, version: Version) -> int:
-    """Register an imported file as it is: weights and text, not served."""
+def _keep(root: Path, version: Version) -> str:
+    """Put an imported file into the store as it is, not served; return its folder's URI."""
     place = store_folder(root) / "artifacts" / version.task / "imported" / version.weights
     place.mkdir(parents=True, exist_ok=True)
     found = Cache(root).path(version.weights)
     assert found is not None
     shutil.copyfile(found, place / WEIGHTS)
-    return int(client.create_model_version(version.task, source=place.as_uri()).version)
+    return place.as_uri()
 
 
-def _serve(client: MlflowClient, root: Path, version: Version, run: str) -> int:
-    """Log weights, record and the commit's own code to the run, and register them; it keeps its end."""
+def _serve(client: MlflowClient, root: Path, version: Version, run: str) -> dict[str, str]:
+    """Log weights, record and the commit's own code to the run, which keeps its end; return the place."""
     import mlflow
 
     pinned = Pinned(root, version.commit)
@@ -115,10 +112,7 @@ def _serve(client: MlflowClient, root: Path, version: Version, run: str) -> int:
                 pip_requirements=[f"{n}=={v}" for n, v in pins(folder).items() if n in PINNED],
             )
     client.set_terminated(run, "FINISHED", end)
-    made = client.create_model_version(
-        version.task, stored.model_uri, run, model_id=stored.model_id
-    )
-    return int(made.version)
+    return {"source": stored.model_uri, "run_id": run, "model_id": stored.model_id}
 
 
 def _signature(model: Mapping[str, Any]) -> Any:

@@ -113,7 +113,7 @@ def all_runs(client: MlflowClient, experiment: str, which: int) -> list[Run]:
             return runs
 
 
-def local_path(uri: str) -> Path | None:
-    """Return where a URI of MLflow's lies on this disk; None where it is on another machine."""
-    parts = urlparse(uri)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+def stored_path(root: Path, uri: str) -> Path | None:
+    """Return where a URI of MLflow's lies in this store; None where it lies elsewhere."""
+    path = Path(url2pathname(urlparse(uri).path))
+    return path if path.is_relative_to(store_folder(root)) else None

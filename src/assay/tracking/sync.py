@@ -1,7 +1,7 @@
 """`assay sync`: build the MLflow runs that files call for; idempotent, keyed by content digest.
 
-What somebody, or a kill, did to such a run is put right, and told. Runs of somebody's own, which have
-none of the tags below, are left alone.
+What somebody, or a kill, did to such a run is put right, and told. Left alone are runs of somebody's own,
+which have none of the tags below, and those whose result nothing holds any more: `assay gc` shows them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from assay.tracking.entries import sighted_entries
 from assay.tracking.projection import artifacts_of, project, sighting_tags
 from assay.tracking.results import Cache, join
 from assay.tracking.stamp import note, noted, until_stable
-from assay.tracking.store import all_runs, experiment_of, lies_here, local_path, open_store
+from assay.tracking.store import all_runs, experiment_of, open_store, stored_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,9 +106,9 @@ def _bring_up(root: Path, cache: Cache, results: list[Result]) -> Synced:
     done, client = Synced(), open_store(root)
     known = {task: _known(client, root, task, done) for task in {each.task for each in results}}
     for result in track(results, "runs", disable=len(results) < 5, transient=True):
-        found = known[result.task].pop(result.digest, None)
+        found = known[result.task].get(result.digest)
         if found is not None:
-            done.healed += _mend(client, cache, found, result)
+            done.healed += _mend(client, root, cache, found, result)
             done.known += 1
             done.runs[result.digest] = found.info.run_id
             continue
@@ -118,9 +118,6 @@ def _bring_up(root: Path, cache: Cache, results: list[Result]) -> Synced:
             continue
         done.runs[result.digest] = _create(client, root, result, projection)
         done.created += 1
-    if lies_here(root):  # on a server, another clone may hold what this one does not
-        orphans = [run for left in known.values() for run in left.values() if not _is_deleted(run)]
-        done.healed += _delete(client, orphans)
     return done
 
 
@@ -129,23 +126,24 @@ def _known(client: MlflowClient, root: Path, task: str, done: Synced) -> dict[st
     from mlflow.entities import ViewType
 
     runs: dict[str, Run] = {}
-    for run in all_runs(client, experiment_of(client, root, task), ViewType.ALL):
-        result = run.data.tags.get(RESULT)
-        if result is not None:
-            if result not in runs or _is_deleted(runs[result]):
-                runs[result] = run
+    found = all_runs(client, experiment_of(client, root, task), ViewType.ALL)
+    for run in sorted(found, key=_is_deleted, reverse=True):  # of two, the one that is not
+        if RESULT in run.data.tags:
+            runs[run.data.tags[RESULT]] = run
         elif DRAFT in run.data.tags and not _is_deleted(run):
             client.delete_run(run.info.run_id)
             done.healed.append(f"{_name(run)}: half-built by a sync that was killed; deleted")
     return runs
 
 
-def _mend(client: MlflowClient, cache: Cache, run: Run, result: Result) -> Iterator[str]:
+def _mend(
+    client: MlflowClient, root: Path, cache: Cache, run: Run, result: Result
+) -> Iterator[str]:
     """Restore a run that was deleted, put files back, and bring its tags up; say the first two."""
     if _is_deleted(run):
         client.restore_run(run.info.run_id)
         yield f"{_name(run)}: was deleted; restored"
-    folder = local_path(run.info.artifact_uri)
+    folder = stored_path(root, run.info.artifact_uri)
     if folder is not None:
         files = artifacts_of(result, cache)
         lost = [name for name in files if not (folder / name).exists()]
@@ -154,19 +152,6 @@ def _mend(client: MlflowClient, cache: Cache, run: Run, result: Result) -> Itera
         if lost:
             yield f"{_name(run)}: lacked {', '.join(lost)}; put back from the DVC cache"
     _retag(client, run, result)
-
-
-def _delete(client: MlflowClient, orphans: list[Run]) -> Iterator[str]:
-    """Delete runs whose result nothing holds; MLflow keeps them, and a result that returns restores its.
-
-    A run that a version names stays, whoever registered that.
-    """
-    named = {each.run_id for each in client.search_model_versions()} if orphans else set()
-    for run in orphans:
-        if run.info.run_id not in named:
-            client.delete_run(run.info.run_id)
-            said = "no commit, experiment, work tree or run cache holds its result any more"
-            yield f"{_name(run)}: {said}; deleted, MLflow shows it among the deleted runs"
 
 
 def _is_deleted(run: Run) -> bool:
