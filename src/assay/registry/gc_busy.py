@@ -11,6 +11,7 @@ import psutil  # type: ignore[import-untyped]
 
 from assay.errors import RegistryError
 from assay.runs.lock import held, holder_of
+from assay.runs.places import LOCKS, STUDIES, named_lock
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -31,8 +32,9 @@ def alone(root: Path, repo: Repo) -> Iterator[None]:
 
     with ExitStack() as stack:
         for name in WRITERS:
-            lock = root / ".assay" / "locks" / f"{name}.lock"
-            stack.enter_context(held(lock, f"another process holds {name}; waiting"))
+            stack.enter_context(
+                held(named_lock(root, name), f"another process holds {name}; waiting")
+            )
         try:
             # DVC holds the one between stages, and the other for a stage's files while it runs.
             stack.enter_context(lock_repo(repo))
@@ -49,8 +51,8 @@ def alone(root: Path, repo: Repo) -> Iterator[None]:
 
 def _holders(root: Path) -> Iterator[str]:
     """Yield the processes that hold the lock of a stage, a training or a study."""
-    for pattern in ("locks/*.lock", "search/*/*/*.lock"):
-        for lock in sorted((root / ".assay").glob(pattern)):
+    for pattern in (f"{LOCKS}/*.lock", f"{STUDIES}/*/*/*.lock"):
+        for lock in sorted(root.glob(pattern)):
             holder = "" if lock.stem in WRITERS else holder_of(lock)
             if holder:
                 yield f"process {holder} holds {lock.relative_to(root)}"

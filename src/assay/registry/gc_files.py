@@ -9,6 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.manifest.table import read_table
+from assay.runs.places import (
+    ARRAYS,
+    BLOCKS,
+    BRANCHES,
+    FEATURES,
+    FETCHED,
+    IMAGES,
+    PHANTOMS,
+    RESUME,
+    STUDIES,
+    SWEEPS,
+)
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -17,16 +29,16 @@ if TYPE_CHECKING:
 
 # Made anew, or fetched again, by whoever misses them.
 AGED = {
-    "resume states": ".assay/resume/*",
-    "sweep logs": ".assay/sweep/*.log",
-    "repro logs": ".assay/repro/*.log",
-    "studies": ".assay/search/*/*",
-    "features": ".assay/features/*/*",
-    "fetched files": ".assay/fetched/*/*",
-    "fetched blocks": ".assay/blocks/*",
+    "resume states": f"{RESUME}/*",
+    "sweep logs": f"{SWEEPS}/*.log",
+    "repro logs": f"{BRANCHES}/*.log",
+    "studies": f"{STUDIES}/*/*",
+    "features": f"{FEATURES}/*/*",
+    "fetched files": f"{FETCHED}/*/*",
+    "fetched blocks": f"{BLOCKS}/*",
     "killed experiments": ".dvc/tmp/exps/standalone/tmp*",
 }
-MADE = ("arrays", "images", "phantom")  # by ingest, for a manifest that names them
+MADE = (ARRAYS, IMAGES, PHANTOMS)  # by ingest, for a manifest that names them
 
 
 def remove(paths: Iterable[Path]) -> None:
@@ -61,7 +73,7 @@ def unnamed(root: Path, repo: Repo, objects: Objects, before: float) -> list[Pat
     paths += (root / "data").glob("*/manifest.parquet")
     facts = [read_table(path, "ingest")[1] for path in paths if path.exists()]
     named = {each[key] for each in facts for key in ("images", "base") if key in each}
-    found = sorted(path for kind in MADE for path in (root / ".assay" / kind).glob("*"))
+    found = sorted(path for folder in MADE for path in (root / folder).glob("*"))
     return [each for each in found if _owner(root, each) not in named and _last_used(each) < before]
 
 

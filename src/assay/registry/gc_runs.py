@@ -45,7 +45,7 @@ def stale_runs(root: Path, kept: set[tuple[str, str]]) -> Stale:
         experiment = client.get_experiment_by_name(task)
         if experiment is not None and store.lies_elsewhere(root, experiment):
             # A copied store: MLflow would remove the files of the checkout that it was copied from.
-            return Stale(note=f"its files lie in {experiment.artifact_location}: assay doctor")
+            return Stale(note=f"its files lie in {experiment.artifact_location}: assay sync")
         if experiment is not None:
             _look(client, experiment, {digest for _, digest in kept}, found)
     return found
@@ -57,10 +57,14 @@ def _look(client: MlflowClient, experiment: Experiment, kept: set[str], found: S
     runs = store.all_runs(client, experiment.experiment_id, ViewType.ALL)
     # A run without a result is somebody's own, and so is what it logged.
     ours = {run.info.run_id: run for run in runs if RESULT in run.data.tags}
-    served = {each.source for each in client.search_model_versions(f"name='{experiment.name}'")}
+    # Of any registered model: what somebody registered by hand may stand under another name.
+    versions = client.search_model_versions()
+    served = {each.source for each in versions} | {each.run_id for each in versions}
     found.runs += [
         name for name, run in ours.items()
-        if run.info.lifecycle_stage == "active" and run.data.tags[RESULT] not in kept
+        if run.info.lifecycle_stage == "active"
+        and run.data.tags[RESULT] not in kept
+        and name not in served
     ]  # fmt: skip
     found.models += [
         model.model_id

@@ -18,15 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from assay.runs import places
 from assay.runs.files import content_digest, file_digest
+from assay.runs.places import FEATURES
 from assay.similar import colour, dense, features, geometry, null, words
 from assay.similar.appended import Appended
 from assay.similar.records import ABSENT, CHANCE, PAIR, RECORD
 
 Integers = npt.NDArray[np.int64]
-
-FEATURES = places.FEATURES
 
 
 class Store(NamedTuple):
