@@ -58,7 +58,7 @@ def loop(epochs: int, batch_size: int) -> Train:
     """Return the section of a task that trains on one thread of the CPU."""
     return Train(
         fold=0, epochs=epochs, batch_size=batch_size, weight_decay=1e-4, seed=0, threads=1,
-        num_workers=0, device="cpu", precision="32-true", checkpoint_every=1,
+        device="cpu", precision="32-true",
     )  # fmt: skip
 
 

@@ -61,15 +61,15 @@ def read(folder: Path) -> Rows:
 
 def parameters(symmetry: str, *, average: bool = False) -> BayerParams:
     """Return the section with this benchmark's values."""
-    content = read_params(Path(__file__).parents[1] / "params.yaml")[NAME]
-    content["model"] |= MODEL
-    content["train"] |= {
+    content = read_params(Path(__file__).parents[1] / "params.yaml")
+    content[NAME]["model"] |= MODEL
+    content[NAME]["train"] |= {
         **TRAIN,
         "epochs": EPOCHS[symmetry],
         "symmetry": symmetry,
         "average": average,
     }
-    return typed({NAME: content}, NAME, BayerParams)
+    return typed(content, NAME, BayerParams)
 
 
 def trained(train: Rows, valid: Rows, symmetry: str, folder: Path) -> tuple[float, float]:

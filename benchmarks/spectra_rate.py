@@ -49,10 +49,10 @@ FOUNDING = {
 
 def parameters(model: dict[str, Any]) -> BayerParams:
     """Return the section with another network, for one epoch."""
-    content = read_params(Path(__file__).parents[1] / "params.yaml")[NAME]
-    content["model"] |= model
-    content["train"] |= {"epochs": 1, "batch_size": BATCH, "warmup_share": 0.0}
-    return typed({NAME: content}, NAME, BayerParams)
+    content = read_params(Path(__file__).parents[1] / "params.yaml")
+    content[NAME]["model"] |= model
+    content[NAME]["train"] |= {"epochs": 1, "batch_size": BATCH, "warmup_share": 0.0}
+    return typed(content, NAME, BayerParams)
 
 
 def structures(count: int) -> Rows:

@@ -32,7 +32,6 @@ def params_of(**changed: Any) -> CvmParams:
         "model__input_size": 32,
         "train__epochs": 2,
         "train__warmup_epochs": 1,
-        "train__checkpoint_every": 1,
     }
     for name, value in (small | changed).items():
         part, key = name.split("__")

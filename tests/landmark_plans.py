@@ -18,6 +18,7 @@ from assay.params import read_params
 from assay.runs.journal import Journal
 from assay.runs.record import WEIGHTS
 from assay.runs.run import Run
+from assay.sections.machine import Runtime
 from assay.systems.ceph.tasks import (
     landmarks_fit,
     landmarks_model,
@@ -34,10 +35,10 @@ State = dict[str, torch.Tensor]
 
 
 def parameters(model: Mapping[str, Any] | None = None, **train: Any) -> LandmarkParams:
-    content = read_params(ROOT / "params.yaml")[NAME]
-    content["model"] |= model or {}
-    content["train"] |= {"epochs": EPOCHS, "warmup_epochs": 1, "batch_size": 4, **train}
-    return typed({NAME: content}, NAME, LandmarkParams)
+    content = read_params(ROOT / "params.yaml")
+    content[NAME]["model"] |= model or {}
+    content[NAME]["train"] |= {"epochs": EPOCHS, "warmup_epochs": 1, "batch_size": 4, **train}
+    return typed(content, NAME, LandmarkParams)
 
 
 def planned(params: LandmarkParams) -> tuple[Plan, Set]:
@@ -49,11 +50,11 @@ def planned(params: LandmarkParams) -> tuple[Plan, Set]:
     return plan, landmarks_fit.make_set(rows)
 
 
-def run_in(folder: Path) -> Run:
+def run_in(folder: Path, **runtime: Any) -> Run:
     (folder / "model").mkdir(parents=True, exist_ok=True)
     return Run(
         NAME, folder, folder / "model", folder / "reports", folder / "resume",
-        Journal(folder / "journal.jsonl"),
+        Journal(folder / "journal.jsonl"), runtime=Runtime(**runtime),
     )  # fmt: skip
 
 
@@ -65,7 +66,9 @@ def changed(one: State, other: State, part: str) -> bool:
     return any(not torch.equal(one[name], other[name]) for name in one if name.startswith(part))
 
 
-def whole_and_killed(params: LandmarkParams, folder: Path, epochs: int) -> tuple[bytes, bytes]:
+def whole_and_killed(
+    params: LandmarkParams, folder: Path, epochs: int, **runtime: Any
+) -> tuple[bytes, bytes]:
     """Return the weights of a training, and of one that was killed after `epochs` and went on."""
     plan, rows = planned(params)
     fit(plan, rows, rows, run_in(folder / "whole"))
@@ -79,7 +82,7 @@ def whole_and_killed(params: LandmarkParams, folder: Path, epochs: int) -> tuple
         return broken.metrics(outputs, targets)
 
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        fit(replace(broken, metrics=dying), rows, rows, run_in(folder / "killed"))
+        fit(replace(broken, metrics=dying), rows, rows, run_in(folder / "killed", **runtime))
     again, _ = planned(params)
     fit(again, rows, rows, run_in(folder / "killed"))
     whole, killed = (folder / name / "model" / WEIGHTS for name in ("whole", "killed"))

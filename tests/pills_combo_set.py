@@ -20,7 +20,7 @@ from assay.runs.record import RECORD, WEIGHTS
 from assay.systems.pills.compositions import combo_answers
 from assay.systems.pills.compositions.combo_sections import CLASSIFIER, DETECTOR, ComboParams
 from assay.systems.pills.tasks import classifier_model, detector_model
-from assay.values import typed
+from assay.values import on_machine, typed
 from tests.pills_set import SIZE
 
 ROOT = Path(__file__).parents[1]
@@ -45,7 +45,8 @@ def checkout_of(rows: Rows, root: Path) -> Path:
     yaml.dump(content, root / "params.yaml")
     codes = dict(sorted(combo_answers.code_names(rows).items()))
     for name in (CLASSIFIER, DETECTOR):
-        section = {part: content[name][part] for part in ("model", "train")}
+        whole = on_machine(content[name], content)
+        section = {part: whole[part] for part in ("model", "train")}
         split = {"split_digest": "1", "size": SIZE, "fit": "letterbox"}
         record = {"params": {name: section}, "data": split, "classes": {
             "class_to_idx": {code: number for number, code in codes.items()},

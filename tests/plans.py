@@ -28,8 +28,8 @@ from assay.sections.task import Train
 
 SIZE, COUNT = 16, 24
 LOOP = Train(
-    fold=0, epochs=2, batch_size=8, weight_decay=0.0, seed=1, threads=1, num_workers=0, device="cpu",
-    precision="32-true", checkpoint_every=1,
+    fold=0, epochs=2, batch_size=8, weight_decay=0.0, seed=1, threads=1, device="cpu",
+    precision="32-true",
 )  # fmt: skip
 RATE = warmup_cosine(2, 0, 1e-3, 1e-4)
 Made = tuple[Plan, Set]
@@ -203,14 +203,14 @@ HONEST: list[Callable[[], Made]] = [values, classes, points, heatmaps, joint, fu
 
 
 def judge(
-    plan: Plan, train: Set, valid: Set | None = None, whole: bool = False
+    plan: Plan, train: Set, valid: Set | None = None, whole: bool = False, workers: int = 0
 ) -> dict[str, dict[str, Any]]:
     """Return the preflight's failed checks by name, or all where `whole`."""
     set_determinism(1)
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(GateError):
         path = Path(folder) / "preflight.json"
         try:
-            preflight("toy", plan, train, valid or train, path)
+            preflight("toy", plan, train, valid or train, path, workers)
         finally:
             checks = read_json(path)["checks"]
     return {check["name"]: check for check in checks if whole or not check["passed"]}

@@ -31,6 +31,7 @@ SMALL = {
     f"{TASK}.train.epochs": 3,
     f"{TASK}.train.warmup_epochs": 1,
     f"{TASK}.evaluate.n_resamples": 100,
+    "runtime.checkpoint_every": 1,
 }
 
 # What no stage and no verb reads.

@@ -22,6 +22,7 @@ from assay.search.outcome import Outcome, outcome
 from assay.search.plan import StudyPlan
 from assay.search.storage import Store
 from assay.search.work import work
+from assay.values import on_machine
 
 ROOT = Path(__file__).parents[1]
 TOY = "toy-level"
@@ -62,6 +63,7 @@ def make_root(folder: Path) -> Path:
     np.save(folder / layout.trainval_pixels, images)
     own_source(folder)
     shutil.copy(ROOT / "requirements.lock", folder)
+    (folder / "params.yaml").write_text("runtime: {checkpoint_every: 1}\n")
     with contextlib.chdir(folder):
         write_code("toy")
     return folder
@@ -70,6 +72,7 @@ def make_root(folder: Path) -> Path:
 def toy_plan(root: Path, name: str = "quick", **declared: Any) -> StudyPlan:
     """Write the plan of a toy study; what is named differs from `STUDY`."""
     section = read_params(ROOT / "examples" / "toy" / "params.yaml")[TOY]
+    section = on_machine(section, read_params(ROOT / "params.yaml"))
     plan = StudyPlan(TOY, name, STUDY | declared, section, {"data/toy": "1"})
     plan.write(root)
     return plan

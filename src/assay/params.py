@@ -17,10 +17,12 @@ from ruamel.yaml.error import YAMLError
 
 from assay.errors import AssayError, ParamsError
 from assay.value_faults import PARAMS_FILE, SEARCH_FILE, STUDIES, section_faults, unknown_key
-from assay.values import descend
+from assay.values import MACHINE, descend, on_machine
 
 if TYPE_CHECKING:
     from assay.sections.section import Section
+
+SOUND = {"device": "cpu", "precision": "32-true", "threads": 1}
 
 
 def read_params(path: Path = Path(PARAMS_FILE)) -> dict[str, Any]:
@@ -72,14 +74,16 @@ def faults_of(
     content: Mapping[str, Any], sections: Mapping[str, type[Section]]
 ) -> list[AssayError]:
     """Return what is wrong with these sections, whatever else the file holds."""
-    faults = []
+    faults, shared = [], content
     for name, model in sections.items():
         section = descend(content, name.split("."))
         if section is None:
             known = _dotted(content)
             faults.append(_missing(name, known))
-            continue
-        faults += section_faults(name, section, model)
+        else:
+            faults += section_faults(name, on_machine(section, shared), model)
+        if name == MACHINE and faults:
+            shared = {MACHINE: SOUND}  # it stands first: told once, and not once a task
     return faults
 
 

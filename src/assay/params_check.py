@@ -11,9 +11,10 @@ from assay.errors import AssayError, ParamsError, nearest
 from assay.lookup import all_systems, all_tasks, find_system, find_task, listed
 from assay.params import check_params, read_all
 from assay.section_check import disagreements
+from assay.sections.machine import RUNTIME, Machine, Runtime
 from assay.sections.study import Study
 from assay.value_faults import SEARCH_FILE, STUDIES, place, section_faults
-from assay.values import typed
+from assay.values import MACHINE, on_machine, typed
 
 if TYPE_CHECKING:
     from assay.contract.task import Task
@@ -49,7 +50,8 @@ def check_content(content: Mapping[str, Any]) -> None:
 
 def all_sections() -> dict[str, type[Section]]:
     """Return the model of every section of `params.yaml`."""
-    found: dict[str, type[Section]] = {name: each.params for name, each in all_systems().items()}
+    found: dict[str, type[Section]] = {MACHINE: Machine, RUNTIME: Runtime}
+    found |= {name: each.params for name, each in all_systems().items()}
     composed = listed("compositions", "COMPOSITIONS")  # see `assay.composition`
     return found | {name: each.params for name, each in (all_tasks() | composed).items()}
 
@@ -132,6 +134,7 @@ def _corner_fault(
     data_params = typed(content, data.name, data.params)
     for corner in study.corners(CORNERS):
         section = laid_over(content[task.name], {**study.fixed, **corner})
+        section = on_machine(section, content)
         wrong = section_faults(task.name, section, task.params)
         reason = (
             "" if wrong else task.validate_params(task.params.model_validate(section), data_params)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from assay.errors import AssayError, ParamsError
 from assay.lookup import find, find_system, find_task, places_in, system_of
 from assay.params import faults_of
+from assay.sections.machine import RUNTIME, Machine, Runtime
 from assay.value_faults import PARAMS_FILE
-from assay.values import typed
+from assay.values import MACHINE, typed
 
 if TYPE_CHECKING:
     from assay.contract.task import Task
@@ -48,7 +49,8 @@ def disagreements(content: Mapping[str, Any], task: Task) -> list[AssayError]:
 def _models(name: str, task: Task | None) -> dict[str, type[Section]]:
     """Return the models of the sections that count for `name`."""
     if task:
-        return {name: task.params, task.data: find_system(task.data).params}
+        own = {name: task.params, task.data: find_system(task.data).params}
+        return {MACHINE: Machine, RUNTIME: Runtime, **own}
     if "-" not in name:
         return {name: find_system(name).params}
     is_composed = name in places_in(system_of(name), "compositions", "COMPOSITIONS")

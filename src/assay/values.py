@@ -11,6 +11,7 @@ from assay.errors import AssayError, ParamsError
 from assay.sections.section import Section
 from assay.value_faults import translated
 
+MACHINE = "machine"  # the section that all tasks share
 S = TypeVar("S", bound=Section)
 
 
@@ -21,11 +22,24 @@ def typed(declared: Mapping[str, Any], path: str, model: type[S]) -> S:
         AssayError: the stage did not declare the path, with the line to add to `dvc.yaml`.
         ParamsError: the value does not fit the model.
     """
-    value = undotted(declared, path)
+    value = on_machine(undotted(declared, path), declared)
     try:
         return model.model_validate(value)
     except ValidationError as error:
         raise ParamsError(translated(path, error, model)) from None
+
+
+def on_machine(section: Any, content: Mapping[str, Any]) -> Any:
+    """Return a task's section with what `machine` says, where its `train` says nothing itself.
+
+    Other sections are returned as they are.
+    """
+    train = section.get("train") if isinstance(section, Mapping) else None
+    shared = content.get(MACHINE)
+    if not isinstance(train, Mapping) or not isinstance(shared, Mapping):
+        return section
+    left = {key: value for key, value in shared.items() if train.get(key) is None}
+    return {**section, "train": {**train, **left}}
 
 
 def declared_part(declared: Mapping[str, Any], path: str, model: type[S]) -> S:

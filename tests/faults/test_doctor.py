@@ -161,7 +161,7 @@ def test_two_clones_that_gave_one_number(promoted: Project) -> None:
 
 def test_the_machine(finished: Project, tmp_path: Path) -> None:
     finished.set(
-        **{f"{TASK}.train.threads": 4096, f"{TASK}.model.weights": "pretrained",
+        **{"machine.threads": 4096, f"{TASK}.train.threads": 2048, f"{TASK}.model.weights": "pretrained",
            f"{TASK}.model.backbone": "resnet18", "hemoglobin-nail.model.weights": "no.safetensors"}
     )  # fmt: skip
     finished.run("git", "config", "--unset", "user.email")
@@ -174,7 +174,8 @@ def test_the_machine(finished: Project, tmp_path: Path) -> None:
     nobody = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "EMAIL": ""}
     path = f"{bare}:{os.environ['PATH']}"
     said = finished.assay("doctor", fails=True, PATH=path, HF_HOME=str(tmp_path), **nobody)
-    assert f"FOUND {TASK}.train.threads: 4096" in said
+    assert said.count("threads: 4096") == said.count("FOUND machine.threads: 4096") == 1
+    assert f"FOUND {TASK}.train.threads: 2048" in said
     assert "FOUND git identity: nobody" in said
     assert "timm 1." in said
     assert f"FOUND dvc: {bare}/dvc" in said

@@ -79,6 +79,23 @@ def test_a_label_changed_by_hand_reaches_nothing_unseen(finished: Project) -> No
     assert f"Running stage 'evaluate@{TASK}'" in said
 
 
+def test_another_runtime_makes_nothing_stale(finished: Project) -> None:
+    said = finished.dvc(
+        "exp", "run", "-S", "runtime.num_workers=2", "-S", "runtime.checkpoint_every=3"
+    )
+    assert "Running stage" not in said
+
+
+def test_the_machine_is_of_every_training_unless_the_task_has_its_own(finished: Project) -> None:
+    own = f"++{TASK}.train.threads=2"
+    said = finished.dvc("exp", "run", "-S", "machine.precision=bf16-mixed", "-S", own)
+    assert re.findall(r"Running stage '(\w+)@", said) == ["train", "evaluate"]
+    params = finished.json(f"models/{TASK}/run.json")["params"]
+    assert set(params) == {TASK}
+    train = params[TASK]["train"]
+    assert (train["device"], train["precision"], train["threads"]) == ("cpu", "bf16-mixed", 2)
+
+
 def test_the_toy_is_copied_in_and_runs(fresh: Project) -> None:
     """A new system is one folder, its sections, its lines in dvc.yaml: nothing else is touched."""
     toy = fresh.folder / "examples" / "toy"

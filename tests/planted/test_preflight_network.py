@@ -11,7 +11,6 @@ import pytest
 import torch
 from tests.plans import (
     IMAGES,
-    LOOP,
     RATE,
     SIZE,
     Head,
@@ -98,9 +97,8 @@ class Flickering(np.ndarray):
 
 def test_workers_that_draw_are_caught() -> None:
     plan, rows = values()
-    plan = replace(plan, loop=LOOP.model_copy(update={"num_workers": 2}))
-    assert judge(plan, rows) == {}
-    caught = judge(plan, replace(rows, images=IMAGES.view(Flickering)))
+    assert judge(plan, rows, whole=True, workers=2) == judge(plan, rows, whole=True)
+    caught = judge(plan, replace(rows, images=IMAGES.view(Flickering)), workers=2)
     assert set(caught) == {"workers"}
 
 

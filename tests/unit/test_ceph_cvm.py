@@ -151,7 +151,7 @@ def test_the_sampler_evens_out_and_knows_seed_and_epoch_alone() -> None:
 
 
 def test_a_killed_training_goes_on_with_the_sampler_s_order(films: Rows, tmp_path: Path) -> None:
-    params = params_of(train__balance="sampler", train__epochs=4, train__checkpoint_every=1)
+    params = params_of(train__balance="sampler", train__epochs=4)
     with pytest.raises(BaseException):  # noqa: B017, PT011  Lightning turns it into its own
         fitted(films, tmp_path / "killed", params, Dying)
     assert list((tmp_path / "killed" / "resume").glob("*.ckpt"))
@@ -175,7 +175,7 @@ def test_every_loss_and_balance_trains(
 
 def learned(films: Rows, shown: Rows, folder: Path) -> tuple[float, float]:
     """Return skill and kappa on the films that were not shown, after thirty epochs of the others."""
-    params = params_of(train__epochs=30, train__lr=2e-3, train__checkpoint_every=30)
+    params = params_of(train__epochs=30, train__lr=2e-3)
     weights = fitted(shown, folder, params)
     held_out = films.where(~training(films))
     truth = TASK.labels(held_out)

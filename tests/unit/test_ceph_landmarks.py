@@ -64,7 +64,7 @@ def test_the_backbone_stands_still_and_then_learns(tmp_path: Path) -> None:
 
 
 def test_a_training_killed_at_the_thaw_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
-    params = parameters(freeze_epochs=FROZEN, checkpoint_every=1)
+    params = parameters(freeze_epochs=FROZEN)
     whole, killed = whole_and_killed(params, tmp_path, FROZEN)
     assert whole == killed
 

@@ -13,7 +13,7 @@ import torch
 from tests.plans import COUNT, IMAGES, LEVELS
 from tests.unit.test_schedules import awkward, linear, run_in
 
-from assay.errors import AssayError, ParamsError
+from assay.errors import AssayError
 from assay.learning.data import plain_loader, train_loader
 from assay.learning.determinism import set_determinism
 from assay.learning.fit import fit
@@ -94,18 +94,12 @@ def test_a_row_that_would_stand_alone_in_its_batch_is_left_out(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["pills-classifier", "pills-segmentation"])
-def test_the_pills_tasks_ask_for_both(name: str) -> None:
-    content = read_params(ROOT / "params.yaml")[name]
+def test_the_pills_tasks_ask_for_it(name: str) -> None:
+    content = read_params(ROOT / "params.yaml")
     kind = find_task(name).params
-    train = typed({"x": content}, "x", kind).train
-    assert (content["train"]["prefetch_factor"], content["train"]["drop_last"]) == (2, False)
-    older = {
-        key: value for key, value in content["train"].items() if key[:5] not in ("prefe", "drop_")
-    }
-    assert typed({"x": content | {"train": older}}, "x", kind).train == train
-    content["train"]["prefetch_factor"] = 0
-    with pytest.raises(ParamsError, match=r"x\.train\.prefetch"):
-        typed({"x": content}, "x", kind)
+    train = typed(content, name, kind).train
+    assert content[name]["train"].pop("drop_last") is False
+    assert typed(content, name, kind).train == train  # as of an older record
 
 
 def test_memory_is_pinned_where_a_gpu_is(monkeypatch: pytest.MonkeyPatch) -> None:

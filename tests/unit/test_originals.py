@@ -177,10 +177,10 @@ def test_the_number_of_workers_changes_no_byte(root: Path) -> None:
     _, _, rows = read(root, "none")
     for workers in (0, "auto"):
         fit(
-            linear(batch_size=4, num_workers=workers),
+            linear(batch_size=4),
             labelled(rows),
             labelled(rows),
-            run_in(root / str(workers)),
+            run_in(root / str(workers), num_workers=workers),
         )
     one, other = ((root / each / "model" / "weights.safetensors") for each in ("0", "auto"))
     assert one.read_bytes() == other.read_bytes()

@@ -18,7 +18,7 @@ from assay.params_check import all_sections, check_files
 from assay.sections.section import Section
 from assay.sections.study import Study
 from assay.value_faults import STUDIES
-from assay.values import declared_part
+from assay.values import declared_part, typed
 
 ROOT = Path(__file__).parents[2]
 TASK, DATA = "hemoglobin-conjunctiva", "hemoglobin.conjunctiva"
@@ -64,6 +64,54 @@ def test_a_misspelt_section_is_named_with_its_neighbour(content: dict[str, Any])
 def test_a_misspelt_part_is_named_with_its_neighbour(content: dict[str, Any]) -> None:
     content["hemoglobin"]["conjuctiva"] = {}
     assert f"did you mean {DATA}?" in told(content)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "told_of"),
+    [
+        ("machine", "device", "gpu", "machine.device: found 'gpu'"),
+        ("machine", "threads", 0, "greater than or equal to 1"),
+        ("machine", "precision", "16-mixed", "precision 16-mixed needs device cuda"),
+        ("machine", "devise", "cpu", "did you mean machine.device?"),
+        ("runtime", "num_workers", "some", "runtime.num_workers"),
+        ("runtime", "prefetch_factor", 0, "-S 'runtime.prefetch_factor=…'"),
+        ("runtime", "checkpoint_each", 1, "runtime.checkpoint_each: unknown key"),
+    ],
+)
+def test_a_fault_of_all_tasks_is_told_once(
+    content: dict[str, Any], section: str, key: str, value: Any, told_of: str
+) -> None:
+    content[section][key] = value
+    content[TASK]["train"]["epochs"] = "ten"
+    text = told(content)
+    assert told_of in text
+    assert "train.device" not in text
+    assert f"{TASK}.train.epochs" in text
+
+
+def test_a_missing_machine_is_told_once(content: dict[str, Any]) -> None:
+    content["machin"] = content.pop("machine")
+    text = told(content)
+    assert "machine: section missing; the file has machin" in text
+    assert text.count("error:") == 2  # and `machin` is unknown
+
+
+@pytest.mark.parametrize("own", [{"device": "cuda", "threads": None}, {}])
+def test_a_task_goes_by_the_machine_but_for_what_it_names(
+    content: dict[str, Any], own: dict[str, Any]
+) -> None:
+    content["machine"] |= {"precision": "bf16-mixed", "threads": 2}
+    content[TASK]["train"] |= own
+    train = typed(content, TASK, find_task(TASK).params).train
+    assert (train.device, train.precision, train.threads) == (
+        own.get("device", "cpu"), "bf16-mixed", 2,
+    )  # fmt: skip
+    content["machine"] |= {"device": "cuda", "precision": "16-mixed"}
+    content[TASK]["train"]["device"] = "cpu"
+    content["pills-detector"]["train"]["precision"] = "32-true"  # ultralytics has no other
+    text = told(content)
+    assert text.count("error:") == 1
+    assert f"{TASK}.train: combination" in text
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,8 @@ def test_the_top_learns_after_the_head_and_the_rest_never(
 
 @pytest.mark.parametrize("freeze", [0, 2])
 def test_a_killed_one_goes_on_to_the_same_bytes(tmp_path: Path, freeze: int) -> None:
-    whole, killed = whole_and_killed(thawing("small_unet", freeze, checkpoint_every=2), tmp_path, 3)
+    plan = thawing("small_unet", freeze)
+    whole, killed = whole_and_killed(plan, tmp_path, 3, checkpoint_every=2)
     assert whole == killed
 
 

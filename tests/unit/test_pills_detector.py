@@ -39,7 +39,6 @@ QUICK = {
     "warmup_epochs": 1.0,
     "batch_size": 4,
     "close_mosaic": 1,
-    "checkpoint_every": 1,
 }
 
 
@@ -129,7 +128,7 @@ def lead(folder: Path, learned: Rows) -> float:
 
     By mAP at overlap 0.5 on 24 of them, after twenty epochs of `learned`.
     """
-    how = params(epochs=20, mosaic=0.0, mixup=0.0, scale=0.2, close_mosaic=0, checkpoint_every=20)
+    how = params(epochs=20, mosaic=0.0, mixup=0.0, scale=0.2, close_mosaic=0)
     run, new = run_in(folder), photographs(24, seed=2)
     TASK.fit(learned, photographs(12, seed=1), how, run)
     said = TASK.restore(TASK.predictor(run.folder / WEIGHTS, how)(new.images), new)

@@ -116,6 +116,17 @@ def test_own_settings_come_last_and_make_another_experiment(project: Path) -> No
     assert "mine" in says(PLAIN, "-n", "mine", "-S", f"{EPOCHS}=30")
 
 
+def test_what_a_task_leaves_to_the_machine_is_added(project: Path) -> None:
+    """DVC's `-S` changes what stands in the file; `++` adds what does not."""
+    words = says(PLAIN, "-S", f"{TASK}.train.threads=2", "-S", "machine.device=cuda")
+    assert overrides(words)[-2:] == [f"++{TASK}.train.threads=2", "machine.device=cuda"]
+    apply_overrides(project / PARAMS_FILE, overrides(words))
+    content = read_params(project / PARAMS_FILE)
+    train = typed(content, TASK, find_task(TASK).params).train
+    assert (train.device, train.threads) == ("cuda", 2)
+    assert "did you mean machine.device?" in refused(project, "machine.devise: cuda")
+
+
 def test_all_are_listed_with_their_first_line(project: Path) -> None:
     lines = CliRunner().invoke(command, []).output.splitlines()
     assert len(lines) == len(RECIPES)

@@ -27,6 +27,7 @@ from assay.learning.transforms import Preprocess
 from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, WEIGHTS
 from assay.runs.run import Run
+from assay.sections.machine import Runtime
 
 pytestmark = pytest.mark.numeric
 
@@ -66,16 +67,16 @@ def scored(plan: Plan, scores: Sequence[float], dies_after: int | None = None) -
     return replace(plan, metrics=metrics)
 
 
-def run_in(folder: Path) -> Run:
+def run_in(folder: Path, **runtime: Any) -> Run:
     (folder / "model").mkdir(parents=True, exist_ok=True)
     return Run(
         "toy", folder, folder / "model", folder / "reports", folder / "resume",
-        Journal(folder / "journal.jsonl"),
+        Journal(folder / "journal.jsonl"), runtime=Runtime(**runtime),
     )  # fmt: skip
 
 
-def trained(plan: Plan, folder: Path, rows: Set = ROWS) -> dict[str, Tensor]:
-    fit(plan, rows, ROWS, run_in(folder))
+def trained(plan: Plan, folder: Path, rows: Set = ROWS, **runtime: Any) -> dict[str, Tensor]:
+    fit(plan, rows, ROWS, run_in(folder, **runtime))
     return load_file(folder / "model" / WEIGHTS)
 
 
@@ -250,7 +251,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(
 
     def plan() -> Plan:
         return awkward(
-            epochs=10, batch_size=4, accumulate_grad_batches=2, checkpoint_every=checkpoint_every,
+            epochs=10, batch_size=4, accumulate_grad_batches=2,
             plateau_patience=1, plateau_factor=0.5, early_stopping_patience=6,
         )  # fmt: skip
 
@@ -258,11 +259,11 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(
     assert len(history(tmp_path / "whole")) == 8
     killed = tmp_path / "killed"
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        trained(scored(plan(), scores, dies_after), killed)
+        trained(scored(plan(), scores, dies_after), killed, checkpoint_every=checkpoint_every)
     done = dies_after // checkpoint_every * checkpoint_every
     states = [each.name for each in (killed / "resume").glob("*.ckpt")]
     assert states == ([f"epoch-{done - 1:04d}.ckpt"] if done else [])
-    trained(scored(plan(), scores[done:]), killed)
+    trained(scored(plan(), scores[done:]), killed, checkpoint_every=checkpoint_every)
     for name in (WEIGHTS, HISTORY):
         one, other = ((tmp_path / run / "model" / name) for run in ("whole", "killed"))
         assert one.read_bytes() == other.read_bytes()
@@ -276,13 +277,12 @@ def test_from_any_of_its_states_it_goes_on_to_the_same_bytes(
     scores = [5.0, 4.0, 4.5, 4.6, 1.0, 4.8, 4.9, 4.95, 4.9, 4.9]
 
     def plan(dies_after: int | None = None, first: int = 0) -> Plan:
-        made = awkward(epochs=8, batch_size=4, checkpoint_every=1, checkpoint_keep=keep)
-        return scored(made, scores[first:], dies_after)
+        return scored(awkward(epochs=8, batch_size=4), scores[first:], dies_after)
 
     trained(plan(), tmp_path / "whole")
     killed = tmp_path / "killed"
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        trained(plan(dies_after=6), killed)
+        trained(plan(dies_after=6), killed, checkpoint_keep=keep)
     states = sorted(each.name for each in (killed / "resume").glob("*.ckpt"))
     newest = [f"epoch-{number:04d}.ckpt" for number in range(6)]
     assert states == (newest if keep == "all" else newest[-2:])
@@ -292,7 +292,7 @@ def test_from_any_of_its_states_it_goes_on_to_the_same_bytes(
         shutil.copytree(tmp_path / "left", killed)
         for newer in states[states.index(name) + 1 :]:
             (killed / "resume" / newer).unlink()
-        trained(plan(first=int(name[6:10]) + 1), killed)
+        trained(plan(first=int(name[6:10]) + 1), killed, checkpoint_keep=keep)
         for kept in (WEIGHTS, HISTORY):
             one, other = ((tmp_path / run / "model" / kept) for run in ("whole", "killed"))
             assert one.read_bytes() == other.read_bytes()
@@ -303,16 +303,11 @@ def test_a_damaged_state_is_told_and_the_one_before_it_taken(
     tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scores = [5.0, 4.0, 3.0, 2.0, 1.0]
-    loop: dict[str, Any] = {
-        "epochs": 4,
-        "batch_size": 4,
-        "checkpoint_every": 1,
-        "checkpoint_keep": 2,
-    }
+    loop: dict[str, Any] = {"epochs": 4, "batch_size": 4}
     trained(scored(awkward(**loop), scores), tmp_path / "whole")
     killed = tmp_path / "killed"
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        trained(scored(awkward(**loop), scores, dies_after=3), killed)
+        trained(scored(awkward(**loop), scores, dies_after=3), killed, checkpoint_keep=2)
     state = killed / "resume" / "epoch-0002.ckpt"
     content = bytearray(state.read_bytes())
     middle = len(content) // 2

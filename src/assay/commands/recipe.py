@@ -34,7 +34,7 @@ def command(
     """Run RECIPE (<task>/<name>) as an experiment of that name; without one, list all.
 
     A recipe is a file of parameters. It is checked against params.yaml before anything runs. It leaves
-    alone what it does not name: the source, the device, the threads are set by params.yaml, or by -S.
+    alone what it does not name: the source, the machine are set by params.yaml, or by -S.
     """
     from assay.params_check import check_files
     from assay.runs.root import find_root
@@ -46,8 +46,7 @@ def command(
         return
     path = _find(root, recipe)
     check_files(root)
-    ensure_known(root, [each.partition("=")[0] for each in settings])
-    line = experiment_line(root, path, settings, name, temp)
+    line = experiment_line(root, path, tuple(ensure_known(root, settings)), name, temp)
     click.echo(shlex.join(line))
     if not only_prints:
         raise SystemExit(run_line(root, line))
@@ -61,8 +60,10 @@ def experiment_line(
     temp: bool = False,
 ) -> list[str]:
     """Return the command that runs a recipe, checked; settings come last, and win."""
-    chosen = read_recipe(root, path)
-    asked = [*(f"{key}={written(value)}" for key, value in chosen.items()), *settings]
+    from assay.tracking.comparison import ensure_known
+
+    chosen = [f"{key}={written(value)}" for key, value in read_recipe(root, path).items()]
+    asked = [*ensure_known(root, chosen), *settings]
     line = ["dvc", "exp", "run", *(["--temp"] if temp else []), "-n", name or _name(path, settings)]
     return (
         line + [part for each in asked for part in ("-S", each)] + [f"evaluate@{path.parent.name}"]

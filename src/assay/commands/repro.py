@@ -21,7 +21,7 @@ import click
 def command(targets: tuple[str, ...], jobs: int | None, keep_going: bool) -> None:
     """Run what changed of TARGETS (stages or groups of stages; default: all), branches side by side.
 
-    Each branch is a real `dvc repro`, and the bytes are those of a serial one: `train.threads` is a
+    Each branch is a real `dvc repro`, and the bytes are those of a serial one: `machine.threads` is a
     parameter of its own. What params.yaml holds for TARGETS, the whole of it where there are none, is
     checked first. The output of each branch is kept in .assay/repro. After a failure, Ctrl-C or a kill
     the same command goes on.

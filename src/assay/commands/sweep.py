@@ -40,13 +40,13 @@ def command(task: str, key: str, values: tuple[str, ...], settings: tuple[str, .
     find_task(task)
     root = find_root(Path.cwd())
     check_files(root)
-    ensure_known(root, [f"{task}.{key}", *(each.partition("=")[0] for each in settings)])
+    own, *others = ensure_known(root, [f"{task}.{key}", *settings])
     console, failed, names = make_console(), {}, []
     values = tuple(dict.fromkeys(values))
     for number, value in enumerate(values, start=1):
         names.append(_name(task, key, value, settings))
         label = f"[{number}/{len(values)}] {key}={value}"
-        chosen = [f"{task}.{key}={value}", *settings]
+        chosen = [f"{own}={value}", *others]
         reason = _experiment(root, task, names[-1], chosen, label, console)
         if reason:
             failed[value] = reason

@@ -17,8 +17,9 @@ from assay.errors import AssayError
 from assay.lookup import all_tasks
 from assay.params import read_all
 from assay.registry.ledger import entries
+from assay.sections.machine import Machine
 from assay.value_faults import PARAMS_FILE
-from assay.values import typed
+from assay.values import MACHINE, typed
 
 if TYPE_CHECKING:
     from assay.sections.task import TaskParams
@@ -38,20 +39,22 @@ def examine(root: Path, deep: bool, ask_remote: bool) -> Iterator[Report]:
     if not any(malformed(entry) for entry in entries(root)):
         yield check_versions(root)
         yield check_cache(root, deep)
-    tasks, faults = _declared(root)
+    machine, tasks, faults = _declared(root)
     yield Report("params", f"{len(tasks)} tasks", faults)
-    yield check_machine(root, tasks)
+    yield check_machine(root, machine, tasks)
     yield check_weights(root, tasks)
 
 
-def _declared(root: Path) -> tuple[dict[str, TaskParams], list[Finding]]:
-    """Return each task's section of `params.yaml`, and what is wrong with the file."""
+def _declared(root: Path) -> tuple[Machine | None, dict[str, TaskParams], list[Finding]]:
+    """Return `machine` and each task's section of `params.yaml`, and what is wrong with the file."""
+    machine = None
     found: dict[str, TaskParams] = {}
     try:
         content = read_all(root)
+        machine = typed(content, MACHINE, Machine)
         for name, task in sorted(all_tasks().items()):
             found[name] = typed(content, name, task.params)
     except AssayError as fault:
         said = str(fault).replace("\n", " ")
-        return found, [Finding(PARAMS_FILE, said, "a section a task", "assay params")]
-    return found, []
+        return machine, found, [Finding(PARAMS_FILE, said, "a section a task", "assay params")]
+    return machine, found, []

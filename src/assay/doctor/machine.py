@@ -15,26 +15,29 @@ from assay.registry.gc_files import size
 from assay.runs.cores import available_cores
 from assay.runs.git import git
 from assay.runs.places import PRIVATE
+from assay.values import MACHINE
 
 if TYPE_CHECKING:
+    from assay.sections.machine import Machine
     from assay.sections.task import TaskParams
 
 GIB = 2**30
 SHARE = 0.1  # of what is used, at least, and 1 GiB: a sweep of ten values adds about that
 
 
-def check_machine(root: Path, tasks: Mapping[str, TaskParams]) -> Report:
+def check_machine(root: Path, machine: Machine | None, tasks: Mapping[str, TaskParams]) -> Report:
     """Compare the machine with what the repository asks of it.
 
     Args:
         root: the repository.
+        machine: the section of `params.yaml`; None where the file is faulty.
         tasks: each task's section of `params.yaml`.
     """
     used = size([root / PRIVATE, root / ".dvc" / "cache"])
     free = shutil.disk_usage(root).free
     cores = available_cores()
     findings = room(used, free)
-    findings += [each for name, task in tasks.items() for each in threads(name, task, cores)]
+    findings += threads(machine, tasks, cores)
     findings += _identity(root) + _environment(root) + _dvc()
     looked = f"{free / GIB:.1f} GiB free, {used / GIB:.1f} used, {cores} cores"
     return Report("machine", looked, findings)
@@ -49,15 +52,18 @@ def room(used: int, free: int) -> list[Finding]:
     return [Finding("disk", said, f"{least / GIB:.1f} GiB free", "assay gc --apply")]
 
 
-def threads(name: str, task: TaskParams, cores: int) -> list[Finding]:
-    """Return whether a task declares more threads than there are cores: it runs, but slower."""
-    declared = task.train.threads
-    if declared <= cores:
-        return []
-    mend = f"dvc exp run -S '{name}.train.threads={cores}'"
+def threads(machine: Machine | None, tasks: Mapping[str, TaskParams], cores: int) -> list[Finding]:
+    """Return what declares more threads than there are cores: all tasks, or one: they run, but slower."""
+    shared = machine.threads if machine else 0
+    declared = {MACHINE: shared} | {
+        f"{name}.train": task.train.threads
+        for name, task in tasks.items() if task.train.threads != shared
+    }  # fmt: skip
     return [
-        Finding(f"{name}.train.threads", str(declared), f"at most {cores}, the cores here", mend)
-    ]
+        Finding(f"{key}.threads", str(count), f"at most {cores}, the cores here",
+                f"dvc exp run -S '{key}.threads={cores}'")
+        for key, count in declared.items() if count > cores
+    ]  # fmt: skip
 
 
 def _identity(root: Path) -> list[Finding]:

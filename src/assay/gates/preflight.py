@@ -21,10 +21,13 @@ from assay.gates.verdict import Verdict
 if TYPE_CHECKING:
     from assay.contract.checks import Check
     from assay.learning.plan import Plan, Set
+    from assay.sections.machine import Workers
 
 
-def preflight(task: str, plan: Plan, train: Set, valid: Set, path: Path) -> None:
-    """Judge data, views and network of a plan, and write the verdict to `path`.
+def preflight(
+    task: str, plan: Plan, train: Set, valid: Set, path: Path, num_workers: Workers = 0
+) -> None:
+    """Judge data, views and network of a plan, and its loader processes; write the verdict to `path`.
 
     Raises:
         GateError: a check failed.
@@ -33,7 +36,7 @@ def preflight(task: str, plan: Plan, train: Set, valid: Set, path: Path) -> None
     with torch.random.fork_rng(devices=[]):
         checks = [*judge_data(plan, train, valid), *plan.laws()]
         if _passed(checks):
-            checks += judge_views(plan, train) + judge_geometry(plan, train)
+            checks += judge_views(plan, train, num_workers) + judge_geometry(plan, train)
         if _passed(checks):
             checks += judge_network(plan, train)
     Verdict("preflight", task, checks).write_and_raise(path)

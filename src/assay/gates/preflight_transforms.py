@@ -21,15 +21,22 @@ from assay.learning.determinism import reseed
 
 if TYPE_CHECKING:
     from assay.learning.plan import Inputs, Plan, Set
+    from assay.sections.machine import Workers
 
 COPIES = 16  # of one image in a batch; a fair coin falls 16 times alike once in 33,000
 STEPS = 4  # batches
 
 
-def judge_views(plan: Plan, train: Set) -> list[Check]:
-    """Return the checks of augmentation, and of the workers where there are any."""
+def judge_views(plan: Plan, train: Set, num_workers: Workers) -> list[Check]:
+    """Return the check of augmentation, and that of the workers where there are any and it fails.
+
+    Passed, it is not told: the verdict is an output, and their number changes none.
+    """
     draws = _draws(plan, train)
-    return [draws, _workers(plan, train)] if plan.loop.num_workers else [draws]
+    count = 2 if num_workers == "auto" else num_workers
+    if count and not (workers := _workers(plan, train, count)).passed:
+        return [draws, workers]
+    return [draws]
 
 
 def _draws(plan: Plan, train: Set) -> Check:
@@ -75,10 +82,9 @@ def _bytes(tensor: Tensor) -> bytes:
     return tensor.detach().cpu().numpy().tobytes()
 
 
-def _workers(plan: Plan, train: Set) -> Check:
+def _workers(plan: Plan, train: Set, count: int) -> Check:
     """Fetch two batches from each worker: the stored rows, as the main process would fetch them."""
     loop = plan.loop
-    count = 2 if loop.num_workers == "auto" else loop.num_workers
     ours, theirs = (
         train_loader(train, loop.batch_size, loop.seed, workers, plan.balanced)
         for workers in (0, count)

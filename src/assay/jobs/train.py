@@ -26,7 +26,8 @@ def train_model(plan: Plan, train: Set, valid: Set, run: Run, first_weights: str
     Raises:
         GateError: the preflight refused; nothing was trained.
     """
-    preflight(run.task, plan, train, valid, run.reports / "preflight.json")
+    verdict = run.reports / "preflight.json"
+    preflight(run.task, plan, train, valid, verdict, run.runtime.num_workers)
     chosen = fit(plan, train, valid, run)
     model = {
         "outputs": plan.outputs or plan.targets.outputs,

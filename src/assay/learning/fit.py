@@ -40,14 +40,14 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
     set_determinism(plan.loop.threads)
     _quiet()
     history = History(run.resume, run.journal, run.watch)
-    loop, rows = plan.loop, len(train.images)
+    loop, how, rows = plan.loop, run.runtime, len(train.images)
     lone = rows > loop.batch_size > 1 and rows % loop.batch_size == 1
     drops = plan.drop_last or (lone and _normalises(plan))
     make = partial(
-        train_loader, train, loop.batch_size, loop.seed, balanced=plan.balanced, prefetch=plan.prefetch,
-        drop_last=drops,
+        train_loader, train, loop.batch_size, loop.seed, balanced=plan.balanced,
+        prefetch=how.prefetch_factor, drop_last=drops,
     )  # fmt: skip
-    loader = make(choose_num_workers(loop.num_workers, make, run.journal))
+    loader = make(choose_num_workers(how.num_workers, make, run.journal))
     module = Training(plan, rows=rows - rows % loop.batch_size if drops else rows)
     trainer = L.Trainer(
         accelerator={"cpu": "cpu", "cuda": "gpu"}[plan.loop.device],
@@ -58,7 +58,7 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
         gradient_clip_val=None
         if plan.loop.gradient_clip_val == "none"
         else plan.loop.gradient_clip_val,
-        callbacks=[history, _states(plan, run), Progress()],
+        callbacks=[history, _states(run), Progress()],
         deterministic=True,
         logger=False,
         num_sanity_val_steps=0,
@@ -103,9 +103,9 @@ def _newest_state(folder: Path) -> Path | None:
     return None
 
 
-def _states(plan: Plan, run: Run) -> ModelCheckpoint:
+def _states(run: Run) -> ModelCheckpoint:
     """Save the whole state every few epochs; Lightning writes it aside first."""
-    keep = plan.loop.checkpoint_keep
+    keep = run.runtime.checkpoint_keep
     return ModelCheckpoint(
         dirpath=run.resume,
         filename="epoch-{epoch:04d}",
@@ -113,7 +113,7 @@ def _states(plan: Plan, run: Run) -> ModelCheckpoint:
         monitor="step",  # the newest are the best
         mode="max",
         save_top_k=-1 if keep == "all" else keep,
-        every_n_epochs=plan.loop.checkpoint_every,
+        every_n_epochs=run.runtime.checkpoint_every,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )

@@ -13,18 +13,18 @@ from torch import Tensor, nn
 from assay.learning.determinism import set_determinism
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Loop
+    from assay.sections.task import Train
 
 Floats = npt.NDArray[np.float32]
 
 
-def device_at_hand(loop: Loop) -> torch.device:
+def device_at_hand(loop: Train) -> torch.device:
     """Return the declared device, or the CPU on a machine without a GPU: a model serves there too."""
     return torch.device(loop.device if torch.cuda.is_available() else "cpu")
 
 
 def predict_batches(
-    network: nn.Module, read: Callable[[Tensor], Tensor], images: npt.NDArray[np.uint8], loop: Loop
+    network: nn.Module, read: Callable[[Tensor], Tensor], images: npt.NDArray[np.uint8], loop: Train
 ) -> Floats:
     """Return predictions (n, outputs) of images (n, h, w, channels).
 

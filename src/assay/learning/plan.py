@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from assay.contract.checks import Check
     from assay.learning.schedules import Schedule
     from assay.learning.targets import Kind
+    from assay.sections.task import Train
 
 Images = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -90,44 +91,6 @@ class Geometry(Protocol):
         ...
 
 
-class Loop(Protocol):
-    """How long, in which portions, and under which conditions; the section `<task>.train` has these.
-
-    `threads`, `device` and `precision` are part of the result: declared, never adapted.
-    """
-
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def accumulate_grad_batches(self) -> int: ...
-    @property
-    def weight_decay(self) -> float: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def threads(self) -> int: ...
-    @property
-    def num_workers(self) -> int | Literal["auto"]: ...
-    @property
-    def device(self) -> Literal["cpu", "cuda"]: ...
-    @property
-    def precision(self) -> Literal["32-true", "bf16-mixed", "16-mixed"]: ...
-    @property
-    def checkpoint_every(self) -> int: ...
-    @property
-    def checkpoint_keep(self) -> int | Literal["all"]: ...
-    @property
-    def plateau_patience(self) -> int | Literal["none"]: ...
-    @property
-    def plateau_factor(self) -> float: ...
-    @property
-    def early_stopping_patience(self) -> int | Literal["none"]: ...
-    @property
-    def gradient_clip_val(self) -> float | Literal["none"]: ...
-
-
 @dataclass(frozen=True)
 class Plan:
     """One training, whole.
@@ -139,11 +102,10 @@ class Plan:
         metrics: (predictions, targets) → metrics by name.
         rank: the epoch rule as a sort key; the lowest is the best epoch.
         parts: the trained parts with their rates; what is in none is frozen.
-        loop: epochs, batch, seed and the like.
+        loop: the section `train`: epochs, batch, seed, machine and the like.
         targets: what the targets are.
         geometry: augmentation that moves points with their images; none for other targets.
         balanced: whether every class is shown equally often in an epoch; of classes alone.
-        prefetch: batches that each loader process keeps ready; changes no result.
         drop_last: whether an epoch's last batch is left out where it is smaller than the others.
         read: the network's outputs → predictions (b, outputs), which alone are kept of a validation;
             none where the outputs are the predictions.
@@ -159,11 +121,10 @@ class Plan:
     metrics: Callable[[Floats, Targets], Metrics]
     rank: Callable[[Mapping[str, float]], tuple[float, ...]]
     parts: Sequence[Part]
-    loop: Loop
+    loop: Train
     targets: Kind
     geometry: Geometry | None = None
     balanced: bool = False
-    prefetch: int = 2
     drop_last: bool = False
     read: Callable[[Tensor], Tensor] | None = None
     outputs: int | None = None

@@ -7,20 +7,19 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from assay.learning.data import Loader
     from assay.runs.journal import Journal
+    from assay.sections.machine import Workers
 
 CANDIDATES = (4, 8, 12, 16)  # the founders'; as many as there are processors, at most
 BATCHES = 50  # of each trial
 FILES = 1024  # a process may have open; each batch on its way is some
 
 
-def choose_num_workers(
-    asked: int | Literal["auto"], make: Callable[[int], Loader], journal: Journal
-) -> int:
+def choose_num_workers(asked: Workers, make: Callable[[int], Loader], journal: Journal) -> int:
     """Return the number of worker processes, which changes no result.
 
     Args:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assay.sections.machine import Runtime
+
 if TYPE_CHECKING:
     from assay.runs.journal import Journal
 
@@ -27,6 +29,7 @@ class Run:
         facts: the inputs to be recorded beside the model: parameters, digests, data.
         watch: is told every epoch's row so far after each epoch, and ends the training by raising; it
             changes nothing of one that it lets go on.
+        runtime: loader processes and states; they change no byte.
     """
 
     task: str
@@ -37,3 +40,4 @@ class Run:
     journal: Journal
     facts: Mapping[str, Any] = field(default_factory=dict)
     watch: Watch | None = None
+    runtime: Runtime = field(default_factory=Runtime)

@@ -20,6 +20,7 @@ from assay.params_check import SEARCHED, laid_over
 from assay.runs.files import content_digest, read_json, write_text
 from assay.sections.study import Range, Study
 from assay.value_faults import STUDIES, place
+from assay.values import on_machine
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -150,7 +151,8 @@ def plan_study(
     chosen = next(iter(known)) if name is None else name
     if chosen not in known:
         raise AssayError(f"{where}.{chosen}", "no such study", nearest(chosen, known))
-    return StudyPlan(task, chosen, known[chosen], content[task], inputs)
+    section = on_machine(content[task], content)
+    return StudyPlan(task, chosen, known[chosen], section, inputs)
 
 
 def _plain(choice: Any) -> Any:

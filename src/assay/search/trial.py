@@ -17,10 +17,13 @@ from assay.contract.task_rows import task_rows
 from assay.errors import AssayError
 from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
+from assay.params import read_params
 from assay.runs.files import content_digest, read_json
 from assay.runs.journal import Journal
 from assay.runs.record import RECORD
 from assay.runs.run import Run
+from assay.sections.machine import RUNTIME, Runtime
+from assay.value_faults import PARAMS_FILE
 from assay.values import typed
 
 if TYPE_CHECKING:
@@ -154,7 +157,7 @@ def _train(
         task.name, made_of.root, folder / "model", folder / "reports", folder / "resume",
         Journal(folder / "journal.jsonl"),
         {"key": plan.digest, "params": declared, "data": made_of.facts, "inputs": dict(plan.inputs)},
-        watcher,
+        watcher, typed(read_params(made_of.root / PARAMS_FILE), RUNTIME, Runtime),
     )  # fmt: skip
     run.folder.mkdir(parents=True, exist_ok=True)
     task.fit(train, valid, params, run)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
+from assay.sections.machine import Machine
 from assay.sections.section import Section
 
 
@@ -48,8 +49,8 @@ FirstWeights = Annotated[
 ]
 
 
-class Train(Section):
-    """What the one training loop asks of every task.
+class Train(Machine):
+    """What the one training loop asks of every task; what `machine` says stands here too.
 
     Knobs that came later have a default, at which nothing changes: models recorded before have none.
     """
@@ -60,14 +61,6 @@ class Train(Section):
     accumulate_grad_batches: int = Field(1, ge=1, description="batches an optimiser step")
     weight_decay: float = Field(ge=0)
     seed: int = Field(ge=0)
-    threads: int = Field(ge=1)
-    num_workers: Annotated[int, Field(ge=0)] | Literal["auto"]
-    device: Literal["cpu", "cuda"]
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
-    checkpoint_every: int = Field(ge=1)
-    checkpoint_keep: Annotated[int, Field(ge=1)] | Literal["all"] = Field(
-        1, description="states kept while a training runs, the newest"
-    )
     plateau_patience: Patience = Field(
         "none", description="epochs without a better one that pass; the next lowers the rates"
     )
@@ -81,11 +74,24 @@ class Train(Section):
         "none", description="largest length of a step's gradient, of all tensors"
     )
 
+
+class Warmup(Train):
+    """A training whose rates rise over its first epochs."""
+
+    warmup_epochs: int = Field(ge=0)
+
     @model_validator(mode="after")
-    def _precise(self) -> Self:
-        if self.precision == "16-mixed" and self.device == "cpu":
-            raise ValueError("precision 16-mixed needs device cuda")
+    def _warm(self) -> Self:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs} below epochs {self.epochs}")
         return self
+
+
+class WarmupCosine(Warmup):
+    """A training with one rate: a linear warm-up, then one cosine."""
+
+    lr: float = Field(gt=0)
+    lr_final: float = Field(ge=0)
 
 
 class Evaluate(Section):

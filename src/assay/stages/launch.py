@@ -21,7 +21,8 @@ from assay.runs.journal import Journal, spool_path
 from assay.runs.lock import held
 from assay.runs.places import named_lock
 from assay.section_check import check_own
-from assay.values import declared_part, undotted
+from assay.sections.machine import RUNTIME, Runtime
+from assay.values import MACHINE, declared_part, on_machine, typed, undotted
 
 if TYPE_CHECKING:
     from assay.values import S
@@ -37,6 +38,7 @@ class Stage:
         root: the repository that was asked; in `dvc exp run --temp` not the working folder.
         declared: the declared parameters, nested.
         inputs: path → DVC's digest, of every declared dependency.
+        runtime: what changes no byte, and so is not declared.
         key: digest of `declared` and `inputs`: equal keys, equal outputs.
         journal: where clock, host and progress go.
     """
@@ -46,6 +48,7 @@ class Stage:
     root: Path
     declared: Mapping[str, Any]
     inputs: Mapping[str, str]
+    runtime: Runtime
     key: str
     journal: Journal
 
@@ -95,15 +98,17 @@ def _load(name: str, root: Path) -> Stage:
     imported there to check the parameters is no part of the stage's own code.
     """
     with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as other:
-        declared, inputs = other.submit(_asked, name, root).result()
+        declared, inputs, runtime = other.submit(_asked, name, root).result()
     key = content_digest({"declared": declared, "inputs": inputs})
     item = name.partition("@")[2]
-    return Stage(name, item, root, declared, inputs, key, Journal(spool_path(root, name, key)))
+    journal = Journal(spool_path(root, name, key))
+    return Stage(name, item, root, declared, inputs, runtime, key, journal)
 
 
-def _asked(name: str, root: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the declared parameters, nested, and DVC's digest of every declared dependency.
+def _asked(name: str, root: Path) -> tuple[dict[str, Any], dict[str, str], Runtime]:
+    """Return the declared parameters, nested, DVC's digest of every declared dependency, and `runtime`.
 
+    Of the parameters, what `machine` says stands in the task's own section, as the record shall have it.
     What `params.yaml` holds for the stage is checked first, and whether a curriculum lets it begin.
     One stage is read of `dvc.yaml`, and nothing of `dvc.lock`: all stages and the lock, twice, as
     `dvc.api` and `Repo.stage` have it, cost 0.9 s of CPU, this 0.07.
@@ -115,9 +120,9 @@ def _asked(name: str, root: Path) -> tuple[dict[str, Any], dict[str, str]]:
 
     from assay.registry.curriculum import ensure_open
 
-    item, params = name.partition("@")[2], read_params()
-    check_own(params, item)
-    ensure_open(root, data_of(item), params)
+    content, item = read_params(), name.partition("@")[2]
+    check_own(content, item)
+    ensure_open(root, data_of(item), content)
     declared: dict[str, Any] = {}
     inputs: dict[str, str] = {}
     with Repo() as repo:
@@ -127,7 +132,10 @@ def _asked(name: str, root: Path) -> tuple[dict[str, Any], dict[str, str]]:
                 declared |= dependency.read_params(flatten=False)
             else:
                 inputs[str(dependency)] = dependency.get_hash().value
-    return declared, inputs
+    if "train" in declared.get(item, {}):
+        declared[item] = on_machine(declared[item], {MACHINE: undotted(declared, MACHINE)})
+        del declared[MACHINE]
+    return declared, inputs, typed(content, RUNTIME, Runtime)
 
 
 def _circumstances() -> dict[str, Any]:

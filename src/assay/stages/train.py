@@ -32,5 +32,8 @@ def main(stage: Stage) -> None:
     }  # fmt: skip
     lock = named_lock(stage.root, f"resume-{stage.key}")
     with held(lock, "the same training runs elsewhere; waiting"):
-        run = Run(task.name, stage.root, folder, reports, resume, stage.journal, record)
+        run = Run(
+            task.name, stage.root, folder, reports, resume, stage.journal, record,
+            runtime=stage.runtime,
+        )  # fmt: skip
         task.fit(train, valid, params, run)

@@ -6,7 +6,7 @@ otherwise equal parameters. Others form rankings of their own, which say what se
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from assay.tracking.entries import sighted_entries
 from assay.tracking.projection import project
 from assay.tracking.results import METRICS, Cache, join
 from assay.value_faults import PARAMS_FILE
+from assay.values import on_machine
 
 if TYPE_CHECKING:
     from assay.contract.task import Task
@@ -71,18 +72,25 @@ class Ranking:
     apart: str
 
 
-def ensure_known(root: Path, keys: Collection[str]) -> None:
-    """Refuse a dotted key that `params.yaml` does not have, and name the nearest.
+def ensure_known(root: Path, settings: Iterable[str]) -> list[str]:
+    """Return settings as DVC's `-S` takes them: what a task leaves to `machine` is added, with `++`.
 
-    The file has every field of every model (`assay params`), and DVC's `-S` knows no other.
+    Each is `KEY` or `KEY=VALUE`, the key dotted.
+
+    Raises:
+        AssayError: a key that `params.yaml` does not have, with the nearest.
     """
-    known = list(_leaves(read_params(root / PARAMS_FILE)))
-    for key in keys:
+    content = read_params(root / PARAMS_FILE)
+    own = set(_leaves(content))
+    known = list(_leaves({name: on_machine(each, content) for name, each in content.items()}))
+    asked = [each.lstrip("+") for each in settings]
+    for key in [each.partition("=")[0] for each in asked]:
         if key in known:
             continue
         section = [each for each in known if each.startswith(f"{key.partition('.')[0]}.")]
         expected = nearest(key, section or known)
         raise AssayError(f"{PARAMS_FILE} · {key}", "no such parameter", expected, "assay params")
+    return [each if each.partition("=")[0] in own else f"++{each}" for each in asked]
 
 
 def compare(

@@ -28,7 +28,7 @@ from assay.systems.ceph.tasks.detector import Detector
 from assay.systems.ceph.tasks.names import STAGES
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Loop
+    from assay.sections.task import Train
     from assay.systems.ceph.tasks.cvm_sections import CvmModel
 
 Crop = FixedCrop | FoundCrop
@@ -116,7 +116,7 @@ def probabilities(params: CvmModel, logits: Tensor) -> Tensor:
 
 
 def predict(
-    network: StageNetwork, params: CvmModel, images: npt.NDArray[np.uint8], loop: Loop
+    network: StageNetwork, params: CvmModel, images: npt.NDArray[np.uint8], loop: Train
 ) -> npt.NDArray[np.float32]:
     """Return the probability of each stage (n, 6) of images (n, size, size, 3)."""
     return predict_batches(

@@ -6,8 +6,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from assay.sections.augmentation import Affine, Photometric
 from assay.sections.section import Section
-from assay.sections.task import FirstWeights, TaskParams, Train
+from assay.sections.task import FirstWeights, TaskParams, WarmupCosine
 
 
 class CvmModel(Section):
@@ -43,30 +44,14 @@ class CvmModel(Section):
         return self
 
 
-class CvmTrain(Train):
+class CvmTrain(WarmupCosine, Affine, Photometric):
     """How it is trained: moved and lit as the landmark task's films are, and evened out by class."""
 
-    warmup_epochs: int = Field(ge=0)
-    lr: float = Field(gt=0)
-    lr_final: float = Field(ge=0)
     focal_gamma: float = Field(
         ge=0, le=10, description="the focal loss's gamma; 0 is cross-entropy"
     )
     balance: Literal["none", "weights", "sampler"]
     degrees: float = Field(ge=0, le=45, description="degrees to either side")
-    scale: list[float] = Field(min_length=2, max_length=2, description="from, to")
-    translate: float = Field(ge=0, le=0.3, description="share of the side")
-    brightness: float = Field(ge=0, le=0.5)
-    noise: float = Field(ge=0, le=0.2, description="share of white")
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(f"warmup_epochs {self.warmup_epochs} below epochs {self.epochs}")
-        low, high = self.scale
-        if not 0.5 <= low <= 1 <= high <= 2:
-            raise ValueError(f"scale [low, high] around 1; found {list(self.scale)}")
-        return self
 
 
 class CvmParams(TaskParams):

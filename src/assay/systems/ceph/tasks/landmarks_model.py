@@ -30,7 +30,7 @@ from assay.learning.transforms import normalise
 from assay.systems.ceph.tasks.names import STAGES, SYMBOLS
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Loop
+    from assay.sections.task import Train
     from assay.systems.ceph.tasks.sections import Model
 
 Network = HeatmapNetwork | CoordinateNetwork
@@ -111,7 +111,7 @@ def read(codec: Coordinates | Heatmap, said: Tensor) -> Tensor:
 
 
 def predict(
-    network: nn.Module, params: Model, images: npt.NDArray[np.uint8], loop: Loop
+    network: nn.Module, params: Model, images: npt.NDArray[np.uint8], loop: Train
 ) -> npt.NDArray[np.float32]:
     """Return predictions (n, 58, 64 or 87), stored px, of images (n, size, size, 3)."""
     codec = make_codec(params, images.shape[1])

@@ -6,8 +6,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from assay.sections.augmentation import Affine, Photometric
 from assay.sections.section import Section
-from assay.sections.task import FirstWeights, TaskParams, Train
+from assay.sections.task import FirstWeights, TaskParams, WarmupCosine
 
 
 class Model(Section):
@@ -33,35 +34,25 @@ class Model(Section):
         return self
 
 
-class LandmarkTrain(Train):
+class LandmarkTrain(WarmupCosine, Affine, Photometric):
     """How it is trained."""
 
-    warmup_epochs: int = Field(ge=0)
-    lr: float = Field(gt=0)
-    lr_final: float = Field(ge=0)
     freeze_epochs: int = Field(ge=0, description="in which the backbone stands still")
     backbone_lr: float = Field(gt=0, description="the backbone's peak; it falls as lr does")
     unfreeze: Literal["all", "top"] = Field("all", description="what of the backbone ever learns")
     degrees: float = Field(ge=0, le=45, description="degrees to either side")
-    scale: list[float] = Field(min_length=2, max_length=2, description="from, to")
-    translate: float = Field(ge=0, le=0.3, description="share of the side")
     elastic: float = Field(ge=0, le=0.1, description="share of the side; 0 is none")
-    brightness: float = Field(ge=0, le=0.5)
-    noise: float = Field(ge=0, le=0.2, description="share of white")
     cvm_loss_weight: float = Field(
         default=10.0, gt=0, description="of the stage's loss; read with stages alone"
     )
 
     @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def _warm(self) -> Self:
         if self.freeze_epochs + self.warmup_epochs >= self.epochs:
             early = f"freeze_epochs {self.freeze_epochs} + " if self.freeze_epochs else ""
             raise ValueError(
                 f"{early}warmup_epochs {self.warmup_epochs} below epochs {self.epochs}"
             )
-        low, high = self.scale
-        if not 0.5 <= low <= 1 <= high <= 2:
-            raise ValueError(f"scale [low, high] around 1; found {list(self.scale)}")
         return self
 
 

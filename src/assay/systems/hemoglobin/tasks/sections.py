@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from assay.sections.section import Section
-from assay.sections.task import FirstWeights, TaskParams, Train
+from assay.sections.task import FirstWeights, TaskParams, Warmup
 
 
 class Model(Section):
@@ -19,22 +19,15 @@ class Model(Section):
     dropout: float = Field(ge=0, lt=1)
 
 
-class HbTrain(Train):
+class HbTrain(Warmup):
     """How it is trained; learning rates are reached at the end of the warm-up."""
 
-    warmup_epochs: int = Field(ge=0)
     backbone_lr: float = Field(gt=0)
     backbone_lr_final: float = Field(ge=0)
     head_lr: float = Field(gt=0)
     head_lr_final: float = Field(ge=0)
     beta: float = Field(gt=0, description="g/dL")
     augment: list[Literal["hflip", "vflip", "crop", "tilt"]]
-
-    @model_validator(mode="after")
-    def _warm(self) -> Self:
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(f"warmup_epochs {self.warmup_epochs} below epochs {self.epochs}")
-        return self
 
 
 class SingleParams(TaskParams):

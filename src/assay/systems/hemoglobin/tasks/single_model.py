@@ -16,7 +16,7 @@ from assay.learning.regression import RegressionHead, Regressor
 from assay.learning.transforms import normalise
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Loop
+    from assay.sections.task import Train
     from assay.systems.hemoglobin.tasks.sections import Model
 
 
@@ -39,7 +39,7 @@ def load(params: Model, weights: Path) -> Regressor:
 
 
 def predict(
-    network: Regressor, images: npt.NDArray[np.uint8], loop: Loop
+    network: Regressor, images: npt.NDArray[np.uint8], loop: Train
 ) -> npt.NDArray[np.float32]:
     """Return Hb in g/dL (n, 1)."""
     return predict_batches(network, lambda stored: network(normalise(stored)), images, loop)

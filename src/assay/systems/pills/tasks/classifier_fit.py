@@ -138,7 +138,6 @@ def make_plan(task: Task, network: DrugNetwork, drugs: Drugs, params: Classifier
             )
         ],
         loop=how,
-        prefetch=how.prefetch_factor,
         drop_last=how.drop_last,
         targets=Classes(drugs.codes, gaps=True),
         balanced=how.balanced_sampler,

@@ -19,7 +19,7 @@ from assay.learning.pills.transforms import centre
 from assay.learning.transforms import normalise
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Loop
+    from assay.sections.task import Train
     from assay.systems.pills.tasks.classifier_sections import ClassifierModel
 
 Ids = npt.NDArray[np.int64]
@@ -89,7 +89,7 @@ def load(params: ClassifierModel, weights: Path) -> DrugNetwork:
     return network.eval()
 
 
-def predict(network: DrugNetwork, params: ClassifierModel, images: Images, loop: Loop) -> Floats:
+def predict(network: DrugNetwork, params: ClassifierModel, images: Images, loop: Train) -> Floats:
     """Return probabilities (n, C) over the class table of cuts (n, size, size, 3); see `cut_boxes`."""
 
     def read(cuts: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from assay.sections.section import Section
-from assay.sections.task import FirstWeights, TaskParams, Train
+from assay.sections.task import FirstWeights, TaskParams, WarmupCosine
 
 
 class ClassifierModel(Section):
@@ -36,12 +36,9 @@ class ClassifierModel(Section):
         return self
 
 
-class ClassifierTrain(Train):
+class ClassifierTrain(WarmupCosine):
     """How it is trained, what an image may become, and how rare drugs are weighed."""
 
-    warmup_epochs: int = Field(ge=0)
-    lr: float = Field(gt=0)
-    lr_final: float = Field(ge=0)
     scale: list[float] = Field(min_length=2, max_length=2, description="of the area, from, to")
     ratio: list[float] = Field(min_length=2, max_length=2, description="of the sides, from, to")
     fliplr: float = Field(ge=0, le=1, description="probability; it mirrors imprints")
@@ -59,15 +56,10 @@ class ClassifierTrain(Train):
     smooth: float = Field(ge=0, description="of inv_freq: added to each count")
     beta: float = Field(ge=0, lt=1, description="of effective_num")
     balanced_sampler: bool = Field(description="every drug equally often, in the place of weights")
-    prefetch_factor: int = Field(
-        2, ge=1, le=64, description="batches each loader process keeps ready"
-    )
     drop_last: bool = Field(False, description="an epoch's last batch, where it is smaller")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(f"warmup_epochs {self.warmup_epochs} below epochs {self.epochs}")
         low, high = self.scale
         if not 0 < low <= high <= 1:
             raise ValueError(f"scale [low, high] within (0, 1]; found {list(self.scale)}")

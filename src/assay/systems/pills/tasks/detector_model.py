@@ -16,7 +16,7 @@ from assay.systems.pills.tasks.boxes import padded
 from assay.systems.pills.tasks.yolo import library
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Loop
+    from assay.sections.task import Train
     from assay.systems.pills.tasks.detector_sections import DetectorModel
 
 Images = npt.NDArray[np.uint8]
@@ -81,7 +81,7 @@ def boxes_of(
 
 
 def predict(
-    network: nn.Module, ids: Numbers | None, params: DetectorModel, images: Images, loop: Loop
+    network: nn.Module, ids: Numbers | None, params: DetectorModel, images: Images, loop: Train
 ) -> npt.NDArray[np.float32]:
     """Return boxes (n, 6·most) of images (n, size, size, 3), stored px, the surest first."""
 

@@ -51,6 +51,9 @@ class DetectorTrain(Train):
     hsv_h: float = Field(ge=0, le=1)
     hsv_s: float = Field(ge=0, le=1)
     hsv_v: float = Field(ge=0, le=1)
+    num_workers: int = Field(
+        ge=0, description="loader processes; they augment, and so are part of the result"
+    )
     bn_momentum: float = Field(gt=0, le=1, description="of batch norm's running means")
 
     @model_validator(mode="after")
@@ -59,10 +62,6 @@ class DetectorTrain(Train):
             raise ValueError(f"warmup_epochs {self.warmup_epochs:g} below epochs {self.epochs}")
         if self.plateau_patience != "none":
             raise ValueError("plateau_patience none: ultralytics' schedule is linear or cosine")
-        if self.checkpoint_keep != 1 or self.num_workers == "auto":
-            raise ValueError(
-                "checkpoint_keep 1 and a number of num_workers: the loop is ultralytics' own"
-            )
         if self.precision == "16-mixed":
             raise ValueError(
                 "precision 32-true or bf16-mixed: for 16-mixed ultralytics downloads a network"

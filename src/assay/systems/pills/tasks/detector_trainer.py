@@ -103,7 +103,7 @@ class Taught:
 
     def save_model(self) -> bool:
         """Save all that the next epoch depends on."""
-        me, every = self.me, self.course.params.train.checkpoint_every
+        me, every = self.me, self.course.run.runtime.checkpoint_every
         if (me.epoch + 1) % every and not me.stop:
             return False
         state = {

@@ -87,7 +87,6 @@ def make_plan(
         rank=task.rank,
         parts=[Part("network", list(network.parameters()), schedule, how.lr)],
         loop=how,
-        prefetch=how.prefetch_factor,
         drop_last=how.drop_last,
         targets=masks.kind,
         read=segmentation_model.read,

@@ -19,7 +19,7 @@ from assay.learning.transforms import normalise
 
 if TYPE_CHECKING:
     from assay.learning.landmarks.networks import HeatmapNetwork
-    from assay.learning.plan import Loop
+    from assay.sections.task import Train
     from assay.systems.pills.tasks.segmentation_sections import SegmentationModel
 
 HEAD = "head.weight"  # (classes, features, 1, 1)
@@ -59,7 +59,7 @@ def read(logits: Tensor) -> Tensor:
 
 
 def predict(
-    network: nn.Module, images: npt.NDArray[np.uint8], loop: Loop
+    network: nn.Module, images: npt.NDArray[np.uint8], loop: Train
 ) -> npt.NDArray[np.float32]:
     """Return class maps (n, cells) of images (n, size, size, 3)."""
     return predict_batches(network, lambda stored: read(network(normalise(stored))), images, loop)

@@ -22,8 +22,8 @@ from assay.learning.spectra.networks import NETWORKS
 
 if TYPE_CHECKING:
     from assay.learning.optics.symmetry import Name
-    from assay.learning.plan import Loop
     from assay.learning.spectra.head import Head
+    from assay.sections.task import Train
     from assay.systems.spectra.tasks.sections import Model
 
 
@@ -67,7 +67,7 @@ def load(params: Model, weights: Path, symmetry: Name = "none") -> nn.Module:
 
 
 def predict(
-    network: nn.Module, side: int, images: npt.NDArray[np.uint8], loop: Loop
+    network: nn.Module, side: int, images: npt.NDArray[np.uint8], loop: Train
 ) -> npt.NDArray[np.float32]:
     """Return spectra (n, 4 · bins) of structures (n, h, w, 1), read batch by batch."""
     views = Structures(side)
