@@ -269,6 +269,25 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(
         assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.parametrize(("before", "after"), [(0, 2), (2, 1)])
+def test_killed_it_goes_on_under_another_runtime_to_the_same_bytes(
+    tmp_path: Path, before: int, after: int
+) -> None:
+    """Workers are started before the loop tells them the epoch; the best one comes after the kill."""
+    scores = [5.0, 4.0, 3.0, 2.0, 1.0]
+    trained(scored(awkward(epochs=5, batch_size=4), scores), tmp_path / "whole")
+    killed = tmp_path / "killed"
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        trained(scored(awkward(epochs=5, batch_size=4), scores, 3), killed, num_workers=before)
+    trained(
+        scored(awkward(epochs=5, batch_size=4), scores[3:]), killed,
+        num_workers=after, prefetch_factor=3, checkpoint_every=2, checkpoint_keep="all",
+    )  # fmt: skip
+    for name in (WEIGHTS, HISTORY):
+        one, other = ((tmp_path / run / "model" / name) for run in ("whole", "killed"))
+        assert one.read_bytes() == other.read_bytes()
+
+
 @pytest.mark.parametrize("keep", ["all", 2])
 def test_from_any_of_its_states_it_goes_on_to_the_same_bytes(
     tmp_path: Path, keep: int | str

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -67,6 +67,8 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
     state = _newest_state(run.resume)
     if state is not None:
         print(f"going on from {state}", flush=True)
+        # Lightning starts the workers before it tells them the epoch: they would bring epoch 0's order.
+        cast("Any", loader.sampler).set_epoch(int(state.stem[6:]) + 1)
     trainer.fit(
         module,
         loader,
