@@ -25,9 +25,9 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from assay.search.outcome import Outcome, outcome  # noqa: E402
 from tests.studies import make_root, own_source, start, toy_plan  # noqa: E402
 
-from assay.search.outcome import Outcome, outcome  # noqa: E402
 from assay.search.pictures import draw  # noqa: E402
 from assay.search.plan import StudyPlan  # noqa: E402
 from assay.search.record import PICTURES, record  # noqa: E402

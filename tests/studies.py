@@ -18,23 +18,22 @@ from assay.manifest.layout import Layout
 from assay.manifest.storage import PixelStorage
 from assay.manifest.table import write_table
 from assay.params import read_params
-from assay.search.outcome import Outcome, outcome
 from assay.search.plan import StudyPlan
-from assay.search.storage import Store
-from assay.search.work import work
+from assay.search.results import StudyResults, read_results
+from assay.search.storage import open_study
+from assay.search.worker import work
 from assay.values import on_machine
 
 ROOT = Path(__file__).parents[1]
 TOY = "toy-level"
-DRIVE = """
+SEARCH = """
 import sys
 from pathlib import Path
-from assay.search.drive import drive
 from assay.search.plan import read_plan
-from assay.search.storage import Store
-folder, wanted, workers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-store = Store(read_plan(folder), Path.cwd())
-drive(store, Path.cwd(), wanted, workers, lambda line: print(line, flush=True), lambda: None)
+from assay.search.pool import run_workers
+from assay.search.storage import open_study
+plan, root, (wanted, workers) = read_plan(Path(sys.argv[1])), Path.cwd(), map(int, sys.argv[2:])
+run_workers(open_study(plan, root), plan, root, wanted, workers, lambda line: print(line, flush=True))
 """
 STUDY: dict[str, Any] = {
     "objectives": {"mae": "minimize"},
@@ -78,11 +77,16 @@ def toy_plan(root: Path, name: str = "quick", **declared: Any) -> StudyPlan:
     return plan
 
 
-def run(root: Path, name: str = "quick", **declared: Any) -> Outcome:
+def run(root: Path, name: str = "quick", **declared: Any) -> StudyResults:
     """Carry a toy study out in this process."""
     plan = toy_plan(root, name, **declared)
-    work(plan.folder(root), plan.study.trials)
-    return outcome(plan, Store(plan, root).trials())
+    work(plan.folder(root), plan.budget(None))
+    return results(plan, root)
+
+
+def results(plan: StudyPlan, root: Path) -> StudyResults:
+    """Return what came of a study so far."""
+    return read_results(plan, open_study(plan, root))
 
 
 def own_source(folder: Path) -> Path:
@@ -96,8 +100,8 @@ def own_source(folder: Path) -> Path:
 def start(
     source: Path, root: Path, plan: StudyPlan, trials: int, workers: int, **more: str
 ) -> subprocess.Popen[str]:
-    """Start a driver in a process of its own."""
-    command = [sys.executable, "-c", DRIVE, str(plan.folder(root)), str(trials), str(workers)]
+    """Start a search in a process of its own."""
+    command = [sys.executable, "-c", SEARCH, str(plan.folder(root)), str(trials), str(workers)]
     env = {**os.environ, "PYTHONPATH": str(source), **more}
     return subprocess.Popen(
         command, cwd=root, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -8,19 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError, ParamsError, nearest
-from assay.lookup import all_systems, all_tasks, find_system, find_task, listed
+from assay.lookup import all_systems, all_tasks, listed
 from assay.params import check_params, read_all
 from assay.section_check import disagreements
 from assay.sections.machine import RUNTIME, Machine, Runtime
 from assay.sections.study import Study
 from assay.value_faults import SEARCH_FILE, STUDIES, place, section_faults
-from assay.values import MACHINE, on_machine, typed
+from assay.values import MACHINE
 
 if TYPE_CHECKING:
     from assay.contract.task import Task
     from assay.sections.section import Section
 
-CORNERS = 256  # of a study's space, that are checked in combination: about 20 ms
 SEARCHED = ("model", "train")  # what a trial can change: the data are made before it
 
 
@@ -105,46 +104,6 @@ def _key_faults(
                 mend = f"a key below {task.name}.model or .train"
                 faults.append(AssayError(where, "no such parameter", expected, mend))
     return faults
-
-
-def check_spaces(content: Mapping[str, Any]) -> None:
-    """Refuse studies whose space holds what the task's section would refuse.
-
-    Apart from `check_content`, since it rests on values that a person may set for one run: a study that
-    asks for a longer warm-up than a short trial run has epochs must not stop that run.
-
-    Raises:
-        ParamsError: with a fault a study.
-    """
-    faults = [
-        fault
-        for task, studies in _studies(content)
-        for name, declared in studies.items()
-        if (fault := _corner_fault(content, task, name, Study.model_validate(declared)))
-    ]
-    if faults:
-        raise ParamsError(faults)
-
-
-def _corner_fault(
-    content: Mapping[str, Any], named: str, name: str, study: Study
-) -> AssayError | None:
-    task = find_task(named)
-    data = find_system(task.data)
-    data_params = typed(content, data.name, data.params)
-    for corner in study.corners(CORNERS):
-        section = laid_over(content[task.name], {**study.fixed, **corner})
-        section = on_machine(section, content)
-        wrong = section_faults(task.name, section, task.params)
-        reason = (
-            "" if wrong else task.validate_params(task.params.model_validate(section), data_params)
-        )
-        said = [f"{each.found}: {each.expected}" for each in wrong] + ([reason] if reason else [])
-        if said:
-            shown = ", ".join(f"{key} {value}" for key, value in corner.items())
-            where = f"{place(f'{STUDIES}.{named}.{name}')} · {shown}"
-            return AssayError(where, "; ".join(said), "a space without it", f"edit {SEARCH_FILE}")
-    return None
 
 
 def _leaves(content: Mapping[str, Any], path: str) -> list[str]:

@@ -15,14 +15,12 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.studies import make_root, own_source, start, toy_plan
+from tests.studies import make_root, own_source, results, start, toy_plan
 
-from assay.runs.files import content_digest
-from assay.search.outcome import Outcome, outcome
+from assay.search.objective import CURVE, FIRST
 from assay.search.plan import StudyPlan
-from assay.search.storage import HEARTBEAT, URL, Badge, Store
-from assay.search.turns import next_trial, superseded
-from assay.search.work import work
+from assay.search.results import REPEATED, StudyResults
+from assay.search.storage import FILE, HEARTBEAT, URL, open_study
 
 EPOCHS = 50  # of a trial: long enough to be killed in
 SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if os.name == "posix" else []
@@ -47,16 +45,18 @@ def until(true: Callable[[], Any], process: subprocess.Popen[str]) -> Any:
     return found
 
 
-def seen(plan: StudyPlan, root: Path) -> Outcome:
-    return outcome(plan, Store(plan, root).trials())
-
-
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    return [c for c in psutil.Process(process.pid).children() if "assay.search.work" in c.cmdline()]
+    found = psutil.Process(process.pid).children()
+    return [each for each in found if "assay.search.worker" in each.cmdline()]
 
 
-def numbers(found: Outcome) -> list[tuple[Any, ...]]:
-    return [(t.params, t.values, [dict(row) for row in t.curve]) for t in found.tried]
+def numbers(found: StudyResults) -> list[tuple[Any, ...]]:
+    return [(t.params, t.values, t.user_attrs[CURVE]) for t in found.trials]
+
+
+def killed(plan: StudyPlan, root: Path) -> set[int]:
+    trials = open_study(plan, root).trials
+    return {number for trial in trials for number in trial.system_attrs.get(REPEATED, ())}
 
 
 @contextlib.contextmanager
@@ -64,13 +64,14 @@ def half_of_one(
     process: subprocess.Popen[str], plan: StudyPlan, root: Path, count: int
 ) -> Iterator[psutil.Process]:
     """Give a worker half-way through a trial, all of them stopped meanwhile; `count` are at work."""
-    store = Store(plan, root)
     workers = until(lambda: found if len(found := workers_of(process)) == count else None, process)
 
     def half() -> psutil.Process | None:
+        running = running_trials(plan, root)  # a stopped worker can hold the database
         for worker in workers:
             worker.suspend()
-        held = [held_by(worker, path) for path in badges(store) for worker in workers]
+        locks = [str(folder / "trial.lock") for folder in running if is_half(folder)]
+        held = [held_by(worker, path) for path in locks for worker in workers]
         if any(held):
             return next(filter(None, held))
         for worker in workers:
@@ -84,13 +85,15 @@ def half_of_one(
             worker.resume()
 
 
-def badges(store: Store) -> Iterator[str]:
-    """Yield the lock of each worker, dead or alive, whose trial is some epochs old."""
-    for trial in store.trials():
-        journal = store.folder / "trials" / content_digest(trial.params) / "journal.jsonl"
-        epochs = journal.read_text().count('"epoch",') if journal.exists() else 0
-        if trial.state.name == "RUNNING" and 3 < epochs < EPOCHS - 3:
-            yield str(store.folder / "workers" / f"{trial.user_attrs['worker']}.lock")
+def running_trials(plan: StudyPlan, root: Path) -> list[Path]:
+    """Return the folder of each running trial; its worker has the lock in it open."""
+    running = [t for t in open_study(plan, root).trials if t.state.name == "RUNNING"]
+    return [plan.folder(root) / "trials" / str(t.user_attrs.get(FIRST)) for t in running]
+
+
+def is_half(folder: Path) -> bool:
+    journal = folder / "journal.jsonl"
+    return journal.exists() and 3 < journal.read_text().count('"epoch",') < EPOCHS - 3
 
 
 def held_by(worker: psutil.Process, path: str) -> psutil.Process | None:
@@ -98,8 +101,11 @@ def held_by(worker: psutil.Process, path: str) -> psutil.Process | None:
 
 
 @pytest.mark.kill
-def test_a_killed_worker_then_a_killed_driver_lose_nothing(source: Path, root: Path) -> None:
-    """A driver replaces its worker; workers die with their driver; the same command ends the study."""
+def test_a_killed_worker_then_a_killed_search_lose_nothing(
+    source: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers are replaced, and die with their search; the same command ends the study."""
+    monkeypatch.setenv(HEARTBEAT, "2")  # four missed: the living ones are stopped for less
     plan = toy_plan(root, fixed={"train.epochs": EPOCHS}, trials=5)
     process = start(source, root, plan, 5, 2)
     with half_of_one(process, plan, root, 2) as victim:
@@ -111,43 +117,21 @@ def test_a_killed_worker_then_a_killed_driver_lose_nothing(source: Path, root: P
         process.wait()
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert not alive
-    before = seen(plan, root)
-    assert len(before.tried) < 5
+    before = results(plan, root)
+    assert before.compared < 5
     again = start(source, root, plan, 5, 1)
     said, _ = again.communicate(timeout=300)
     assert again.returncode == 0, said
-    after, trials = seen(plan, root), Store(plan, root).trials()
-    assert numbers(after)[: len(before.tried)] == numbers(before)  # what had ended stands
+    after = results(plan, root)
+    assert all(each in numbers(after) for each in numbers(before))  # what had ended stands
     assert len(after.ended("complete")) == 5  # none too many, none too few
-    killed = superseded(trials)
-    assert len(killed) >= 2
-    tried = [trial.params for trial in after.tried]
+    assert len(killed(plan, root)) >= 2
+    tried = [trial.params for trial in after.trials]
     assert len({str(params) for params in tried}) == 5
-    assert all(plan.values(trials[number].params) in tried for number in killed)
+    trials = open_study(plan, root).trials
+    assert all(trials[number].params in tried for number in killed(plan, root))
     logs = "".join(path.read_text() for path in plan.folder(root).glob("worker-*.log"))
     assert "going on from" in logs  # a half trial goes on where it was
-
-
-def test_an_interrupted_study_is_the_undisturbed_one(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A worker that is gone before its second trial ends leaves what a study without that fault has."""
-    found = []
-    for name, falls in (("plain", False), ("fallen", True)):
-        own = tmp_path / name
-        for part in ("data", "code", "src"):
-            shutil.copytree(root / part, own / part)
-        shutil.copy(root / "requirements.lock", own)
-        monkeypatch.chdir(own)
-        plan = toy_plan(own, fixed={"train.epochs": 3}, trials=3)
-        work(plan.folder(own), 1)
-        if falls:
-            badge = Badge(plan.folder(own))
-            assert next_trial(Store(plan, own), badge, 3) is not None
-            badge._stream.close()
-        work(plan.folder(own), 3)
-        found.append(numbers(seen(plan, own)))
-    assert found[0] == found[1]
 
 
 @pytest.fixture
@@ -196,9 +180,11 @@ def test_workers_share_a_postgresql(
         victim.wait()
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
-    found, trials = seen(plan, root), Store(plan, root).trials()
+    found = results(plan, root)
     assert len(found.ended("complete")) == 3
-    assert len({str(t.params) for t in found.tried}) == 3
-    assert superseded(trials)
-    assert not any(t.state.name in ("RUNNING", "WAITING") for t in trials)
-    assert not (plan.folder(root) / "journal.log").exists()
+    assert len({str(t.params) for t in found.trials}) == 3
+    assert killed(plan, root)
+    states = [t.state.name for t in open_study(plan, root).trials]
+    assert "RUNNING" not in states
+    assert "WAITING" not in states
+    assert not (plan.folder(root) / FILE).exists()

@@ -16,7 +16,6 @@ from assay.lookup import all_tasks, find_task
 from assay.params import check_params, read_all, read_params
 from assay.params_check import all_sections, check_files
 from assay.sections.section import Section
-from assay.sections.study import Study
 from assay.value_faults import STUDIES
 from assay.values import declared_part, typed
 
@@ -205,7 +204,7 @@ def test_the_whole_check_imports_nothing_that_takes_long() -> None:
 def test_the_whole_check_reads_once_and_goes_by_the_number_of_sections(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What could make it long is counted: parsing anew, a section over and over, corners of a space."""
+    """What could make it long is counted: parsing anew, a section over and over."""
     import assay.systems
 
     monkeypatch.setattr(assay.systems, "__path__", assay.systems.__path__[:1])
@@ -219,7 +218,6 @@ def test_the_whole_check_reads_once_and_goes_by_the_number_of_sections(
 
     monkeypatch.setattr(YAML, "load", lambda *given: parsed.append(1) or load(*given))
     monkeypatch.setattr(Section, "model_validate", classmethod(counted))
-    monkeypatch.setattr(Study, "corners", None)  # of a space: 20 ms, for each study
     check_files(ROOT)
     assert len(parsed) == 2  # params.yaml and search.yaml
     studies = sum(len(each) for each in read_all(ROOT)[STUDIES].values())

@@ -9,12 +9,11 @@ import click
 def command() -> None:
     """Check the whole of params.yaml, and of search.yaml."""
     from assay.params import read_all
-    from assay.params_check import all_sections, check_content, check_spaces
+    from assay.params_check import all_sections, check_content
     from assay.runs.root import find_root
     from assay.value_faults import PARAMS_FILE, STUDIES
 
     content = read_all(find_root(Path.cwd()))
     check_content(content)
-    check_spaces(content)
     studies = sum(map(len, (content.get(STUDIES) or {}).values()))
     click.echo(f"{PARAMS_FILE}: {len(all_sections())} sections, no fault · {studies} studies")

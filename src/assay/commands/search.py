@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from assay.search.outcome import Outcome
+    import optuna
+
     from assay.search.plan import StudyPlan
-    from assay.search.storage import Store
+    from assay.search.results import StudyResults
 
 
 @click.command()
@@ -33,31 +35,30 @@ def command(
     from assay.commands.recipe import experiment_line, run_line
     from assay.lookup import find_task
     from assay.params import read_all
-    from assay.params_check import check_content, check_spaces
+    from assay.params_check import check_content
     from assay.runs.lock import held
     from assay.runs.root import find_root
     from assay.search.inputs import training_inputs
     from assay.search.plan import plan_study
+    from assay.search.pool import run_workers
     from assay.search.recipe import write_recipe
-    from assay.search.storage import Store
-    from assay.value_faults import STUDIES
+    from assay.search.storage import open_study
 
     found_task, root = find_task(task), find_root(Path.cwd())
     content = read_all(root)
     check_content(content)
-    drawn = plan_study(content, task, name, {})  # a misspelt name is told before DVC is asked
-    check_spaces({**content, STUDIES: {task: {drawn.name: drawn.declared}}})
+    plan_study(content, task, name, {})  # a misspelt name is told before DVC is asked
     plan = plan_study(content, task, name, training_inputs(root, found_task))
     _introduce(plan, root)
-    folder = plan.write(root)
-    with held(folder / "driver.lock", "the same study runs elsewhere; waiting"):
-        store = Store(plan, root)
-        found = _carry_out(store, root, trials or plan.study.trials, workers)
-        path, chosen = write_recipe(found, root, number)
+    with held(plan.write(root) / "driver.lock", "the same study runs elsewhere; waiting"):
+        study = open_study(plan, root)
+        results = run_workers(study, plan, root, plan.budget(trials), workers, click.echo)
+        path, chosen = write_recipe(results, root, number)
         line = experiment_line(root, path)
-        click.echo(_show(store, found, root, shlex.join(line)))
+        _show(study, results, root, shlex.join(line))
+        _record(study, plan, root)
     recipe = path.relative_to(root)
-    click.echo(f"the best of {found.compared}: trial {chosen.number}, {found.shown(chosen)}")
+    click.echo(f"the best of {results.compared}: trial {chosen.number}, {results.shown(chosen)}")
     click.echo(f"recipe: {recipe} and {recipe.with_suffix('.csv').name}, to be committed; it runs:")
     click.echo(shlex.join(line))
     if apply:
@@ -78,28 +79,28 @@ def _introduce(plan: StudyPlan, root: Path) -> None:
     click.echo(f"study {plan.title} · {', '.join(plan.study.space)}")
 
 
-def _carry_out(store: Store, root: Path, wanted: int, workers: int) -> Outcome:
-    """Run the trials, recording beside them."""
-    from assay.search.drive import drive
-    from assay.search.pictures import draw
-    from assay.search.record import PICTURES, Recorder
-    from assay.tracking.store import store_uri
-
-    recorder = Recorder(store, root)
-    found = drive(store, root, wanted, workers, click.echo, recorder.news)
-    folder = store.folder / PICTURES
-    away = recorder.finish(folder if draw(store, found, folder) else None)
-    if away:
-        click.echo(f"the tracker at {store_uri(root)} is away: {away}\n  later: assay sync")
-    return found
-
-
-def _show(store: Store, found: Outcome, root: Path, line: str) -> str:
-    """Write the page, and say where."""
+def _show(study: optuna.Study, results: StudyResults, root: Path, line: str) -> None:
+    """Draw the pictures and write the page."""
     from assay.pages.study import write_study_page
+    from assay.search.pictures import draw
     from assay.search.record import PICTURES
 
-    path = root / "reports" / found.plan.task / f"search-{found.plan.name}.html"
-    pictures = sorted((store.folder / PICTURES).glob("*.png"))
-    write_study_page(found, pictures, path, line)
-    return f"page: {path.relative_to(root)}"
+    plan = results.plan
+    pictures = draw(study, results, plan.folder(root) / PICTURES)
+    path = root / "reports" / plan.task / f"search-{plan.name}.html"
+    write_study_page(results, pictures, path, line)
+    click.echo(f"page: {path.relative_to(root)}")
+
+
+def _record(study: optuna.Study, plan: StudyPlan, root: Path) -> None:
+    """Record in MLflow; a tracker that is away costs a minute, and nothing else."""
+    from assay.search.record import record
+    from assay.tracking.store import store_uri
+
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds
+    try:
+        record(study, plan, root)
+    except Exception as fault:  # noqa: BLE001, MLflow's, its server's, the network's
+        said = (str(fault).strip().splitlines() or [type(fault).__name__])[0]
+        click.echo(f"the tracker at {store_uri(root)} is away: {said[:300]}\n  later: assay sync")

@@ -11,7 +11,7 @@ from assay.pages.page import write_page
 from assay.sections.study import Range
 
 if TYPE_CHECKING:
-    from assay.search.outcome import Outcome
+    from assay.search.results import StudyResults
 
 CAPTIONS = {
     "front": "What one objective costs the other; no trial on the front is beaten in both",
@@ -22,26 +22,28 @@ CAPTIONS = {
 }
 
 
-def write_study_page(found: Outcome, pictures: Sequence[Path], path: Path, line: str) -> None:
+def write_study_page(
+    results: StudyResults, pictures: Sequence[Path], path: Path, line: str
+) -> None:
     """Write the page; `line` is the command that runs the recipe, or empty where there is none."""
-    plan = found.plan
-    complete = bool(found.ended("complete"))
-    chosen = found.choose().number if complete else -1
-    front = {trial.number for trial in found.front} - {chosen}
+    plan = results.plan
+    complete = bool(results.ended("complete"))
+    chosen = results.choose().number if complete else -1
+    front = {trial.number for trial in results.front} - {chosen}
     write_page(
         path,
         "study",
         title=f"{plan.task} · search {plan.name}",
-        subtitle=f"{found.counts()} · {found.best_line()}",
-        warning=f"The best of {found.compared} trials on the very rows it was chosen on is optimistic."
-        if found.compared > 1
+        subtitle=f"{results.counts()} · {results.best_line()}",
+        warning=f"The best of {results.compared} trials on the very rows it was chosen on is optimistic."
+        if results.compared > 1
         else "",
         space=[(key, _said(values)) for key, values in plan.study.space.items()]
         + [(key, f"{value} in all trials") for key, value in plan.study.fixed.items()],
         objectives=plan.study.objectives,
-        how=_how(found),
+        how=_how(results),
         pictures=[(p.stem, CAPTIONS[p.stem.partition("-")[0]], _data_url(p)) for p in pictures],
-        rows=_without_empty(found.rows()),
+        rows=_without_empty(results.rows()),
         chosen=chosen,
         front=front,
         line=line,
@@ -62,8 +64,8 @@ def _without_empty(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name in filled} for row in rows]
 
 
-def _how(found: Outcome) -> str:
-    study = found.plan.study
+def _how(results: StudyResults) -> str:
+    study = results.plan.study
     pruner = study.pruner if isinstance(study.pruner, str) else study.pruner.kind
     return f"sampler {study.sampler}, pruner {pruner}, seed {study.seed}"
 

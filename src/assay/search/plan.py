@@ -7,23 +7,21 @@ training's inputs (data of this split, code, locked environment). So a changed s
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from assay.errors import AssayError, nearest
 from assay.params_check import SEARCHED, laid_over
 from assay.runs.files import content_digest, read_json, write_text
-from assay.sections.study import Range, Study
+from assay.search.space import declared_values, grid
+from assay.sections.study import Study
 from assay.value_faults import STUDIES, place
 from assay.values import on_machine
-
-if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
 
 FILE = "study.json"
 Values = Mapping[str, Any]
@@ -69,46 +67,19 @@ class StudyPlan:
         """Return where everything of it lies."""
         return studies_folder(root) / self.task / f"{self.name}-{self.digest}"
 
-    @cached_property
-    def distributions(self) -> dict[str, BaseDistribution]:
-        """Return the space as Optuna has it; lists among choices go as JSON, which storages hold."""
-        from optuna import distributions as kinds
+    def values(self, params: Values) -> dict[str, Any]:
+        """Return a trial's parameters as `params.yaml` would have them."""
+        return declared_values(self.study, params)
 
-        found: dict[str, BaseDistribution] = {}
-        for key, values in self.study.space.items():
-            if not isinstance(values, Range):
-                found[key] = kinds.CategoricalDistribution([_plain(each) for each in values])
-            elif isinstance(values.low, int) and isinstance(values.high, int):
-                found[key] = kinds.IntDistribution(values.low, values.high, log=values.log)
-            else:
-                found[key] = kinds.FloatDistribution(values.low, values.high, log=values.log)
-        return found
-
-    def grid(self) -> Iterator[dict[str, Any]]:
-        """Yield every combination of the choices, as Optuna has them."""
-        lists = [
-            [_plain(each) for each in values]
-            for values in self.study.space.values()
-            if not isinstance(values, Range)
-        ]
-        for found in itertools.product(*lists):
-            yield dict(zip(self.study.space, found, strict=True))
-
-    def values(self, drawn: Values) -> dict[str, Any]:
-        """Return what Optuna drew as `params.yaml` would have it."""
-        found = {}
-        for key, declared in self.study.space.items():
-            if key not in drawn:  # killed while it was drawn
-                continue
-            value = drawn[key]
-            choices = declared if isinstance(declared, list) else []
-            own = [each for each in choices if _plain(each) == value and type(each) is list]
-            found[key] = own[0] if own else value
-        return found
-
-    def tried(self, drawn: Values) -> dict[str, Any]:
+    def section_with(self, params: Values) -> dict[str, Any]:
         """Return the task's section with a trial's values in it."""
-        return laid_over(self.section, {**self.study.fixed, **self.values(drawn)})
+        return laid_over(self.section, {**self.study.fixed, **self.values(params)})
+
+    def budget(self, trials: int | None) -> int:
+        """Return the trials to be run: as asked or declared; of a grid, no more than it has points."""
+        asked = trials or self.study.trials
+        points = math.prod(map(len, grid(self.study).values()))
+        return min(asked, points) if self.study.sampler == "grid" else asked
 
     def write(self, root: Path) -> Path:
         """Write the plan for workers and `assay sync`; return its folder."""
@@ -153,7 +124,3 @@ def plan_study(
         raise AssayError(f"{where}.{chosen}", "no such study", nearest(chosen, known))
     section = on_machine(content[task], content)
     return StudyPlan(task, chosen, known[chosen], section, inputs)
-
-
-def _plain(choice: Any) -> Any:
-    return json.dumps(choice) if isinstance(choice, list) else choice

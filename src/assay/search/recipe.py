@@ -10,41 +10,45 @@ from typing import TYPE_CHECKING, Any
 from assay.runs.files import write_text
 
 if TYPE_CHECKING:
-    from assay.search.outcome import Outcome, Tried
+    from optuna.trial import FrozenTrial
+
+    from assay.search.results import StudyResults
 
 BEST_OF = "evaluate.best_of"
 
 
-def write_recipe(found: Outcome, root: Path, number: int | None = None) -> tuple[Path, Tried]:
+def write_recipe(
+    results: StudyResults, root: Path, number: int | None = None
+) -> tuple[Path, FrozenTrial]:
     """Write `recipes/<task>/<study>.yaml` and `.csv` beside it; return the recipe's path and trial."""
-    plan = found.plan
+    plan = results.plan
     folder = root / "recipes" / plan.task
-    chosen = found.choose(number)
+    chosen = results.choose(number)
     path = folder / f"{plan.name}.yaml"
-    write_text(folder / f"{plan.name}.csv", _table(found))
-    write_text(path, recipe_text(found, chosen))
+    write_text(folder / f"{plan.name}.csv", _table(results))
+    write_text(path, recipe_text(results, chosen))
     return path, chosen
 
 
-def recipe_text(found: Outcome, chosen: Tried) -> str:
+def recipe_text(results: StudyResults, chosen: FrozenTrial) -> str:
     """Return the recipe of a trial: what it is the best of, then every value that the study set."""
-    plan = found.plan
+    plan = results.plan
     earlier = plan.section["evaluate"].get("best_of", 1)
-    tried = found.compared + (earlier if earlier > 1 else 0)
+    tried = results.compared + (earlier if earlier > 1 else 0)
     lines = [
-        f"# Study {plan.name}: the best of {found.compared} trials, {found.shown(chosen)}.",
-        f"# Trial {chosen.number}; {found.counts()}. Objectives, on validation rows:",
+        f"# Study {plan.name}: the best of {results.compared} trials, {results.shown(chosen)}.",
+        f"# Trial {chosen.number}; {results.counts()}. Objectives, on validation rows:",
         *(f"#   {name}: {aim}" for name, aim in plan.study.objectives.items()),
         "# A choice made on these very rows flatters itself: the number travels as best_of.",
     ]
     if earlier > 1:
         lines.append(f"# The study began from the best of {earlier}: {tried} in all.")
-    if len(found.objectives) > 1:
+    if len(results.objectives) > 1:
         rule = "the nearest to the best of each objective, in the front's ranges"
         lines.append(f"# No trial is best in all of them; of the front, without --trial: {rule}.")
-        lines += [f"#   trial {trial.number}: {found.shown(trial)}" for trial in found.front]
+        lines += [f"#   trial {trial.number}: {results.shown(trial)}" for trial in results.front]
     lines.append(f"# Written by `assay search {plan.task} --study {plan.name}` ({plan.digest}).")
-    values = {**plan.study.fixed, **chosen.params, BEST_OF: tried}
+    values = {**plan.study.fixed, **plan.values(chosen.params), BEST_OF: tried}
     lines += [f"{plan.task}.{key}: {_written(value)}" for key, value in values.items()]
     return "\n".join(lines) + "\n"
 
@@ -60,9 +64,9 @@ def _written(value: Any) -> str:
     return stream.getvalue().strip()[1:-1]
 
 
-def _table(found: Outcome) -> str:
+def _table(results: StudyResults) -> str:
     stream = io.StringIO()
-    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in found.rows()]
+    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in results.rows()]
     writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

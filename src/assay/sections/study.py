@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -70,22 +69,6 @@ class Study(Section):
         if both:
             raise ValueError(f"a key in space or in fixed; found in both: {', '.join(both)}")
         return self
-
-    def corners(self, most: int) -> list[dict[str, Any]]:
-        """Return what lies farthest out: every choice and end, combined; of many, each by itself."""
-        ends = {
-            key: values if isinstance(values, list) else [values.low, values.high]
-            for key, values in self.space.items()
-        }
-        count = 1
-        for values in ends.values():
-            count *= len(values)
-        if count <= most:
-            return [
-                dict(zip(ends, found, strict=True)) for found in itertools.product(*ends.values())
-            ]
-        first = {key: values[0] for key, values in ends.items()}
-        return [first | {key: value} for key, values in ends.items() for value in values]
 
 
 def has_doubles(values: list[Any]) -> bool:
