@@ -70,7 +70,7 @@ def littered(project: Project) -> list[Path]:
     paths = [
         folder / ".assay/resume/0123456789abcdef/epoch-0004.ckpt",
         folder / ".assay/sweep/a.log",
-        folder / f".assay/search/{TASK}/schedule-01234567/journal.log",
+        folder / f".assay/search/{TASK}/schedule-01234567/study.db",
         folder / f".assay/images/{DATA}-01234567/pixels.u8",
         folder / f".assay/images/{DATA}-01234567.lock",
         folder / f".assay/phantom/{DATA}-01234567/table.csv",

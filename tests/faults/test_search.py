@@ -46,8 +46,11 @@ def until(true: Callable[[], Any], process: subprocess.Popen[str]) -> Any:
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    found = psutil.Process(process.pid).children()
-    return [each for each in found if "assay.search.worker" in each.cmdline()]
+    found = []
+    for each in psutil.Process(process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # the killed one
+            found += [each] if "spawn_main" in " ".join(each.cmdline()) else []
+    return found
 
 
 def numbers(found: StudyResults) -> list[tuple[Any, ...]]:

@@ -24,6 +24,7 @@ from assay.runs.lock import held
 from assay.runs.record import RECORD
 from assay.runs.run import Run
 from assay.search.space import suggest
+from assay.search.storage import give_heartbeat
 from assay.sections.machine import RUNTIME, Runtime
 from assay.value_faults import PARAMS_FILE, SEARCH_FILE
 from assay.values import typed
@@ -37,8 +38,14 @@ if TYPE_CHECKING:
 
 # A trial's user attributes. `first`: the trial that was killed, and that this one repeats; or itself.
 CURVE, CHOSEN, REASON, FIRST = "curve", "chosen", "reason", "first"
-TAKEN_FOR_DEAD = 75  # a worker's exit code; sysexits.h: try again
 Row = Mapping[str, float]
+
+
+class TakenForDeadError(BaseException):
+    """The study counts the trial as killed and has queued it again, since no heartbeat came for too long.
+
+    A machine was asleep, or a database away. No `Exception`, which Optuna would tell as a failed trial.
+    """
 
 
 @dataclass(frozen=True)
@@ -63,18 +70,18 @@ class TrialContext:
 
         Raises:
             TrialPruned: the pruner ended it.
-            SystemExit: the study counts it as killed, and has queued it again: this process gave no
-                heartbeat for too long (a machine asleep, a database away).
+            TakenForDeadError: the study counts it as killed.
             Exception: what broke the training; its text is the trial's reason.
         """
         import optuna
 
         try:
+            give_heartbeat(trial)
             suggest(self.plan.study, trial)
             print(f"[TRIAL] {trial.number}: {self.plan.values(trial.params)}", flush=True)
             return self._tried(trial)
         except optuna.exceptions.UpdateFinishedTrialError:
-            raise SystemExit(TAKEN_FOR_DEAD) from None
+            raise TakenForDeadError from None
 
     def _tried(self, trial: optuna.Trial) -> list[float]:
         import optuna

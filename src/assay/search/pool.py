@@ -1,26 +1,28 @@
-"""The workers of a search: started, replaced where they are killed, and waited for."""
+"""The workers of a search: processes that are started, replaced where they are killed, and waited for."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.errors import AssayError, MachineError
-from assay.search.objective import TAKEN_FOR_DEAD
+from assay.errors import MachineError
 from assay.search.progress import Progress
 from assay.search.results import read_results
 from assay.search.space import make_sampler
-from assay.search.storage import grace_period
-from assay.search.worker import has_room
+from assay.search.storage import grace_period, queue_killed
+from assay.search.worker import has_room, run_worker
 
 if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+    from multiprocessing.queues import SimpleQueue
+
     import optuna
 
+    from assay.errors import AssayError
     from assay.search.plan import StudyPlan
     from assay.search.results import StudyResults
 
@@ -45,19 +47,17 @@ def run_workers(
     Raises:
         AssayError: a worker gave up; its reason.
     """
-    import optuna
-
     study.sampler = make_sampler(plan.study, 0)  # `has_room` asks it whether the grid is exhausted
     results = read_results(plan, study)
     progress = Progress(results, wanted, workers, say)
-    pool = WorkerPool(plan.folder(root), root, wanted)
+    pool = WorkerPool(plan.folder(root), wanted)
     try:
-        while has_room(study, wanted) or _runs(study):
-            optuna.storages.fail_stale_trials(study)
+        while has_room(study, wanted) or _has_running(study):
+            queue_killed(study)
             pool.check()
             if has_room(study, wanted):
                 pool.fill(min(workers, wanted - results.compared))
-            elif not pool.alive and _runs(study):
+            elif not pool.alive:
                 progress.wait(grace_period())
             time.sleep(POLL)
             results = read_results(plan, study)
@@ -67,23 +67,28 @@ def run_workers(
     return results
 
 
-def _runs(study: optuna.Study) -> bool:
+def _has_running(study: optuna.Study) -> bool:
     return any(trial.state.name == "RUNNING" for trial in study.get_trials(deepcopy=False))
 
 
 class WorkerPool:
-    """The workers' processes."""
+    """The workers' processes.
 
-    def __init__(self, folder: Path, root: Path, wanted: int) -> None:
-        self.folder, self.root, self.wanted = folder, root, wanted
-        self.alive: dict[int, subprocess.Popen[bytes]] = {}
-        self.killed = 0
+    No `ProcessPoolExecutor`: it does not notice that the last process it started was killed.
+    """
+
+    def __init__(self, folder: Path, wanted: int) -> None:
+        self._folder, self._wanted, self._killed = folder, wanted, 0
+        self._context = multiprocessing.get_context("spawn")
+        self._errors: SimpleQueue[AssayError] = self._context.SimpleQueue()
+        self.alive: dict[int, SpawnProcess] = {}
 
     def fill(self, workers: int) -> None:
         """Start workers until there are so many."""
-        for number in range(workers):
-            if number not in self.alive:
-                self.alive[number] = self._start(number)
+        for number in set(range(workers)) - set(self.alive):
+            given = (self._folder, self._wanted, number, os.getpid(), self._errors)
+            self.alive[number] = self._context.Process(target=run_worker, args=given)
+            self.alive[number].start()
 
     def check(self) -> None:
         """Forget the workers that have ended.
@@ -91,56 +96,20 @@ class WorkerPool:
         Raises:
             AssayError: one gave up, in its own words; or many were killed.
         """
+        if not self._errors.empty():
+            raise self._errors.get()
         for number, process in list(self.alive.items()):
-            code = process.poll()
-            if code is None:
-                continue
-            del self.alive[number]
-            if code < 0:
-                self._count_killed(number, -code)
-            elif code not in (0, TAKEN_FOR_DEAD):
-                raise self._refusal(number)
+            if process.exitcode is not None:
+                self._killed += process.exitcode != 0
+                del self.alive[number]
+        if self._killed > KILLED:
+            raise MachineError(
+                "workers", f"{self._killed} were killed", "memory for each worker",
+                "fewer --workers; dmesg names what the kernel killed",
+            )  # fmt: skip
 
     def stop(self) -> None:
         """Kill who is left."""
         for process in self.alive.values():
             process.kill()
-            process.wait()
-
-    def _start(self, number: int) -> subprocess.Popen[bytes]:
-        """Start a worker; it dies with this process, however that comes about."""
-        asked = [str(self.folder), str(self.wanted), str(number), str(os.getpid())]
-        # A stage's own guard: the code of this checkout, whichever is installed.
-        package = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
-        with self._log(number).open("ab") as stream:
-            return subprocess.Popen(
-                [sys.executable, "-m", "assay.search.worker", *asked],
-                cwd=self.root, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
-                env={**os.environ, "PYTHONPATH": path},
-                start_new_session=True,  # Ctrl-C is for the search; they die with it
-            )  # fmt: skip
-
-    def _count_killed(self, number: int, signal: int) -> None:
-        self.killed += 1
-        if self.killed > KILLED:
-            raise MachineError(
-                f"worker {number}", f"killed by signal {signal}, as {KILLED} before it",
-                "memory for each worker", "fewer --workers; dmesg names what the kernel killed",
-            )  # fmt: skip
-
-    def _refusal(self, number: int) -> AssayError:
-        """Return a worker's own words."""
-        path = self._log(number)
-        text = path.read_text(encoding="utf-8", errors="replace")
-        said = (
-            text[text.rfind("error: ") :]
-            if "error: " in text
-            else "\n".join(text.splitlines()[-8:])
-        )
-        return AssayError(
-            f"worker {number}", said.strip().removeprefix("error: "), mend=f"see {path}"
-        )
-
-    def _log(self, number: int) -> Path:
-        return self.folder / f"worker-{number}.log"
+            process.join()

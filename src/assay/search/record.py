@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from assay.search.plan import StudyPlan
     from assay.search.results import StudyResults
 
-TRIAL, DRAWN = "assay.trial", "assay.study.pictures"
+TRIAL = "assay.trial"
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
 PICTURES = "pictures"
-PER_CALL = 1000
+MOST, PER_CALL = 50_000, 1000  # runs and metrics that one call of MLflow's takes
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 
 
@@ -48,10 +48,11 @@ def record(study: optuna.Study, plan: StudyPlan, root: Path) -> int:
         client = open_store(root)
         experiment = experiment_of(client, root, plan.task)
         known = _known(client, experiment, plan.title)
-        parent = known.get("") or _create_parent(client, experiment, results)
+        own = known.get("")
+        parent = own.info.run_id if own else _create_parent(client, experiment, results)
         missing = [trial for trial in results.trials if str(trial.number) not in known]
         for trial in missing:
-            _create_trial(client, experiment, parent.info.run_id, results, trial)
+            _create_trial(client, experiment, parent, results, trial)
         _update_parent(client, parent, results, plan.folder(root) / PICTURES)
         return len(missing)
 
@@ -87,23 +88,16 @@ def _wanted(folder: Path) -> str:
 def _known(client: MlflowClient, experiment: str, title: str) -> dict[str, Run]:
     """Return the study's runs by trial number, the study's own by ""; half-built ones are removed."""
     found: dict[str, Run] = {}
-    token = None
-    while True:
-        page = client.search_runs(
-            [experiment], f"tags.`{STUDY}` = '{title}'", max_results=1000, page_token=token
-        )
-        for run in page:
-            number = run.data.tags.get(TRIAL, "")
-            if run.info.status == "RUNNING" or number in found:
-                client.delete_run(run.info.run_id)
-            else:
-                found[number] = run
-        token = page.token
-        if not token:
-            return found
+    for run in client.search_runs([experiment], f"tags.`{STUDY}` = '{title}'", max_results=MOST):
+        number = run.data.tags.get(TRIAL, "")
+        if run.info.status == "RUNNING" or number in found:
+            client.delete_run(run.info.run_id)
+        else:
+            found[number] = run
+    return found
 
 
-def _create_parent(client: MlflowClient, experiment: str, results: StudyResults) -> Run:
+def _create_parent(client: MlflowClient, experiment: str, results: StudyResults) -> str:
     plan = results.plan
     params = {
         **{f"space.{key}": plan.declared["space"][key] for key in plan.study.space},
@@ -119,7 +113,7 @@ def _create_parent(client: MlflowClient, experiment: str, results: StudyResults)
     run = client.create_run(experiment, start, tags, f"search {plan.name}")
     _log(client, run.info.run_id, params, [])
     client.set_terminated(run.info.run_id, "FINISHED")
-    return client.get_run(run.info.run_id)
+    return str(run.info.run_id)
 
 
 def _create_trial(
@@ -151,38 +145,34 @@ def _trial_metrics(trial: FrozenTrial, start: int, end: int) -> list[Metric]:
     ]
 
 
-def _update_parent(client: MlflowClient, parent: Run, results: StudyResults, folder: Path) -> None:
+def _update_parent(client: MlflowClient, parent: str, results: StudyResults, folder: Path) -> None:
     """Bring the study's own run up: objectives of each trial, counts, pictures."""
-    identity = parent.info.run_id
     metrics = [  # the store keeps one of equal ones
         _metric(f"trial/{name}", value, _ms(trial.datetime_complete), trial.number)
         for trial in results.trials
         for name, value in zip(results.objectives, values_of(trial), strict=False)
     ]
-    _log(client, identity, {}, metrics)
-    shown = {path.name: file_digest(path) for path in sorted(folder.glob("*.png"))}
     tags = {
         "trials": str(results.compared),
         "state": results.counts(),
         "best": results.best_line(),
         NOTE: f"{results.compared} trials: {results.best_line()} · the best of {results.compared}",
-        DRAWN: content_digest(shown),
     }
-    if shown and parent.data.tags.get(DRAWN) != tags[DRAWN]:
-        client.log_artifacts(identity, str(folder), PICTURES)
-    for name, value in tags.items():
-        if parent.data.tags.get(name) != value:
-            client.set_tag(identity, name, value)
+    _log(client, parent, {}, metrics, tags)
+    if folder.exists():
+        client.log_artifacts(parent, str(folder), PICTURES)
 
 
 def _log(
-    client: MlflowClient, identity: str, params: Mapping[str, Any], metrics: Sequence[Metric]
-) -> None:
-    from mlflow.entities import Param
+    client: MlflowClient, run: str, params: Mapping[str, Any], metrics: Sequence[Metric],
+    tags: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
+    from mlflow.entities import Param, RunTag
 
-    client.log_batch(identity, params=[Param(key, str(value)) for key, value in params.items()])
+    named = [Param(key, str(value)) for key, value in params.items()]
+    client.log_batch(run, (), named, [RunTag(key, value) for key, value in (tags or {}).items()])
     for first in range(0, len(metrics), PER_CALL):
-        client.log_batch(identity, metrics=metrics[first : first + PER_CALL])
+        client.log_batch(run, metrics[first : first + PER_CALL])
 
 
 def _metric(name: str, value: float, when: int, step: float) -> Metric:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import warnings
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 from assay.errors import MachineError
 
@@ -25,6 +25,7 @@ MISSED = 4  # heartbeats, and the trial counts as killed
 RETRIES = 3  # of a killed trial; then it has failed: what kills its worker would do so for ever
 LOCKED = 60  # seconds that a worker waits for another's transaction
 FILE = "study.db"
+BEATS = "beats"  # a trial's number, as its user attribute, once it has given a heartbeat
 
 
 def open_study(plan: StudyPlan, root: Path) -> optuna.Study:
@@ -39,11 +40,30 @@ def open_study(plan: StudyPlan, root: Path) -> optuna.Study:
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     plan.folder(root).mkdir(parents=True, exist_ok=True)
     return optuna.create_study(
-        storage=_open(os.environ.get(URL) or f"sqlite:///{plan.folder(root) / FILE}"),
+        storage=_open(os.environ.get(URL, ""), plan.folder(root) / FILE),
         study_name=plan.title,
         directions=list(plan.study.objectives.values()),
         load_if_exists=True,
     )
+
+
+def give_heartbeat(trial: optuna.Trial) -> None:
+    """Give a trial's first heartbeat at once; Optuna's thread does so while the trial runs already."""
+    trial.storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined] # noqa: SLF001
+    trial.set_user_attr(BEATS, trial.number)
+
+
+def queue_killed(study: optuna.Study) -> None:
+    """Queue the killed trials again; those without any heartbeat too, which Optuna lets run for ever."""
+    import optuna
+
+    optuna.storages.fail_stale_trials(study)
+    for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
+        assert trial.datetime_start is not None
+        age = (datetime.now() - trial.datetime_start).total_seconds()  # noqa: DTZ005, as Optuna's
+        if trial.user_attrs.get(BEATS) != trial.number and age > grace_period():
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+            optuna.storages.RetryHeartbeatStaleTrialCallback(RETRIES)(study, trial)
 
 
 def grace_period() -> int:
@@ -51,37 +71,26 @@ def grace_period() -> int:
     return MISSED * _heartbeat()
 
 
-def shown_url(url: str) -> str:
-    """Return a database's address without its password."""
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    place = parts.netloc.replace(f":{parts.password}@", ":…@")
-    return urlunsplit(parts._replace(netloc=place))
-
-
 def _heartbeat() -> int:
     return int(os.environ.get(HEARTBEAT) or 15)
 
 
-def _open(url: str) -> optuna.storages.RDBStorage:
+def _open(url: str, file: Path) -> optuna.storages.RDBStorage:
     from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 
-    wait = {"connect_args": {"timeout": LOCKED}} if url.startswith("sqlite") else {}
+    where = f"storage {URL if url else file}"  # the address may hold a password
     try:
         return RDBStorage(
-            url,
-            engine_kwargs={"pool_pre_ping": True, **wait},
+            url or f"sqlite:///{file}",
+            engine_kwargs={"pool_pre_ping": True} if url else {"connect_args": {"timeout": LOCKED}},
             heartbeat_interval=_heartbeat(),
             grace_period=grace_period(),
             heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
         )
     except ImportError as fault:
         mend = "uv pip install -e '.[postgresql]'"
-        raise MachineError(f"storage {shown_url(url)}", str(fault), "its driver", mend) from None
+        raise MachineError(where, str(fault), "its driver", mend) from None
     except Exception as fault:  # noqa: BLE001, SQLAlchemy's and each driver's own
-        said = str(fault.__cause__ or fault).strip().splitlines()
-        found = said[0] if said else type(fault).__name__
-        raise MachineError(
-            f"storage {shown_url(url)}", found, "a database that answers", f"unset {URL}"
-        ) from None
+        said = str(fault.__cause__ or fault).strip().splitlines() or [type(fault).__name__]
+        mend = f"unset {URL}" if url else f"rm {file}"
+        raise MachineError(where, said[0], "a database that answers", mend) from None

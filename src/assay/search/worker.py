@@ -1,29 +1,27 @@
 """A worker: a process that runs `study.optimize` until the study has its trials.
 
-    python -m assay.search.worker <folder of the study> <trials> <number of the worker> <parent process>
-
 It dies with the search that started it. Its working folder is the repository's root.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.errors import AssayError
+from assay.errors import AssayError, MachineError
 from assay.runs.files import content_digest
 from assay.runs.parent import die_with_parent
-from assay.search.objective import TrialContext
+from assay.search.objective import REASON, TakenForDeadError, TrialContext
 from assay.search.plan import read_plan
-from assay.search.results import read_results, reason, state_of
 from assay.search.space import make_pruner, make_sampler
 from assay.search.storage import URL, open_study
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from multiprocessing.queues import SimpleQueue
 
     import optuna
     from optuna.trial import FrozenTrial
@@ -32,6 +30,36 @@ if TYPE_CHECKING:
 
 COUNTED = ("COMPLETE", "PRUNED", "RUNNING")  # against the budget
 FAILED = 3  # trials in a row, and the study ends: that is no unlucky draw
+
+
+def run_worker(
+    folder: Path, wanted: int, number: int, parent: int, errors: SimpleQueue[AssayError]
+) -> None:
+    """Do a worker's work in a process of its own: with a log, deaf to Ctrl-C, dead with its parent.
+
+    Args:
+        folder: of the study.
+        wanted: trials, in all.
+        number: of the worker.
+        parent: the process of the search.
+        errors: takes why the worker gave up.
+    """
+    die_with_parent()
+    os.setsid()
+    if os.getppid() != parent:  # it died while this process was starting
+        os._exit(1)
+    log = folder / f"worker-{number}.log"
+    with log.open("ab") as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+    try:
+        work(folder, wanted, number)
+    except AssayError as error:
+        errors.put(error)
+    except Exception as fault:  # noqa: BLE001, a fault of ours or a library's: the log has it whole
+        traceback.print_exc()
+        found = f"{type(fault).__name__}: {fault}"
+        errors.put(MachineError(f"worker {number}", found, mend=f"see {log}"))
 
 
 def work(folder: Path, wanted: int, number: int = 0) -> None:
@@ -54,12 +82,16 @@ def work(folder: Path, wanted: int, number: int = 0) -> None:
         _refuse_failing(plan, study)
 
     context.code.ensure_same()
-    if has_room(study, wanted):
-        study.optimize(
-            context.objective,
-            catch=(Exception,),  # a failed trial; its reason is with it
-            callbacks=[refuse, MaxTrialsCallback(wanted, [TrialState[name] for name in COUNTED])],
-        )
+    while has_room(study, wanted):
+        with contextlib.suppress(TakenForDeadError):
+            study.optimize(
+                context.objective,
+                catch=(Exception,),  # a failed trial; its reason is with it
+                callbacks=[
+                    refuse,
+                    MaxTrialsCallback(wanted, [TrialState[name] for name in COUNTED]),
+                ],
+            )
 
 
 def has_room(study: optuna.Study, wanted: int) -> bool:
@@ -80,27 +112,13 @@ def _seed(plan: StudyPlan, number: int, trials: int) -> int:
 
 
 def _refuse_failing(plan: StudyPlan, study: optuna.Study) -> None:
-    last = sorted(read_results(plan, study).trials, key=_end)[-FAILED:]
-    if len(last) == FAILED and all(state_of(trial) == "failed" for trial in last):
+    last = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished()][-FAILED:]
+    reasons = [
+        t.user_attrs[REASON] for t in last if t.state.name == "FAIL" and REASON in t.user_attrs
+    ]
+    if len(reasons) == FAILED:
         raise AssayError(
             f"search {plan.title}",
-            f"{FAILED} trials in a row failed; the last: {reason(last[-1])}",
+            f"{FAILED} trials in a row failed; the last: {reasons[-1]}",
             mend="narrow the space, or run one by hand: dvc exp run -S …",
         )
-
-
-def _end(trial: FrozenTrial) -> datetime:
-    assert trial.datetime_complete is not None
-    return trial.datetime_complete
-
-
-if __name__ == "__main__":
-    die_with_parent()
-    folder, wanted, number, parent = sys.argv[1:]
-    if os.getppid() != int(parent):  # it died while this process was starting
-        raise SystemExit(1)
-    try:
-        work(Path(folder), int(wanted), int(number))
-    except AssayError as error:
-        print(error.render(), flush=True)
-        raise SystemExit(1) from None
