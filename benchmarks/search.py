@@ -25,13 +25,18 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from assay.search.outcome import Outcome, outcome  # noqa: E402
-from tests.studies import make_root, own_source, start, toy_plan  # noqa: E402
+import assay.systems  # noqa: E402
 
+assay.systems.__path__.append(str(ROOT / "examples"))  # the toy task
+
+from tests.studies import make_root, own_source, results, start, toy_plan  # noqa: E402
+
+from assay.search.objective import CURVE  # noqa: E402
 from assay.search.pictures import draw  # noqa: E402
 from assay.search.plan import StudyPlan  # noqa: E402
 from assay.search.record import PICTURES, record  # noqa: E402
-from assay.search.storage import Store  # noqa: E402
+from assay.search.results import StudyResults, values_of  # noqa: E402
+from assay.search.storage import open_study  # noqa: E402
 from assay.tracking.store import open_store  # noqa: E402
 
 SPACE = {
@@ -51,7 +56,7 @@ def study(root: Path, trials: int, epochs: int, name: str, **more: Any) -> Study
 
 def carried_out(
     source: Path, root: Path, plan: StudyPlan, workers: int
-) -> tuple[Outcome, float, float]:
+) -> tuple[StudyResults, float, float]:
     """Return what came of it, with wall and CPU seconds of driver and workers."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     process = start(source, root, plan, plan.study.trials, workers, OMP_NUM_THREADS="1")
@@ -60,15 +65,16 @@ def carried_out(
         raise SystemExit(said)
     wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return outcome(plan, Store(plan, root).trials()), wall, cpu
+    return results(plan, root), wall, cpu
 
 
-def epochs_until(found: Outcome, goal: float) -> tuple[int, int]:
+def epochs_until(found: StudyResults, goal: float) -> tuple[int, int]:
     """Return the epochs trained until a trial reached `goal`, and all of them; 0 where none did."""
     total, until = 0, 0
-    for trial in found.tried:
-        total += len(trial.curve)
-        if not until and trial.values and trial.values[0] <= goal:
+    for trial in found.trials:
+        total += len(trial.user_attrs[CURVE])
+        values = values_of(trial)
+        if not until and values and values[0] <= goal:
             until = total
     return until, total
 
@@ -77,14 +83,14 @@ def recorder(root: Path, plan: StudyPlan) -> tuple[float, float, float]:
     """Return CPU seconds a trial, of a second time, and of the pictures."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         open_store(root)  # a store is made once in a checkout's life
-        store = Store(plan, root)
+        study = open_study(plan, root)
         count, times = 0, []
         for _ in range(2):
             began = time.process_time()
-            count = record(store, root) or count
+            count = record(study, plan, root) or count
             times.append(time.process_time() - began)
         began = time.process_time()
-        draw(store, outcome(plan, store.trials()), store.folder / PICTURES)
+        draw(study, results(plan, root), plan.folder(root) / PICTURES)
     return times[0] / count, times[1], time.process_time() - began
 
 

@@ -22,7 +22,7 @@ class Progress:
     ) -> None:
         self._wanted, self._workers, self._say = wanted, workers, say
         self._told = {trial.number for trial in before.trials}
-        self._has_waited = False
+        self._count, self._has_waited = before.compared, False
         if before.trials:
             say(f"{before.compared} of {wanted} trials known already · {before.best_line()}")
 
@@ -31,6 +31,7 @@ class Progress:
         for trial in results.trials:
             if trial.number not in self._told:
                 self._told.add(trial.number)
+                self._count += state_of(trial) != "failed"
                 self._say(self._line(results, trial))
 
     def wait(self, silence: int) -> None:
@@ -47,10 +48,10 @@ class Progress:
         more = f": {reason(trial).partition(chr(10))[0]}" if reason(trial) else more
         shown = f"trial {trial.number}: {results.shown(trial)}{more}"
         left = self._left(results)
-        return f"[{results.compared}/{self._wanted}] {shown} · {results.best_line()}{left}"
+        return f"[{self._count}/{self._wanted}] {shown} · {results.best_line()}{left}"
 
     def _left(self, results: StudyResults) -> str:
-        left = self._wanted - results.compared
+        left = self._wanted - self._count
         if left <= 0:
             return ""
         mean = sum(map(seconds, results.trials)) / len(results.trials)
