@@ -137,6 +137,15 @@ def test_a_killed_worker_then_a_killed_search_lose_nothing(
     assert "going on from" in logs  # a half trial goes on where it was
 
 
+def test_why_a_worker_gave_up_is_told_whole(source: Path, root: Path) -> None:
+    plan = toy_plan(root, objectives={"mea": "minimize"}, fixed={"train.epochs": 1})
+    process = start(source, root, plan, 4, 1)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "3 trials in a row failed" in said
+    assert "mend: narrow the space" in said
+
+
 @pytest.fixture
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the address of a server that lives as long as the test."""

@@ -26,8 +26,10 @@ from assay.search.objective import CHOSEN, CURVE
 from assay.search.pictures import draw
 from assay.search.plan import StudyPlan, plan_study, read_plan
 from assay.search.recipe import BEST_OF, recipe_text, write_recipe
+from assay.search.record import TRIAL, record_all
 from assay.search.results import StudyResults, read_results, reason, state_of
 from assay.search.storage import URL, open_study
+from assay.tracking.store import open_store
 from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
@@ -295,6 +297,19 @@ def test_the_recipe_says_of_how_many_it_is_the_best(root: Path) -> None:
     text = recipe_text(later, later.choose())
     assert f"{TOY}.{BEST_OF}: 22\n" in text
     assert "the best of 20: 22 in all" in text
+
+
+def test_sync_adds_what_a_study_has_more_and_what_was_lost(root: Path) -> None:
+    plan = run(root, trials=2, fixed={"train.epochs": 1}).plan
+    assert list(record_all(root)) == [f"study {plan.title}: 2 trial(s) added"]
+    run(root, trials=3, fixed={"train.epochs": 1})
+    assert list(record_all(root)) == [f"study {plan.title}: 1 trial(s) added"]
+    client = open_store(root)
+    place = client.get_experiment_by_name(TOY).experiment_id
+    [last] = client.search_runs([place], f"tags.`{TRIAL}` = '2'")
+    client.delete_run(last.info.run_id)
+    assert list(record_all(root)) == [f"study {plan.title}: 1 trial(s) added"]
+    assert not list(record_all(root))
 
 
 def test_a_database_that_is_away_is_told_without_its_address(

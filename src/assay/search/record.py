@@ -10,18 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.runs.files import content_digest, file_digest
 from assay.runs.lock import held
 from assay.search import storage
 from assay.search.objective import CHOSEN, CURVE
 from assay.search.pictures import draw
 from assay.search.plan import FILE, read_plan, studies_folder
 from assay.search.results import read_results, reason, state_of, values_of
-from assay.tracking.stamp import note, noted, until_stable
 from assay.tracking.store import experiment_of, open_store
 from assay.tracking.sync import STUDY
 
@@ -61,28 +58,15 @@ def record_all(root: Path) -> Iterator[str]:
     """Record every study of this checkout; yield a line for each that had trials to add."""
     for path in sorted(studies_folder(root).glob(f"*/*/{FILE}")):
         plan, folder = read_plan(path.parent), path.parent
-        part = f"study {plan.title}"
         if not (folder / storage.FILE).exists() and not os.environ.get(storage.URL):
-            yield f"{part}: its storage is a database; name it with {storage.URL}"
-            continue
-        wanted = _wanted(folder)
-        if wanted and noted(root, part) == wanted:
+            yield f"study {plan.title}: its storage is a database; name it with {storage.URL}"
             continue
         study = storage.open_study(plan, root)
         if not (folder / PICTURES).exists():
             draw(study, read_results(plan, study), folder / PICTURES)
-        added, state = until_stable(root, partial(record, study, plan, root))
-        note(root, part, state, _wanted(folder))
+        added = record(study, plan, root)
         if added:
-            yield f"{part}: {added} trial(s) added"
-
-
-def _wanted(folder: Path) -> str:
-    """Return a digest of all that decides what MLflow should show of a study; none of a database's."""
-    if os.environ.get(storage.URL):
-        return ""
-    files = [folder / FILE, folder / storage.FILE, *sorted((folder / PICTURES).glob("*.png"))]
-    return content_digest({path.name: file_digest(path) for path in files})
+            yield f"study {plan.title}: {added} trial(s) added"
 
 
 def _known(client: MlflowClient, experiment: str, title: str) -> dict[str, Run]:
