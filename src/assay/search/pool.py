@@ -13,16 +13,15 @@ from assay.errors import MachineError
 from assay.search.progress import Progress
 from assay.search.results import read_results
 from assay.search.space import make_sampler
-from assay.search.storage import grace_period, queue_killed
-from assay.search.worker import has_room, run_worker
+from assay.search.storage import URL, grace_period, queue_killed
+from assay.search.worker import GAVE_UP, has_room, run_worker
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
-    from multiprocessing.queues import SimpleQueue
 
     import optuna
 
-    from assay.errors import AssayError
     from assay.search.plan import StudyPlan
     from assay.search.results import StudyResults
 
@@ -48,6 +47,8 @@ def run_workers(
         AssayError: a worker gave up; its reason.
     """
     study.sampler = make_sampler(plan.study, 0)  # `has_room` asks it whether the grid is exhausted
+    # Of a study in a file the caller holds the lock, and workers die with their search.
+    queue_killed(study, is_alone=not os.environ.get(URL))
     results = read_results(plan, study)
     progress = Progress(results, wanted, workers, say)
     pool = WorkerPool(plan.folder(root), wanted)
@@ -79,16 +80,20 @@ class WorkerPool:
 
     def __init__(self, folder: Path, wanted: int) -> None:
         self._folder, self._wanted, self._killed = folder, wanted, 0
+        # What killed workers leave is told to nobody: semaphores of libraries, which the kernel frees.
+        os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
         self._context = multiprocessing.get_context("spawn")
-        self._errors: SimpleQueue[AssayError] = self._context.SimpleQueue()
-        self.alive: dict[int, SpawnProcess] = {}
+        self.alive: dict[int, tuple[SpawnProcess, Connection]] = {}
 
     def fill(self, workers: int) -> None:
         """Start workers until there are so many."""
         for number in set(range(workers)) - set(self.alive):
-            given = (self._folder, self._wanted, number, os.getpid(), self._errors)
-            self.alive[number] = self._context.Process(target=run_worker, args=given)
-            self.alive[number].start()
+            receiver, sender = self._context.Pipe(duplex=False)
+            given = (self._folder, self._wanted, number, os.getpid(), sender)
+            process = self._context.Process(target=run_worker, args=given)
+            process.start()
+            sender.close()
+            self.alive[number] = process, receiver
 
     def check(self) -> None:
         """Forget the workers that have ended.
@@ -96,9 +101,9 @@ class WorkerPool:
         Raises:
             AssayError: one gave up, in its own words; or many were killed.
         """
-        if not self._errors.empty():
-            raise self._errors.get()
-        for number, process in list(self.alive.items()):
+        for number, (process, receiver) in list(self.alive.items()):
+            if process.exitcode == GAVE_UP:
+                raise receiver.recv()
             if process.exitcode is not None:
                 self._killed += process.exitcode != 0
                 del self.alive[number]
@@ -110,6 +115,6 @@ class WorkerPool:
 
     def stop(self) -> None:
         """Kill who is left."""
-        for process in self.alive.values():
+        for process, _ in self.alive.values():
             process.kill()
             process.join()

@@ -38,7 +38,7 @@ class Progress:
         """Say, once, that nobody works here."""
         if not self._has_waited:
             self._say(
-                f"waiting for trials of other machines; {silence} s without a heartbeat end a killed one"
+                f"a trial runs elsewhere, or was killed: {silence} s without a heartbeat tell"
             )
         self._has_waited = True
 

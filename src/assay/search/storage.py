@@ -53,15 +53,21 @@ def give_heartbeat(trial: optuna.Trial) -> None:
     trial.set_user_attr(BEATS, trial.number)
 
 
-def queue_killed(study: optuna.Study) -> None:
-    """Queue the killed trials again; those without any heartbeat too, which Optuna lets run for ever."""
+def queue_killed(study: optuna.Study, *, is_alone: bool = False) -> None:
+    """Queue the killed trials again; those without any heartbeat too, which Optuna lets run for ever.
+
+    Args:
+        study: Optuna's.
+        is_alone: nobody else is at work on the study, so that whatever runs was killed.
+    """
     import optuna
 
     optuna.storages.fail_stale_trials(study)
     for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
         assert trial.datetime_start is not None
         age = (datetime.now() - trial.datetime_start).total_seconds()  # noqa: DTZ005, as Optuna's
-        if trial.user_attrs.get(BEATS) != trial.number and age > grace_period():
+        is_silent = trial.user_attrs.get(BEATS) != trial.number and age > grace_period()
+        if is_alone or is_silent:
             study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
             optuna.storages.RetryHeartbeatStaleTrialCallback(RETRIES)(study, trial)
 

@@ -21,7 +21,7 @@ from assay.search.space import make_pruner, make_sampler
 from assay.search.storage import URL, open_study
 
 if TYPE_CHECKING:
-    from multiprocessing.queues import SimpleQueue
+    from multiprocessing.connection import Connection
 
     import optuna
     from optuna.trial import FrozenTrial
@@ -29,12 +29,11 @@ if TYPE_CHECKING:
     from assay.search.plan import StudyPlan
 
 COUNTED = ("COMPLETE", "PRUNED", "RUNNING")  # against the budget
+GAVE_UP = 3  # exit code of a worker that has sent an error
 FAILED = 3  # trials in a row, and the study ends: that is no unlucky draw
 
 
-def run_worker(
-    folder: Path, wanted: int, number: int, parent: int, errors: SimpleQueue[AssayError]
-) -> None:
+def run_worker(folder: Path, wanted: int, number: int, parent: int, errors: Connection) -> None:
     """Do a worker's work in a process of its own: with a log, deaf to Ctrl-C, dead with its parent.
 
     Args:
@@ -54,12 +53,12 @@ def run_worker(
         os.dup2(stream.fileno(), 2)
     try:
         work(folder, wanted, number)
-    except AssayError as error:
-        errors.put(error)
-    except Exception as fault:  # noqa: BLE001, a fault of ours or a library's: the log has it whole
+    except Exception as fault:  # noqa: BLE001, a library's, or ours: the log has it whole
         traceback.print_exc()
         found = f"{type(fault).__name__}: {fault}"
-        errors.put(MachineError(f"worker {number}", found, mend=f"see {log}"))
+        told = MachineError(f"worker {number}", found, mend=f"see {log}")
+        errors.send(fault if isinstance(fault, AssayError) else told)
+        raise SystemExit(GAVE_UP) from None
 
 
 def work(folder: Path, wanted: int, number: int = 0) -> None:
