@@ -166,8 +166,7 @@ def test_folders_below_assay_are_named_in_one_place() -> None:
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Constant) and re.match(r"\.assay(/\S*)?$", str(node.value))
     }
-    others = {name for name in named if name.startswith("search/")}
-    assert named - others == {"runs/places.py"}
+    assert named == {"runs/places.py"}
 
 
 def test_the_platform_never_names_a_system() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from assay.errors import AssayError, nearest
 from assay.params_check import SEARCHED, laid_over
 from assay.runs.files import content_digest, read_json, write_text
+from assay.runs.places import STUDIES as STUDIES_FOLDER
 from assay.search.space import declared_values, grid
 from assay.sections.study import Study
 from assay.value_faults import STUDIES, place
@@ -91,7 +92,7 @@ class StudyPlan:
 
 def studies_folder(root: Path) -> Path:
     """Return where studies lie."""
-    return root / ".assay" / "search"
+    return root / STUDIES_FOLDER
 
 
 def read_plan(folder: Path) -> StudyPlan:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.runs.lock import held
+from assay.runs.places import named_lock
 from assay.search import storage
 from assay.search.objective import CHOSEN, CURVE
 from assay.search.pictures import draw
@@ -40,7 +41,7 @@ STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 
 def record(study: optuna.Study, plan: StudyPlan, root: Path) -> int:
     """Bring MLflow up to the study and its pictures; return how many trials were added."""
-    with held(root / ".assay" / "locks" / "sync.lock", "another sync runs; waiting"):
+    with held(named_lock(root, "sync"), "another sync runs; waiting"):
         results = read_results(plan, study)
         client = open_store(root)
         experiment = experiment_of(client, root, plan.task)
