@@ -25,7 +25,7 @@ from decode import finish, small_naive, write_images
 from torch.utils.data import DataLoader, Dataset
 
 from assay.learning.data import train_loader
-from assay.learning.plan import Set
+from assay.learning.training_spec import TrainData
 from assay.learning.transforms import normalise
 
 ROUNDS, SIZE, BATCH, DECODED = 5, 224, 8, 40
@@ -75,7 +75,7 @@ def walk(batches: Iterable[torch.Tensor]) -> None:
 
 def ways(paths: list[Path], images: np.ndarray) -> dict[str, tuple[int, Callable[[], None]]]:
     """Return each way with the number of images that it handles."""
-    rows = Set(images, np.zeros((len(images), 1), dtype=np.float32))
+    rows = TrainData(images, np.zeros((len(images), 1), dtype=np.float32))
     ours = train_loader(rows, BATCH, seed=0, workers=0)
     held = torch.from_numpy(np.array(images[:BATCH]))
     decoding = DataLoader(Files(paths), BATCH, shuffle=True)

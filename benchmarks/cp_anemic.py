@@ -41,7 +41,7 @@ from assay.manifest.split import assign
 from assay.manifest.store import ImageStore
 from assay.pages.page import write_page
 from assay.params import read_params
-from assay.runs.journal import Journal
+from assay.runs.events import EventLog
 from assay.runs.run import Run
 from assay.similar.colour import described, standardised
 from assay.similar.find import find_similar
@@ -112,7 +112,7 @@ def network(train: Rows, chooses: Rows, images: npt.NDArray[np.uint8], folder: P
     (folder / "model").mkdir(parents=True)
     run = Run(
         TASK.name, ROOT, folder / "model", folder, folder / "resume",
-        Journal(folder / "journal.jsonl"), {"params": {}, "key": folder.name},
+        EventLog(folder / "journal.jsonl"), {"params": {}, "key": folder.name},
     )  # fmt: skip
     TASK.fit(train, chooses, params, run)
     said: Floats = TASK.predictor(folder / "model" / "weights.safetensors", params)(images)[:, 0]

@@ -27,10 +27,10 @@ import torch
 from PIL import Image, ImageFilter
 from torchvision import transforms
 
-from assay.learning.landmarks.codecs import Heatmap
-from assay.learning.landmarks.losses import HeatmapLoss
-from assay.learning.landmarks.networks import small_unet
 from assay.learning.transforms import IMAGENET_MEAN, IMAGENET_STD, normalise
+from assay.learning.vision.codecs import Heatmap
+from assay.learning.vision.losses import HeatmapLoss
+from assay.learning.vision.networks import small_unet
 from assay.manifest.images import LETTERBOX, PILLOW, open_image
 from assay.manifest.source import Source
 

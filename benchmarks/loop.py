@@ -41,12 +41,12 @@ from assay.learning.data import plain_loader, train_loader
 from assay.learning.determinism import reseed, set_determinism
 from assay.learning.fit import fit, forget_state
 from assay.learning.module import Training
-from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import factor, warmup_cosine
 from assay.learning.scores import regression_scores
 from assay.learning.targets import Values
+from assay.learning.training_spec import ParamGroup, TrainData, TrainingSpec
 from assay.learning.transforms import Preprocess
-from assay.runs.journal import Journal
+from assay.runs.events import EventLog
 from assay.runs.record import WEIGHTS
 from assay.runs.run import Run
 from assay.sections.task import Train
@@ -54,7 +54,7 @@ from assay.sections.task import Train
 ROUNDS, PEAK = 4, 1e-3
 
 
-def loop(epochs: int, batch_size: int) -> Train:
+def config(epochs: int, batch_size: int) -> Train:
     """Return the section of a task that trains on one thread of the CPU."""
     return Train(
         fold=0, epochs=epochs, batch_size=batch_size, weight_decay=1e-4, seed=0, threads=1,
@@ -82,39 +82,39 @@ def networks() -> dict[str, tuple[nn.Module, int, int]]:
     return {"timm test_resnet": (resnet, 64, 24), "three layers": (tiny, 32, 8)}
 
 
-def rows(count: int, size: int) -> Set:
+def rows(count: int, size: int) -> TrainData:
     """Return noise whose mean is the target."""
     random = np.random.default_rng(count)
     images = random.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
-    return Set(images, images.mean(axis=(1, 2, 3))[:, None].astype(np.float32))
+    return TrainData(images, images.mean(axis=(1, 2, 3))[:, None].astype(np.float32))
 
 
-def make_plan(network: nn.Module, size: int, how: Train) -> Plan:
+def make_plan(network: nn.Module, size: int, how: Train) -> TrainingSpec:
     """Return the plan of a copy of `network`; the last epoch ranks best, so all weights are kept."""
     own = copy.deepcopy(network)
     schedule = warmup_cosine(how.epochs, 1, PEAK, PEAK / 100)
-    return Plan(
+    return TrainingSpec(
         network=own,
         loss=nn.SmoothL1Loss(),
         preprocess=Preprocess([], size),
         metrics=lambda predicted, true: regression_scores(predicted, true, (1.0,)),
         rank=lambda row: (-row["epoch"],),
-        parts=[Part("all", list(own.parameters()), schedule, PEAK)],
-        loop=how,
+        param_groups=[ParamGroup("all", list(own.parameters()), schedule, PEAK)],
+        config=how,
         targets=Values(0, 255),
     )
 
 
-def bare(plan: Plan, train: Set, valid: Set) -> nn.Module:
+def bare(spec: TrainingSpec, train: TrainData, valid: TrainData) -> nn.Module:
     """Train as one would write it on one page."""
-    how, network = plan.loop, plan.network
+    how, network = spec.config, spec.network
     set_determinism(how.threads)
     loader, check = (
         train_loader(train, how.batch_size, how.seed, 0),
         plain_loader(valid, how.batch_size),
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK, weight_decay=how.weight_decay)
-    shape = factor(plan.parts[0].schedule, PEAK, len(loader))
+    shape = factor(spec.param_groups[0].schedule, PEAK, len(loader))
     schedule, step = torch.optim.lr_scheduler.LambdaLR(optimizer, shape), 0
     for epoch in range(how.epochs):
         loader.sampler.set_epoch(epoch)
@@ -122,7 +122,7 @@ def bare(plan: Plan, train: Set, valid: Set) -> nn.Module:
         losses = []
         for images, targets in loader:
             reseed(how.seed, step)
-            loss = plan.loss(network(plan.preprocess(images, True)), targets)
+            loss = spec.loss(network(spec.preprocess(images, True)), targets)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -131,35 +131,39 @@ def bare(plan: Plan, train: Set, valid: Set) -> nn.Module:
             step += 1
         network.eval()
         with torch.inference_mode():
-            pairs = [(network(plan.preprocess(images, False)), labels) for images, labels in check]
+            pairs = [(network(spec.preprocess(images, False)), labels) for images, labels in check]
         predicted, true = (torch.cat(part).numpy() for part in zip(*pairs, strict=True))
-        print(epoch, float(torch.stack(losses).mean()), plan.metrics(predicted, true))
+        print(epoch, float(torch.stack(losses).mean()), spec.metrics(predicted, true))
     return network
 
 
-def assay(plan: Plan, train: Set, valid: Set, folder: Path) -> dict[str, torch.Tensor]:
+def assay(
+    spec: TrainingSpec, train: TrainData, valid: TrainData, folder: Path
+) -> dict[str, torch.Tensor]:
     """Train as a stage does, and return the weights it wrote."""
-    run = Run("t", folder, folder, folder, folder / "resume", Journal(folder / "journal.jsonl"))
+    run = Run("t", folder, folder, folder, folder / "resume", EventLog(folder / "journal.jsonl"))
     run.resume.mkdir(exist_ok=True)
-    fit(plan, train, valid, run)
+    fit(spec, train, valid, run)
     forget_state(run)
     return load_file(folder / WEIGHTS)
 
 
-def usual(plan: Plan, train: Set, valid: Set, folder: Path) -> None:
+def usual(spec: TrainingSpec, train: TrainData, valid: TrainData, folder: Path) -> None:
     """Train with Lightning's own habits, logging every step."""
-    loader = train_loader(train, plan.loop.batch_size, plan.loop.seed, 0)
+    loader = train_loader(train, spec.config.batch_size, spec.config.seed, 0)
     trainer = L.Trainer(
         accelerator="cpu",
         devices=1,
-        max_epochs=plan.loop.epochs,
+        max_epochs=spec.config.epochs,
         deterministic=True,
         logger=CSVLogger(folder),
         log_every_n_steps=1,
         num_sanity_val_steps=0,
         enable_model_summary=False,
     )
-    trainer.fit(UsualTraining(plan, len(loader)), loader, plain_loader(valid, plan.loop.batch_size))
+    trainer.fit(
+        UsualTraining(spec, len(loader)), loader, plain_loader(valid, spec.config.batch_size)
+    )
 
 
 def timed(way: Callable[[], Any]) -> tuple[float, Any]:
@@ -200,7 +204,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     for name, (network, size, batch) in networks().items():
         few = steps if size == 64 else 5 * steps
-        times = measure(network, size, loop(epochs, batch), few)
+        times = measure(network, size, config(epochs, batch), few)
         weights = sum(value.numel() for value in network.parameters())
         print(f"{name}, {weights:,} weights, {batch} × {size} px, {epochs} epochs of {few} steps")
         for way, values in times.items():

@@ -76,7 +76,7 @@ def run_stage(name: str) -> None:
     import lightning
     from ruamel.yaml import YAML
 
-    from assay.runs.journal import Journal
+    from assay.runs.events import EventLog
     from assay.stages.launch import Stage
 
     section = YAML(typ="safe").load(ROOT / "params.yaml")[TASK]
@@ -87,7 +87,7 @@ def run_stage(name: str) -> None:
     here = Path.cwd()
     Path("models", TASK).mkdir(parents=True, exist_ok=True)
     stage = Stage(
-        f"{name}@{TASK}", TASK, here, {TASK: section}, {}, "benchmark", Journal(here / "journal")
+        f"{name}@{TASK}", TASK, here, {TASK: section}, {}, "benchmark", EventLog(here / "journal")
     )
     importlib.import_module(f"assay.stages.{name}").main(stage)
 

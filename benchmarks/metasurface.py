@@ -21,15 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from assay.learning.optics.symmetry import SYMMETRIES
 from assay.learning.scoring import score
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params
-from assay.runs.journal import Journal
+from assay.runs.events import EventLog
 from assay.runs.record import WEIGHTS
 from assay.runs.run import Run
-from assay.systems.spectra.tasks.sections import BayerParams
+from assay.systems.spectra.optics.symmetry import SYMMETRIES
+from assay.systems.spectra.tasks.params import BayerParams
 from assay.values import typed
 
 NAME = "spectra-bayer"
@@ -75,7 +75,7 @@ def parameters(symmetry: str, *, average: bool = False) -> BayerParams:
 def trained(train: Rows, valid: Rows, symmetry: str, folder: Path) -> tuple[float, float]:
     """Train once; return the skill of plain and of averaged predictions."""
     how = parameters(symmetry)
-    run = Run(NAME, folder, folder, folder, folder / "resume", Journal(folder / "journal.jsonl"))
+    run = Run(NAME, folder, folder, folder, folder / "resume", EventLog(folder / "journal.jsonl"))
     with contextlib.redirect_stdout(io.StringIO()):
         TASK.fit(train, valid, how, run)
     averaged = parameters("full32", average=True)

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
-from assay.runs.journal import Journal, read_journal
+from assay.runs.events import EventLog, read_events
 from assay.tracking.projection import Point
 from assay.tracking.store import open_store
 from assay.tracking.sync import _log_points
@@ -34,7 +34,7 @@ NAMES = ("train_loss", "valid_loss", "mae", "rmse", "r2")
 WRITER = """
 import sys
 from pathlib import Path
-from assay.runs.journal import Journal
+from assay.runs.events import Journal
 journal, epoch = Journal(Path(sys.argv[1])), 0
 while True:
     journal.note("epoch", {"epoch": epoch})
@@ -86,7 +86,7 @@ def ways(place: Path, few: int, many: int) -> dict[str, tuple[int, Callable[[], 
             client.log_batch(run, metrics=metrics[first : first + 1000])
 
     def journal() -> None:
-        journal = Journal(place / f"{next(number)}.jsonl")
+        journal = EventLog(place / f"{next(number)}.jsonl")
         for row in epochs(many):
             journal.note("epoch", row)
 
@@ -112,7 +112,7 @@ def lost_by_kills(place: Path) -> tuple[int, int]:
         os.kill(writer.pid, signal.SIGKILL)
         seen += writer.stdout.readlines()
         writer.wait()
-        kept = {event["epoch"] for event in read_journal(path)}
+        kept = {event["epoch"] for event in read_events(path)}
         told = {int(line) for line in seen if line.endswith("\n")}
         reported, missing = reported + len(told), missing + len(told - kept)
     return reported, missing

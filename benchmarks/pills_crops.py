@@ -27,7 +27,7 @@ import numpy as np
 import polars as pl
 from ruamel.yaml import YAML
 
-from assay.commands.recipe import read_recipe
+from assay.commands.run import read_recipe
 from assay.contract.task_rows import task_rows
 from assay.lookup import find_system, find_task
 from assay.manifest.groups import join_groups, spelling
@@ -38,8 +38,8 @@ from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
 from assay.params import read_params
 from assay.params_check import laid_over
+from assay.runs.events import EventLog
 from assay.runs.files import read_json
-from assay.runs.journal import Journal
 from assay.runs.record import RECORD, WEIGHTS
 from assay.runs.run import Run
 from assay.values import typed
@@ -95,7 +95,7 @@ def measured(rows: Rows, content: dict[str, Any], fold: int, root: Path) -> dict
     validates = pills.columns["fold"] == fold
     folder = root / str(fold)
     folder.mkdir()
-    run = Run(NAME, root, folder, folder, folder / "resume", Journal(folder / "journal.jsonl"))
+    run = Run(NAME, root, folder, folder, folder / "resume", EventLog(folder / "journal.jsonl"))
     begin, clock = time.process_time(), time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
         task.fit(pills.where(~validates), pills.where(validates), params, run)

@@ -30,7 +30,7 @@ from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
 from assay.params import read_params
-from assay.runs.journal import Journal
+from assay.runs.events import EventLog
 from assay.runs.record import HISTORY, WEIGHTS
 from assay.runs.run import Run
 from assay.values import typed
@@ -80,7 +80,7 @@ def main(folder: Path, fold: int, changes: list[str]) -> None:
         inside = rows.columns["fold"] == fold
         train, valid = rows.where(~inside), rows.where(inside)
         run = Run(TASK.name, work, work / "model", work / "reports", work / "resume",
-                  Journal(work / "journal.jsonl"), {"key": "0", "params": {}})  # fmt: skip
+                  EventLog(work / "journal.jsonl"), {"key": "0", "params": {}})  # fmt: skip
         run.folder.mkdir()
         wall, cpu = time.time(), time.process_time()
         TASK.fit(train, valid, params, run)

@@ -22,16 +22,16 @@ from typing import Any
 
 import numpy as np
 
-from assay.commands.recipe import read_recipe
+from assay.commands.run import read_recipe
 from assay.lookup import find_system, find_task
 from assay.manifest.images import open_image
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.params import read_params
 from assay.params_check import laid_over
-from assay.systems.pills.compositions import reading
-from assay.systems.pills.compositions.combo_sections import CLASSIFIER, DETECTOR, ComboParams
 from assay.systems.pills.data.codes import ClassTable
+from assay.systems.pills.pipelines import reading
+from assay.systems.pills.pipelines.combo_params import CLASSIFIER, DETECTOR, ComboParams
 from assay.systems.pills.tasks import classifier_model, detector_model
 from assay.values import typed
 
@@ -124,7 +124,7 @@ def timed(
     seen = Rows(opened.pixels[None].copy(), {**columns, "boxes": boxes})
     clock.append(time.perf_counter())
     if mode == "combo":
-        reading.find(detect, seen, use)
+        reading.detect_pills(detect, seen, use)
     clock.append(time.perf_counter())
     if mode == "single":
         said = reading.name_whole(classify, seen, side)

@@ -20,8 +20,8 @@ from sklearn.model_selection import train_test_split
 from assay.manifest.split import assign
 from assay.sections.data import Split
 from assay.systems.pills.data.curriculum import choose
+from assay.systems.pills.data.params import PillsIngest
 from assay.systems.pills.data.parting import part
-from assay.systems.pills.data.sections import Ingest
 
 DRUGS, A_SESSION, FOLDS = 4523, 12, 7
 
@@ -76,7 +76,7 @@ def main() -> None:
               "max_samples": "all", "seed": 1}  # fmt: skip
     for stage in (1, 4):
         start = time.process_time()
-        chosen = choose(table, Ingest.model_validate(ingest | {"stage": stage}))
+        chosen = choose(table, PillsIngest.model_validate(ingest | {"stage": stage}))
         drugs = chosen["codes"].explode().n_unique()
         print(
             f"  stage {stage}: {time.process_time() - start:.2f} s, {len(chosen):,} of {drugs} drugs"

@@ -4,7 +4,7 @@
 
 Each fold by source photograph (copies stay together) trains recipes/pills-detector/pushin_320.yaml
 and recipes/pills-classifier/pushin_crops.yaml on the other four, from nothing, one thread, then scores
-both as `compose@pills-combo` does: finding, naming of true boxes, both together, the exact list; with
+both as `pipeline@pills-combo` does: finding, naming of true boxes, both together, the exact list; with
 intervals by source photograph, and what a photograph takes from file to names. Epochs are chosen on
 the very fold. Models and pictures of each fold lie in ./pills_two_stage, and those that lie there with
 equal parameters are not trained again. `pills-detector.train.epochs=2` changes a parameter.
@@ -24,19 +24,19 @@ import numpy as np
 from pills_crops import DATA, ROOT, photographs
 from ruamel.yaml import YAML
 
-from assay.commands.recipe import read_recipe
-from assay.composition import Model, find_composition, tasks_of
+from assay.commands.run import read_recipe
 from assay.contract.task_rows import task_rows
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.params import read_params
 from assay.params_check import laid_over
+from assay.pipeline import TrainedModel, find_pipeline, tasks_of
+from assay.runs.events import EventLog
 from assay.runs.files import content_digest, read_json
-from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, RECORD, WEIGHTS
 from assay.runs.run import Run
-from assay.stages.compose import latencies, told
+from assay.stages.pipeline import latencies, latency_lines
 from assay.values import typed
 
 RECIPES = (
@@ -44,7 +44,7 @@ RECIPES = (
     "pills-classifier/pushin_crops",
 )  # the last one's sizes count
 KEPT = Path("pills_two_stage").absolute()
-COMBO: Any = find_composition(DATA)
+COMBO: Any = find_pipeline(DATA)
 SHOWN = ("finding_f1", "naming_top1", "precision", "recall", "f1", "exact_list")
 HEADLINES = {"pills-detector": "map50", "pills-classifier": "top1"}
 
@@ -60,7 +60,7 @@ def parameters(changed: list[str]) -> dict[str, Any]:
     return laid_over(content, more)
 
 
-def trained(name: str, rows: Rows, content: dict[str, Any], fold: int, work: Path) -> Model:
+def trained(name: str, rows: Rows, content: dict[str, Any], fold: int, work: Path) -> TrainedModel:
     """Train a task without one fold, or take what lies in `work`; print what it came to."""
     task = find_task(name)
     content[name]["train"]["fold"] = fold
@@ -71,7 +71,7 @@ def trained(name: str, rows: Rows, content: dict[str, Any], fold: int, work: Pat
              "data": {"size": content[DATA]["ingest"]["size"], "fit": "letterbox"}}  # fmt: skip
     folder = work / f"{name}-{fold}-{content_digest([facts, rows.columns['digest'].tolist()], 8)}"
     folder.mkdir(parents=True, exist_ok=True)
-    run = Run(name, work, folder, folder, folder / "resume", Journal(folder / "journal"), facts)
+    run = Run(name, work, folder, folder, folder / "resume", EventLog(folder / "journal"), facts)
     spent = time.process_time()
     if not (folder / RECORD).exists():
         with contextlib.redirect_stdout(io.StringIO()):
@@ -84,7 +84,7 @@ def trained(name: str, rows: Rows, content: dict[str, Any], fold: int, work: Pat
         f"fold {fold}  {name}: {metric} {record['chosen'][metric]:.3f}, last epoch"
         f" {float(final[metric]):.3f} · {(time.process_time() - spent) / 60:.1f} CPU min", flush=True,
     )  # fmt: skip
-    return Model(folder / WEIGHTS, params, record)
+    return TrainedModel(folder / WEIGHTS, params, record)
 
 
 def main() -> None:
@@ -111,7 +111,7 @@ def main() -> None:
                 each = scores[metric]
                 print(f"  {metric:12} {each['value']:.3f} [{each['low']:.3f}, {each['high']:.3f}]")
             times = latencies(COMBO, models, own, rows.where(inside), Source("set", work), work)
-            print(*told(f"fold {fold}", times), sep="\n", flush=True)
+            print(*latency_lines(f"fold {fold}", times), sep="\n", flush=True)
             found.append([scores[metric]["value"] for metric in SHOWN])
     for metric, mean in zip(SHOWN, np.mean(found, axis=0), strict=True):
         print(f"mean {metric} {mean:.3f}", flush=True)

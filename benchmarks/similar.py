@@ -159,7 +159,7 @@ def _line(
 def baselines(count: int, originals: int, true: Pairs) -> tuple[float, tuple[float, Pairs], float]:
     """Return the seconds of opening all, of the peer and its pairs, and of comparing every pair."""
     from assay.similar.features import extract
-    from assay.similar.geometry import compare
+    from assay.similar.geometry import match_images
 
     rows = min(count, 1000)  # every pair of more would take the peer hours
     start = cpu()
@@ -173,7 +173,7 @@ def baselines(count: int, originals: int, true: Pairs) -> tuple[float, tuple[flo
     some = [extract(picture(row, originals)) for row in range(20)]
     start = cpu()
     for number in range(SOME):
-        compare(some[number % 20], some[(7 * number + 1) % 20])
+        match_images(some[number % 20], some[(7 * number + 1) % 20])
     return limit, (peer, close & true), (cpu() - start) / SOME * count**2 / 2
 
 

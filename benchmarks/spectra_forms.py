@@ -18,12 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from assay.learning.optics.physics import spectra_of
-from assay.learning.optics.structures import random_structures
-from assay.learning.optics.symmetry import SYMMETRIES
-from assay.learning.spectra.design import SMALL
-from assay.learning.spectra.losses import LOSSES
-from assay.learning.spectra.networks import NETWORKS
+from assay.systems.spectra.learning.design import SMALL
+from assay.systems.spectra.learning.losses import LOSSES
+from assay.systems.spectra.learning.networks import NETWORKS
+from assay.systems.spectra.optics.physics import spectra_of
+from assay.systems.spectra.optics.structures import random_structures
+from assay.systems.spectra.optics.symmetry import SYMMETRIES
 
 FORMS = (
     ("cnn_xattn", "pooled", "none"), ("cnn_xattn", "pooled", "quadrant"),

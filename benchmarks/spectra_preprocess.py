@@ -26,13 +26,13 @@ from pathlib import Path
 
 import numpy as np
 
-from assay.learning.optics.structures import random_structures
 from assay.manifest.source import Source
 from assay.systems.spectra.data.kernel import COMPUTED, preprocessed, reasons_of
+from assay.systems.spectra.data.params import SpectraIngest
 from assay.systems.spectra.data.parts import find_parts
-from assay.systems.spectra.data.sections import SpectraIngest
 from assay.systems.spectra.data.stream import stream_parts
 from assay.systems.spectra.data.thinning import picked
+from assay.systems.spectra.optics.structures import random_structures
 
 PARTS, BINS, BLOCK, UNCOMPUTED = 2, 30, 512, 0.472
 

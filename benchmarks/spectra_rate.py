@@ -28,15 +28,15 @@ from torch import nn
 
 from assay.learning.determinism import set_determinism
 from assay.learning.fit import fit
-from assay.learning.optics.physics import spectra_of
-from assay.learning.optics.structures import random_structures
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params
-from assay.runs.journal import Journal
+from assay.runs.events import EventLog
 from assay.runs.run import Run
+from assay.systems.spectra.optics.physics import spectra_of
+from assay.systems.spectra.optics.structures import random_structures
 from assay.systems.spectra.tasks import bayer_fit, bayer_model
-from assay.systems.spectra.tasks.sections import BayerParams
+from assay.systems.spectra.tasks.params import BayerParams
 from assay.values import typed
 
 NAME, ROUNDS, BATCH = "spectra-bayer", 3, 32
@@ -64,7 +64,7 @@ def structures(count: int) -> Rows:
 
 def bare(how: BayerParams, train: Rows) -> float:
     """Return the CPU seconds of the plain loop's steps."""
-    learns = bayer_fit.make_twins(TASK, train, how.train)
+    learns = bayer_fit.make_copies(TASK, train, how.train)
     network = bayer_model.build(how.model, 30, seed=1)
     inputs = bayer_model.Structures(how.model.input_size)(torch.from_numpy(learns.images[:]), True)
     targets, loss_of = torch.from_numpy(learns.targets), bayer_fit.make_loss(how.train)
@@ -80,13 +80,13 @@ def bare(how: BayerParams, train: Rows) -> float:
 
 def ours(how: BayerParams, train: Rows) -> float:
     """Return the CPU seconds of `fit`: views, steps, one batch of validation, history, weights."""
-    learns = bayer_fit.make_twins(TASK, train, how.train)
-    plan = bayer_fit.make_plan(TASK, bayer_model.build(how.model, 30, seed=1), train, how)
+    learns = bayer_fit.make_copies(TASK, train, how.train)
+    plan = bayer_fit.make_spec(TASK, bayer_model.build(how.model, 30, seed=1), train, how)
     valid = bayer_fit.make_set(TASK, train.where(np.arange(len(train)) < BATCH))
     with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
         folder = Path(place)
         run = Run(
-            NAME, folder, folder, folder, folder / "resume", Journal(folder / "journal.jsonl")
+            NAME, folder, folder, folder, folder / "resume", EventLog(folder / "journal.jsonl")
         )
         run.resume.mkdir()
         start = time.process_time()

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from assay.gates.expectations import judge_expectations
-from assay.learning.landmarks.geometry import Frame
+from assay.learning.vision.geometry import Frame
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import index_images
 from assay.manifest.listing import deduplicate
@@ -21,7 +21,7 @@ from assay.systems.ceph.data import checks, likeness
 from assay.systems.ceph.data.aariz import CEPH
 from assay.systems.ceph.data.landmarks import COUNT, PLACE
 from assay.systems.ceph.data.layout import KINDS
-from assay.systems.ceph.data.sections import Phantom
+from assay.systems.ceph.data.params import Phantom
 
 SIZE = 128
 PLAIN = {"films": 24, "width": 150, "seed": 3, "doubled": 0, "missing": 0, "pairs": 0, "broken": 0}
@@ -137,4 +137,6 @@ def judge_likeness(table: pl.DataFrame, store: ImageStore) -> float:
         (finding,) = likeness.off_their_films(one, points)
         assert finding.rows == (number + 4,)
         assert finding.reason == f"the film {what}"
-    return likeness.likeness(images, points) - likeness.likeness(images, np.roll(points, 1, axis=0))
+    return likeness.patch_correlation(images, points) - likeness.patch_correlation(
+        images, np.roll(points, 1, axis=0)
+    )

@@ -11,11 +11,11 @@ import numpy as np
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params
-from assay.runs.journal import Journal
+from assay.runs.events import EventLog
 from assay.runs.record import WEIGHTS
 from assay.runs.run import Run
-from assay.systems.ceph.data.sections import Phantom
-from assay.systems.ceph.tasks.cvm_sections import CvmParams
+from assay.systems.ceph.data.params import Phantom
+from assay.systems.ceph.tasks.cvm_params import CvmParams
 from assay.values import typed
 from tests.ceph_set import CEPH, manifest
 
@@ -58,7 +58,7 @@ def training(rows: Rows) -> Any:
     return np.array([int(name[-5:]) % 4 > 0 for name in rows.columns["sample_id"]])
 
 
-def fitted(rows: Rows, folder: Path, params: CvmParams, kind: type[Journal] = Journal) -> Path:
+def fitted(rows: Rows, folder: Path, params: CvmParams, kind: type[EventLog] = EventLog) -> Path:
     """Train, and return the weights."""
     (folder / "model").mkdir(parents=True, exist_ok=True)
     run = Run(
@@ -70,7 +70,7 @@ def fitted(rows: Rows, folder: Path, params: CvmParams, kind: type[Journal] = Jo
     return run.folder / WEIGHTS
 
 
-class Dying(Journal):
+class Dying(EventLog):
     """Ends the training in its third epoch."""
 
     def note(self, event: str, facts: Mapping[str, Any] | None = None) -> None:

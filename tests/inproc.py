@@ -140,13 +140,13 @@ def forget_stores() -> None:
 @contextlib.contextmanager
 def _children() -> Iterator[None]:
     """Where a verb would start `dvc`, run it here; where it would ask a model, by a warm process."""
-    from assay.commands import recipe, sweep
+    from assay.commands import run, sweep
     from assay.registry import predictions
 
     other = SimpleNamespace(**{**vars(subprocess), "Popen": Ended, "run": Ended})
     warmed = SimpleNamespace(**{**vars(subprocess), "run": warm.asked})
     with (
-        mock.patch.object(recipe, "subprocess", other),
+        mock.patch.object(run, "subprocess", other),
         mock.patch.object(sweep, "subprocess", other),
         mock.patch.object(predictions, "subprocess", warmed),
     ):

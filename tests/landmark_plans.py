@@ -12,10 +12,10 @@ import torch
 
 from assay.learning.determinism import set_determinism
 from assay.learning.fit import fit
-from assay.learning.plan import Plan, Set
+from assay.learning.training_spec import TrainData, TrainingSpec
 from assay.lookup import find_task
 from assay.params import read_params
-from assay.runs.journal import Journal
+from assay.runs.events import EventLog
 from assay.runs.record import WEIGHTS
 from assay.runs.run import Run
 from assay.sections.machine import Runtime
@@ -23,7 +23,7 @@ from assay.systems.ceph.tasks import (
     landmarks_fit,
     landmarks_model,
 )
-from assay.systems.ceph.tasks.sections import LandmarkParams
+from assay.systems.ceph.tasks.params import LandmarkParams
 from assay.values import typed
 from tests.films import films
 
@@ -41,25 +41,25 @@ def parameters(model: Mapping[str, Any] | None = None, **train: Any) -> Landmark
     return typed(content, NAME, LandmarkParams)
 
 
-def planned(params: LandmarkParams) -> tuple[Plan, Set]:
+def planned(params: LandmarkParams) -> tuple[TrainingSpec, TrainData]:
     set_determinism(1)
     rows = films(COUNT, SIZE)
     network, _ = landmarks_model.build(params.model, params.model.weights, ROOT, seed=1)
     codec = landmarks_model.make_codec(params.model, SIZE)
-    plan = landmarks_fit.make_plan(TASK, network, codec, rows, params.train)
-    return plan, landmarks_fit.make_set(rows)
+    spec = landmarks_fit.make_spec(TASK, network, codec, rows, params.train)
+    return spec, landmarks_fit.make_set(rows)
 
 
 def run_in(folder: Path, **runtime: Any) -> Run:
     (folder / "model").mkdir(parents=True, exist_ok=True)
     return Run(
         NAME, folder, folder / "model", folder / "reports", folder / "resume",
-        Journal(folder / "journal.jsonl"), runtime=Runtime(**runtime),
+        EventLog(folder / "journal.jsonl"), runtime=Runtime(**runtime),
     )  # fmt: skip
 
 
-def state(plan: Plan) -> State:
-    return {name: value.clone() for name, value in plan.network.state_dict().items()}
+def state(spec: TrainingSpec) -> State:
+    return {name: value.clone() for name, value in spec.network.state_dict().items()}
 
 
 def changed(one: State, other: State, part: str) -> bool:
@@ -70,8 +70,8 @@ def whole_and_killed(
     params: LandmarkParams, folder: Path, epochs: int, **runtime: Any
 ) -> tuple[bytes, bytes]:
     """Return the weights of a training, and of one that was killed after `epochs` and went on."""
-    plan, rows = planned(params)
-    fit(plan, rows, rows, run_in(folder / "whole"))
+    spec, rows = planned(params)
+    fit(spec, rows, rows, run_in(folder / "whole"))
     broken, _ = planned(params)
     seen = []
 

@@ -16,7 +16,7 @@ from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
 from assay.manifest.table import read_table, write_table
 from assay.sections.data import Ingest
-from assay.systems.pills.data.mask_sections import MasksPhantom
+from assay.systems.pills.data.mask_params import MasksPhantom
 from assay.systems.pills.data.masks import Masks
 from assay.systems.pills.data.phantom_masks import FAULTS
 

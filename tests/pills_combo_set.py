@@ -1,4 +1,4 @@
-"""The composition `pills-combo` in tests: its section, and a checkout of untrained networks."""
+"""The pipeline `pills-combo` in tests: its section, and a checkout of untrained networks."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 from ruamel.yaml import YAML
 from safetensors.torch import save_file
 
-from assay.composition import Model, find_composition, read_models
 from assay.learning.determinism import reseed
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params
+from assay.pipeline import TrainedModel, find_pipeline, read_models
 from assay.runs.files import write_json
 from assay.runs.record import RECORD, WEIGHTS
-from assay.systems.pills.compositions import combo_answers
-from assay.systems.pills.compositions.combo_sections import CLASSIFIER, DETECTOR, ComboParams
+from assay.systems.pills.pipelines import combo_answers
+from assay.systems.pills.pipelines.combo_params import CLASSIFIER, DETECTOR, ComboParams
 from assay.systems.pills.tasks import classifier_model, detector_model
 from assay.values import on_machine, typed
 from tests.pills_set import SIZE
 
 ROOT = Path(__file__).parents[1]
-COMBO = find_composition("pills")
+COMBO = find_pipeline("pills")
 KNOWN = {"conf": 0.3, "iou": 0.5, "max_det": 12, "padding": 0.1}
 
 
@@ -69,5 +69,5 @@ def checkout_of(rows: Rows, root: Path) -> Path:
     return root
 
 
-def models_of(checkout: Path, *names: str) -> dict[str, Model]:
+def models_of(checkout: Path, *names: str) -> dict[str, TrainedModel]:
     return read_models(names or (DETECTOR, CLASSIFIER), checkout / "models")

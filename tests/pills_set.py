@@ -16,7 +16,7 @@ from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
 from assay.sections.data import Split
 from assay.systems.pills.data.aihub import AiHub
-from assay.systems.pills.data.sections import Ingest, Phantom
+from assay.systems.pills.data.params import Phantom, PillsIngest
 
 PILLS = AiHub()
 SIZE = 32
@@ -34,8 +34,8 @@ def phantom_params(**changed: Any) -> Phantom:
     return Phantom.model_validate(PLAIN | dict.fromkeys(FAULTS, 0) | changed)
 
 
-def ingest_params(**changed: Any) -> Ingest:
-    return Ingest.model_validate(INGEST | changed)
+def ingest_params(**changed: Any) -> PillsIngest:
+    return PillsIngest.model_validate(INGEST | changed)
 
 
 def split_params(**changed: Any) -> Split:

@@ -17,12 +17,12 @@ from torchvision.transforms.v2 import functional as moving
 from assay.errors import GateError
 from assay.gates.preflight import preflight
 from assay.learning.determinism import reseed, set_determinism
-from assay.learning.landmarks.codecs import Coordinates
-from assay.learning.landmarks.losses import ClassLoss, CoordinateLoss, JointLoss
-from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import Piece, warmup_cosine
-from assay.learning.targets import Classes, Joint, Points, Values, places
+from assay.learning.targets import Classes, Joint, Points, Values, target_points
+from assay.learning.training_spec import ParamGroup, TrainData, TrainingSpec
 from assay.learning.transforms import Preprocess
+from assay.learning.vision.codecs import Coordinates
+from assay.learning.vision.losses import ClassLoss, CoordinateLoss, JointLoss
 from assay.runs.files import read_json
 from assay.sections.task import Train
 
@@ -32,7 +32,7 @@ LOOP = Train(
     precision="32-true",
 )  # fmt: skip
 RATE = warmup_cosine(2, 0, 1e-3, 1e-4)
-Made = tuple[Plan, Set]
+Made = tuple[TrainingSpec, TrainData]
 STAGES = ("CS1", "CS2", "CS3")
 IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, SIZE, SIZE, 3), dtype=np.uint8)
 IDS = np.array([f"s{number}" for number in range(COUNT)])
@@ -117,8 +117,8 @@ class Turn:
         return self.points(points, -moves)
 
 
-def part(name: str, module: nn.Module, schedule: Any = RATE) -> Part:
-    return Part(name, list(module.parameters()), schedule, 1e-3)
+def part(name: str, module: nn.Module, schedule: Any = RATE) -> ParamGroup:
+    return ParamGroup(name, list(module.parameters()), schedule, 1e-3)
 
 
 def errors(predictions: np.ndarray, targets: np.ndarray) -> dict[str, float]:
@@ -130,9 +130,9 @@ def errors(predictions: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     return {"mae": float(abs(predictions - targets).mean())}
 
 
-def make(network: nn.Module, kind: Any, loss: Any, preprocess: Any = None) -> Plan:
+def make(network: nn.Module, kind: Any, loss: Any, preprocess: Any = None) -> TrainingSpec:
     preprocess = preprocess or Preprocess(["hflip", "vflip"], SIZE)
-    return Plan(
+    return TrainingSpec(
         network, loss, preprocess, errors, lambda row: (row["mae"],), [part("all", network)], LOOP, kind,
     )  # fmt: skip
 
@@ -140,30 +140,32 @@ def make(network: nn.Module, kind: Any, loss: Any, preprocess: Any = None) -> Pl
 def values() -> Made:
     reseed(1)
     kind = Values(2, 25, "g/dL")
-    plan = make(Head(1, start=12.0), kind, nn.SmoothL1Loss())
-    return plan, Set(IMAGES, LEVELS.astype(np.float32)[:, None], LEVELS, IDS)
+    spec = make(Head(1, start=12.0), kind, nn.SmoothL1Loss())
+    return spec, TrainData(IMAGES, LEVELS.astype(np.float32)[:, None], LEVELS, IDS)
 
 
 def classes() -> Made:
     reseed(1)
     targets = np.arange(COUNT) % 3
-    plan = make(Head(3), Classes(STAGES), nn.CrossEntropyLoss(label_smoothing=0.1))
-    return plan, Set(IMAGES, targets, np.array(STAGES)[targets], IDS)
+    spec = make(Head(3), Classes(STAGES), nn.CrossEntropyLoss(label_smoothing=0.1))
+    return spec, TrainData(IMAGES, targets, np.array(STAGES)[targets], IDS)
 
 
 def points() -> Made:
     reseed(1)
     network, kind = Landmarks(), Points(("S", "N"), SIZE, SIZE)
-    plan = replace(make(network, kind, nn.SmoothL1Loss(), Preprocess((), SIZE)), geometry=Turn())
+    spec = replace(make(network, kind, nn.SmoothL1Loss(), Preprocess((), SIZE)), geometry=Turn())
     # The labels are in px of originals three times as large; the set knows the way back.
-    return plan, Set(IMAGES, SPOTS.astype(np.float32), SPOTS * 3, IDS, lambda spots: spots * 3)
+    return spec, TrainData(
+        IMAGES, SPOTS.astype(np.float32), SPOTS * 3, IDS, lambda spots: spots * 3
+    )
 
 
 def heatmaps() -> Made:
     reseed(1)
-    plan, rows = points()
+    spec, rows = points()
     network = Maps()
-    return replace(plan, network=network, parts=[part("all", network)], loss=map_loss), rows
+    return replace(spec, network=network, param_groups=[part("all", network)], loss=map_loss), rows
 
 
 def joint() -> Made:
@@ -171,17 +173,17 @@ def joint() -> Made:
     reseed(1)
     kind = Joint(Points(("S", "N"), SIZE, SIZE, gaps=True), Classes(STAGES))
     loss = JointLoss(CoordinateLoss(Coordinates(SIZE)), ClassLoss(), 10.0)
-    plan = replace(make(Head(7), kind, loss, Preprocess((), SIZE)), geometry=Turn())
+    spec = replace(make(Head(7), kind, loss, Preprocess((), SIZE)), geometry=Turn())
     targets = np.concatenate([SPOTS.reshape(COUNT, 4), np.arange(COUNT)[:, None] % 3], axis=1)
     targets[::5, 4] = targets[1, 2:4] = np.nan
 
     def back(stored: np.ndarray) -> np.ndarray:
         found = stored.copy()
-        found[:, :4] = places(stored).reshape(len(stored), 4) * 3
+        found[:, :4] = target_points(stored).reshape(len(stored), 4) * 3
         return found
 
     stored = targets.astype(np.float32)
-    return plan, Set(IMAGES, stored, back(targets), IDS, back)
+    return spec, TrainData(IMAGES, stored, back(targets), IDS, back)
 
 
 def both(images: Tensor, training: bool) -> tuple[Tensor, Tensor]:
@@ -193,24 +195,28 @@ def both(images: Tensor, training: bool) -> tuple[Tensor, Tensor]:
 def fusion() -> Made:
     reseed(1)
     network, thawed = Two(), [Piece(0, 1, 0, 0), Piece(1, 2, 1e-3, 1e-4)]
-    plan = make(network, Values(2, 25, "g/dL"), nn.SmoothL1Loss(), both)
+    spec = make(network, Values(2, 25, "g/dL"), nn.SmoothL1Loss(), both)
     parts = [part("head", network.head), part("second", network.second, thawed)]
     pairs = np.stack([IMAGES, IMAGES[::-1]], axis=1)
-    return replace(plan, parts=parts), replace(values()[1], images=pairs)
+    return replace(spec, param_groups=parts), replace(values()[1], images=pairs)
 
 
 HONEST: list[Callable[[], Made]] = [values, classes, points, heatmaps, joint, fusion]
 
 
 def judge(
-    plan: Plan, train: Set, valid: Set | None = None, whole: bool = False, workers: int = 0
+    spec: TrainingSpec,
+    train: TrainData,
+    valid: TrainData | None = None,
+    whole: bool = False,
+    workers: int = 0,
 ) -> dict[str, dict[str, Any]]:
     """Return the preflight's failed checks by name, or all where `whole`."""
     set_determinism(1)
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(GateError):
         path = Path(folder) / "preflight.json"
         try:
-            preflight("toy", plan, train, valid or train, path, workers)
+            preflight("toy", spec, train, valid or train, path, workers)
         finally:
             checks = read_json(path)["checks"]
     return {check["name"]: check for check in checks if whole or not check["passed"]}

@@ -132,7 +132,7 @@ class Project:
         for table, kept in ((tables["systems"], data), (tables["tasks"], task)):
             for name in [name for name in table if name != kept]:
                 del table[name]
-        tables["compositions"] = {}
+        tables["pipelines"] = {}
         yaml.dump(content, path)
 
     def commit(self, message: str = "State") -> str:

@@ -11,8 +11,6 @@ import polars as pl
 
 from assay.gates.expectations import judge_expectations
 from assay.gates.labels import judge_labels
-from assay.learning.optics.physics import spectra_of
-from assay.learning.optics.structures import random_structures
 from assay.manifest.arrays import write_records
 from assay.manifest.arrays_made import made_records
 from assay.manifest.groups import join_groups, spelling
@@ -21,7 +19,9 @@ from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.manifest.storage import RecordStorage, read_storage
 from assay.systems.spectra.data.metasurface import Metasurface
-from assay.systems.spectra.data.sections import SpectraIngest
+from assay.systems.spectra.data.params import SpectraIngest
+from assay.systems.spectra.optics.physics import spectra_of
+from assay.systems.spectra.optics.structures import random_structures
 
 SPECTRA = Metasurface()
 SIDE, BINS = 32, 301

@@ -10,8 +10,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from assay.registry.commit_artifacts import CommitArtifacts
 from assay.registry.ledger import Entry, entries
-from assay.registry.pinned import Pinned
 from assay.registry.seal import LOOK
 from tests.project import DATA, ROOT, TASK, Project, checkout
 from tests.templates import copied, template
@@ -107,7 +107,7 @@ def looks(project: Project) -> list[Entry]:
 @contextmanager
 def taken_away(project: Project, *paths: str) -> Iterator[list[Path]]:
     """Take files out of the work tree, and what is in them out of the DVC cache; put them back."""
-    outs = Pinned(project.folder, "HEAD").outs
+    outs = CommitArtifacts(project.folder, "HEAD").outs
     cache = project.folder / ".dvc/cache/files/md5"
     objects = [cache / outs[path][:2] / outs[path][2:] for path in paths]
     places = [*(project.folder / path for path in paths), *objects]
@@ -266,7 +266,7 @@ def composed() -> Path:
         yaml.dump(content, project.folder / "dvc.yaml")
         project.set(**PILLS)
         project.commit("Choose")  # after DVC has staged its lock, git takes the file for unchanged
-        project.dvc("repro", f"compose@{COMBO}", f"evaluate@{CLASSIFIER}")
+        project.dvc("repro", f"pipeline@{COMBO}", f"evaluate@{CLASSIFIER}")
         project.commit("Train")
 
     return template("composed", make)

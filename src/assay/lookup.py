@@ -1,6 +1,6 @@
 """What the systems hold, by name: each is imported when somebody asks for it, and no sibling with it.
 
-A room of a system (`data`, `tasks`, `compositions`) holds a table in its `__init__`: name → where the
+A room of a system (`data`, `tasks`, `pipelines`) holds a table in its `__init__`: name → where the
 object is, `module:NAME` within the room, as entry points are written. The platform depends on no system.
 One whose code is broken stops who asks for it, and nobody else.
 """
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from assay.contract.task import Task
 
 
-def find(name: str, room: str, table: str) -> Any:
+def find_item(name: str, room: str, table: str) -> Any:
     """Return what is called `name` in a table; importing nothing else that it holds.
 
     Args:
         name: of a system's data (`system`, `system.part`) or of a task (`system-task`).
-        room: `data`, `tasks`, `compositions`: a package of each system that has such.
+        room: `data`, `tasks`, `pipelines`: a package of each system that has such.
         table: the dictionary that it holds.
 
     Raises:
@@ -42,27 +42,27 @@ def find(name: str, room: str, table: str) -> Any:
 
 def find_system(name: str) -> System:
     """Return the set of data of that name."""
-    found: System = find(name, "data", "SYSTEMS")
+    found: System = find_item(name, "data", "SYSTEMS")
     return found
 
 
 def find_task(name: str) -> Task:
     """Return the task of that name."""
-    found: Task = find(name, "tasks", "TASKS")
+    found: Task = find_item(name, "tasks", "TASKS")
     return found
 
 
 def all_systems() -> dict[str, System]:
     """Return every set of data by name."""
-    return listed("data", "SYSTEMS")
+    return list_items("data", "SYSTEMS")
 
 
 def all_tasks() -> dict[str, Task]:
     """Return every task by name."""
-    return listed("tasks", "TASKS")
+    return list_items("tasks", "TASKS")
 
 
-def listed(room: str, table: str) -> dict[str, Any]:
+def list_items(room: str, table: str) -> dict[str, Any]:
     """Return what the systems' rooms of that name hold in `table`, all of it, by name."""
     return {
         name: _object(folder, room, place)
@@ -82,11 +82,11 @@ def system_of(name: str) -> str:
 
 
 def data_of(name: str) -> str:
-    """Return the name of the data set of a task or a composition; a data set's is its own."""
+    """Return the name of the data set of a task or a pipeline; a data set's is its own."""
     if "-" not in name:
         return name
-    room = "tasks" if name in places_in(system_of(name), "tasks", "TASKS") else "compositions"
-    return str(find(name, room, room.upper()).data)
+    room = "tasks" if name in places_in(system_of(name), "tasks", "TASKS") else "pipelines"
+    return str(find_item(name, room, room.upper()).data)
 
 
 def places_in(folder: str, room: str, table: str) -> dict[str, str]:

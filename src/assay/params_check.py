@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError, ParamsError, nearest
-from assay.lookup import all_systems, all_tasks, listed
+from assay.lookup import all_systems, all_tasks, list_items
 from assay.params import check_params, read_all
 from assay.section_check import disagreements
 from assay.sections.machine import RUNTIME, Machine, Runtime
@@ -51,7 +51,7 @@ def all_sections() -> dict[str, type[Section]]:
     """Return the model of every section of `params.yaml`."""
     found: dict[str, type[Section]] = {MACHINE: Machine, RUNTIME: Runtime}
     found |= {name: each.params for name, each in all_systems().items()}
-    composed = listed("compositions", "COMPOSITIONS")  # see `assay.composition`
+    composed = list_items("pipelines", "PIPELINES")  # see `assay.pipeline`
     return found | {name: each.params for name, each in (all_tasks() | composed).items()}
 
 

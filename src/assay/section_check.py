@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError, ParamsError
-from assay.lookup import find, find_system, find_task, places_in, system_of
+from assay.lookup import find_item, find_system, find_task, places_in, system_of
 from assay.params import faults_of
 from assay.sections.machine import RUNTIME, Machine, Runtime
 from assay.value_faults import PARAMS_FILE
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check_own(content: Mapping[str, Any], name: str) -> None:
-    """Check what `params.yaml` holds for a data set, a task or a composition, and no other system.
+    """Check what `params.yaml` holds for a data set, a task or a pipeline, and no other system.
 
     Raises:
         ParamsError: with every fault, not the first.
@@ -53,6 +53,6 @@ def _models(name: str, task: Task | None) -> dict[str, type[Section]]:
         return {MACHINE: Machine, RUNTIME: Runtime, **own}
     if "-" not in name:
         return {name: find_system(name).params}
-    is_composed = name in places_in(system_of(name), "compositions", "COMPOSITIONS")
-    found = find(name, "compositions", "COMPOSITIONS") if is_composed else find_task(name)
+    is_pipeline = name in places_in(system_of(name), "pipelines", "PIPELINES")
+    found = find_item(name, "pipelines", "PIPELINES") if is_pipeline else find_task(name)
     return {name: found.params}

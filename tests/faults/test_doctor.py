@@ -14,9 +14,9 @@ from assay.doctor.ledger import check_ledger
 from assay.doctor.machine import GIB, room
 from assay.doctor.versions import check_versions
 from assay.registry.ledger import REF, WITNESS, append, entries
-from assay.registry.versions import standing
-from assay.tracking.entries import sighted_entries
-from assay.tracking.results import join
+from assay.registry.versions import current_aliases
+from assay.tracking.entries import iter_lock_entries
+from assay.tracking.results import join_results
 
 
 def mends(said: str) -> list[str]:
@@ -33,7 +33,7 @@ def mend(project: Project, said: str) -> None:
 
 def object_of(project: Project, out: str) -> Path:
     """Return the cached object of an output of the committed pipeline."""
-    for result in join(sighted_entries(project.folder)):
+    for result in join_results(iter_lock_entries(project.folder)):
         if out in result.outs:
             digest = result.outs[out]
             return project.folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
@@ -134,7 +134,7 @@ def test_two_clones_that_gave_one_number(promoted: Project) -> None:
     commit = promoted.commit("Draw more often")
     [other] = [
         result
-        for result in join(sighted_entries(promoted.folder))
+        for result in join_results(iter_lock_entries(promoted.folder))
         if commit in {sighting.commit for sighting in result.sightings}
         and first not in {sighting.commit for sighting in result.sightings}
     ]
@@ -148,7 +148,7 @@ def test_two_clones_that_gave_one_number(promoted: Project) -> None:
     assert "claimed by" in finding.found
     promoted.typed(finding.mend)
     assert not check_versions(promoted.folder).findings
-    assert standing(promoted.folder, TASK).candidate == 2
+    assert current_aliases(promoted.folder, TASK).candidate == 2
     # Without its tag and a branch, git would drop its commit in time.
     promoted.run("git", "tag", "-d", f"{TASK}/v2")
     promoted.run("git", "switch", "-q", "--detach", first)

@@ -102,7 +102,7 @@ def test_weights_that_are_not_to_be_had_are_told_at_once(finished: Project) -> N
 def a_set(folder: Path, count: int = 40) -> Path:
     """Write a set in the published layout with every kind of bad row and file."""
     from assay.lookup import find_system
-    from assay.systems.hemoglobin.data.sections import Phantom
+    from assay.systems.hemoglobin.data.params import Phantom
 
     folder.mkdir()
     params = Phantom(folder1=0, folder2=count, size=32, seed=3, conflicts=0, broken=0)

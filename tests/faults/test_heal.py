@@ -10,8 +10,8 @@ from typing import Any
 from tests import inproc
 from tests.conftest import TASK, Project
 
-from assay.registry.shelf import has_weights
-from assay.registry.versions import standing
+from assay.registry.mlflow_version import has_weights
+from assay.registry.versions import current_aliases
 from assay.tracking.store import stored_path
 
 
@@ -34,7 +34,7 @@ def healed(project: Project) -> list[str]:
         aliases = client.get_registered_model(TASK).aliases
         found = client.search_model_versions(f"name='{TASK}'")
         ours = {name: int(n) for name, n in aliases.items() if name != "kept"}
-        return ours == standing(project.folder, TASK).aliases() and all(
+        return ours == current_aliases(project.folder, TASK).aliases() and all(
             "result" in each.tags and has_weights(client, project.folder, each) for each in found
         )
 
@@ -111,4 +111,4 @@ def test_an_alias_by_hand_is_put_back_with_the_way_to_promote(door: Project) -> 
     moved, _, command = said.partition("; to promote v3: ")
     assert moved == f"{TASK}@champion in MLflow: v3 → v1, as in the ledger"
     assert f"{TASK}: champion → v3 · previous → v1" in door.typed(command)
-    assert standing(door.folder, TASK).champion == 3
+    assert current_aliases(door.folder, TASK).champion == 3

@@ -10,13 +10,13 @@ from tests.faults.test_ledger import git, note, notes, repository, signed
 from assay.errors import AssayError
 from assay.registry import ledger
 from assay.registry.ledger import BRANCH, JOIN, REF, append, entries
-from assay.registry.sharing import share
+from assay.registry.sharing import share_ledger
 from assay.registry.versions import (
     CANDIDATE,
     PROMOTION,
     ROLLBACK,
-    Standing,
-    standing,
+    Aliases,
+    current_aliases,
     versions,
 )
 
@@ -52,17 +52,17 @@ def test_two_clones_that_wrote_apart_are_joined_and_agree(clones: tuple[Path, ..
     said = [(clone, f"{clone.name}{number}") for number in range(3) for clone in (a, b)]
     for clone, text in said:
         note(clone, text)
-    share(a, "origin")
+    share_ledger(a, "origin")
     theirs = git(hub, "rev-parse", REF)
-    share(b, "origin")
+    share_ledger(b, "origin")
     git(hub, "merge-base", "--is-ancestor", theirs, REF)  # forced would have left it behind
-    share(a, "origin")
+    share_ledger(a, "origin")
     expected = ["old", *(text for _, text in said)]
     assert [notes(place) for place in (a, b, hub)] == [expected] * 3
     assert entries(a) == entries(b)
     tip = git(hub, "rev-parse", REF)
     for clone in (a, b):
-        share(clone, "origin")  # and once more: nothing to do
+        share_ledger(clone, "origin")  # and once more: nothing to do
     assert git(hub, "rev-parse", REF) == tip
     joins = [line for line in git(hub, "log", "--format=%s%n%b", REF).splitlines() if JOIN in line]
     assert len(joins) == 2  # subject and body of one
@@ -79,7 +79,7 @@ def test_a_push_between_our_fetch_and_our_push_is_joined(clones: tuple[Path, ...
         f"git -C {b} push -q origin {REF}:{REF}\n"
     )
     hook.chmod(0o755)
-    share(a, "origin")
+    share_ledger(a, "origin")
     assert ran.exists()
     assert sorted(notes(hub)) == sorted(notes(a)) == ["from a", "from b", "old"]
 
@@ -88,24 +88,24 @@ def test_a_remote_that_was_cut_back_gets_its_entries_again(clones: tuple[Path, .
     """The remote's branch as last fetched is all that a clone without its own has."""
     hub, a, b = clones
     note(b, "from b")
-    share(b, "origin")
+    share_ledger(b, "origin")
     git(a, "fetch", "-q")
     git(hub, "update-ref", REF, f"{REF}~1")
-    share(a, "origin")
+    share_ledger(a, "origin")
     assert notes(a) == notes(hub) == ["old", "from b"]
 
 
 def test_a_remote_that_is_not_there_is_told(clones: tuple[Path, ...]) -> None:
     with pytest.raises(AssayError, match="'nowhere' does not appear to be a git repository"):
-        share(clones[1], "nowhere")
+        share_ledger(clones[1], "nowhere")
 
 
 def test_the_first_ledger_is_shared_and_none_is_none(root: Path, tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "--bare", "hub.git")
     git(root, "remote", "add", "origin", str(tmp_path / "hub.git"))
-    assert share(root, "origin") == "nothing to share yet"
+    assert share_ledger(root, "origin") == "nothing to share yet"
     note(root, "one")
-    share(root, "origin")
+    share_ledger(root, "origin")
     assert notes(tmp_path / "hub.git") == ["one"]
 
 
@@ -126,18 +126,18 @@ def test_two_clones_that_used_one_number_do_not_promote_each_others_model(
     _, a, b = clones
     register(a, 1, "first")
     promote(a, 1, "first")
-    share(a, "origin")
-    share(b, "origin")
+    share_ledger(a, "origin")
+    share_ledger(b, "origin")
     register(a, 2, "of a")
     register(b, 2, "of b")
     promote(b, 2, "of b")
-    assert standing(b, "t").champion == 2
-    share(b, "origin")
-    share(a, "origin")
-    share(b, "origin")
+    assert current_aliases(b, "t").champion == 2
+    share_ledger(b, "origin")
+    share_ledger(a, "origin")
+    share_ledger(b, "origin")
     for clone in (a, b):
         assert [version.result for version in versions(clone, "t")] == ["first", "of a"]
-        assert standing(clone, "t") == Standing(champion=1, candidate=2)
+        assert current_aliases(clone, "t") == Aliases(champion=1, candidate=2)
         assert len(entries(clone)) == 6  # nothing is lost, all the same
 
 
@@ -146,5 +146,5 @@ def test_an_entry_that_is_not_whole_stops_nobody(root: Path) -> None:
     for kind in (CANDIDATE, PROMOTION, ROLLBACK):
         append(root, kind, "by hand", {"task": "t"})
         append(root, kind, "by hand", {"task": "t", "version": "two", "result": None, "from": []})
-    assert standing(root, "t") == Standing(candidate=1)
+    assert current_aliases(root, "t") == Aliases(candidate=1)
     assert len(entries(root)) == 7

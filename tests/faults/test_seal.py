@@ -14,11 +14,11 @@ from tests.stories import SEALED, kinds, looks, taken_away
 from assay.errors import AssayError
 from assay.manifest.layout import Layout
 from assay.manifest.table import read_table
-from assay.registry.case import open_case
 from assay.registry.ledger import REF, entries
+from assay.registry.promotion_context import read_context
 from assay.registry.promotion_gates import looks as looks_gate
 from assay.registry.seal import SCORES, look
-from assay.registry.versions import standing, versions
+from assay.registry.versions import current_aliases, versions
 
 
 @pytest.mark.kill
@@ -37,8 +37,8 @@ def test_a_look_killed_after_its_entry_is_a_used_look(door: Project, tmp_path: P
     process.wait()
     assert [entry.facts["number"] for entry in looks(door)] == [1, 2]
     assert kinds(door)[-1] == "look"  # and no scores
-    assert standing(door.folder, TASK).champion == 1
-    assert looks_gate(open_case(door.folder, TASK)).found == "2 of 5 used"
+    assert current_aliases(door.folder, TASK).champion == 1
+    assert looks_gate(read_context(door.folder, TASK)).found == "2 of 5 used"
     third = versions(door.folder, TASK)[2]
     again = look(door.folder, third, "promotion")
     assert (again.number, again.is_new) == (3, True)
@@ -56,7 +56,7 @@ def test_beyond_the_budget_it_refuses_whoever_asks(door: Project) -> None:
     door.set(**{f"{DATA}.seal.looks": 1})
     first, _, third = versions(door.folder, TASK)
     before = entries(door.folder)
-    check = looks_gate(open_case(door.folder, TASK))
+    check = looks_gate(read_context(door.folder, TASK))
     assert (check.passed, check.found) == (False, "1 of 1 used")
     with pytest.raises(AssayError, match="1 of 1 looks are used"):
         look(door.folder, third, "curiosity")

@@ -16,7 +16,7 @@ from torch import nn
 from assay.errors import MachineError
 from assay.learning.backbone import build_backbone
 from assay.learning.transfer import carry_over, holds_network
-from assay.registry.pinned import Pinned
+from assay.registry.commit_artifacts import CommitArtifacts
 from assay.registry.tensors import unwrapped
 
 BACKBONE, KEY = "test_resnet", f"{TASK}.model.weights"
@@ -74,11 +74,11 @@ def test_a_clone_with_the_cache_has_what_it_needs(started: Project, tmp_path: Pa
 
 def test_the_door_finds_them_in_the_commit_and_sees_others(started: Project) -> None:
     head = started.run("git", "rev-parse", "HEAD").strip()
-    assert Pinned(started.folder, head).deviations(f"evaluate@{TASK}") == []
+    assert CommitArtifacts(started.folder, head).deviations(f"evaluate@{TASK}") == []
     dvc = started.folder / f"{FILE}.dvc"
     dvc.write_text(re.sub(r"md5: \w{32}", f"md5: {'f' * 32}", dvc.read_text()))
     other = started.commit("Name other weights")
-    found = Pinned(started.folder, other).deviations(f"evaluate@{TASK}")
+    found = CommitArtifacts(started.folder, other).deviations(f"evaluate@{TASK}")
     assert f"train@{TASK} · models/start/{TASK}" in found
 
 

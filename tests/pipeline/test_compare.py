@@ -14,8 +14,8 @@ from tests.stories import CHANGED
 from tests.templates import copied
 
 from assay.registry.ledger import append
-from assay.tracking.entries import sighted_entries
-from assay.tracking.results import Result, join
+from assay.tracking.entries import iter_lock_entries
+from assay.tracking.results import Result, join_results
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def compared(tmp_path: Path) -> Project:
 def result(project: Project, experiment: str) -> Result:
     return next(
         each
-        for each in join(sighted_entries(project.folder))
+        for each in join_results(iter_lock_entries(project.folder))
         if any(sighting.experiment == experiment for sighting in each.sightings)
     )
 

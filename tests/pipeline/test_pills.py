@@ -18,10 +18,10 @@ from assay.registry.ledger import append
 
 @pytest.fixture
 def composed(tmp_path: Path) -> Project:
-    return copied(stories.composed(), tmp_path / "project")
+    return copied(stories.scored_pipeline(), tmp_path / "project")
 
 
-def test_the_composition_is_a_run_of_its_own(composed: Project) -> None:
+def test_the_pipeline_is_a_run_of_its_own(composed: Project) -> None:
     import mlflow
 
     assert composed.assay("sync").startswith("3 run(s) added, 0 known")
@@ -36,7 +36,7 @@ def test_the_composition_is_a_run_of_its_own(composed: Project) -> None:
     assert run.data.metrics["final_interval/f1.low"] == scores["f1"]["low"]
     assert run.data.metrics["latency/combo.p95"] >= run.data.metrics["latency/combo.median"] > 0
     assert run.data.params["use.conf"] == "0.3"
-    assert run.data.tags["stage"] == f"compose@{COMBO}"
+    assert run.data.tags["stage"] == f"pipeline@{COMBO}"
     assert "vs mean box, commonest drug" in run.data.tags["mlflow.note.content"]
     pictures = {file.path for file in client.list_artifacts(run.info.run_id, "pictures")}
     assert pictures
@@ -50,7 +50,7 @@ def test_what_was_left_out_stands_in_every_record(composed: Project) -> None:
 
 
 def test_a_composed_checkout_runs_nothing_again(composed: Project) -> None:
-    said = composed.dvc("repro", f"compose@{COMBO}", f"evaluate@{CLASSIFIER}")
+    said = composed.dvc("repro", f"pipeline@{COMBO}", f"evaluate@{CLASSIFIER}")
     assert "Running stage" not in said
     assert composed.run("git", "status", "--porcelain") == ""
 
@@ -60,7 +60,7 @@ def test_both_modes_say_what_is_on_a_file(composed: Project) -> None:
     name = str(photograph.relative_to(composed.folder))
     told = {
         mode: json.loads(
-            composed.assay("identify", "pills", name, "--mode", mode, "--json").splitlines()[-1]
+            composed.assay("predict", "pills", name, "--mode", mode, "--json").splitlines()[-1]
         )
         for mode in ("single", "combo")
     }

@@ -14,12 +14,12 @@ from tests.stories import SEALED, kinds, looks, taken_away
 from tests.templates import copied
 
 from assay.errors import AssayError
-from assay.registry.case import Case, open_case
+from assay.registry.commit_artifacts import CommitArtifacts
 from assay.registry.ledger import append, entries
-from assay.registry.pinned import Pinned
 from assay.registry.promotion import promote
+from assay.registry.promotion_context import PromotionContext, read_context
 from assay.registry.promotion_gates import content, served
-from assay.registry.versions import CANDIDATE, PROMOTION, standing, versions
+from assay.registry.versions import CANDIDATE, PROMOTION, current_aliases, versions
 
 VALIDATED = f"reports/{TASK}/predictions.parquet"
 
@@ -63,7 +63,9 @@ def test_a_worse_one_is_refused_with_the_interval_and_opens_nothing(
     assert "Traceback" not in said["worse"]
     # Compared on what both validate on, and on nothing else.
     root = story / "told"
-    tables = [pl.read_parquet(Pinned(root, tag).file(VALIDATED)) for tag in ("first", "worse")]
+    tables = [
+        pl.read_parquet(CommitArtifacts(root, tag).file(VALIDATED)) for tag in ("first", "worse")
+    ]
     groups = [set(table["group_id"]) for table in tables]
     assert groups[0] != groups[1]
     assert f"on the same {len(groups[0] & groups[1])} groups" in refusal
@@ -72,7 +74,9 @@ def test_a_worse_one_is_refused_with_the_interval_and_opens_nothing(
 def test_other_folds_do_not_renew_the_budget(said: dict[str, str], story: Path) -> None:
     assert "looks: 1 of 5 used" in said["worse"]
     digests = [
-        json.loads(Pinned(story / "told", tag).file(f"models/{TASK}/run.json").read_text())["data"]
+        json.loads(
+            CommitArtifacts(story / "told", tag).file(f"models/{TASK}/run.json").read_text()
+        )["data"]
         for tag in ("first", "worse")
     ]
     assert digests[0]["split_digest"] != digests[1]["split_digest"]
@@ -85,7 +89,7 @@ def test_a_better_one_is_promoted_and_rolled_back(said: dict[str, str], story: P
     assert f"champion → v3 · previous → v1 · pinned by {TASK}/v3" in said["better"]
     assert f"{TASK}: champion v3 → v1" in said["rollback"]
     project = Project(story / "told")
-    stands = standing(project.folder, TASK)
+    stands = current_aliases(project.folder, TASK)
     assert (stands.champion, stands.previous, stands.candidate) == (1, None, None)
     for number, tag in ((1, "first"), (3, "better")):
         commit = project.run("git", "rev-parse", f"{TASK}/v{number}^{{commit}}")
@@ -193,18 +197,18 @@ def test_a_promotion_again_uses_the_look_that_was(story: Path, tmp_path: Path) -
     last = entries(project.folder)[-1]
     assert last.kind == PROMOTION
     assert last.facts["overrides"] == {"subjects": "a pilot"}  # of `better` there was no need
-    stands = standing(project.folder, TASK)
+    stands = current_aliases(project.folder, TASK)
     assert (stands.champion, stands.previous) == (3, 1)
     _exchange_served_weights(project)
 
 
 def _exchange_served_weights(project: Project) -> None:
     """Put the first model's weights where MLflow keeps the third's, and ask the door."""
-    case = Case(project.folder, versions(project.folder, TASK)[2], None)
+    case = PromotionContext(project.folder, versions(project.folder, TASK)[2], None)
     name = f"models/{TASK}/weights.safetensors"
     own, others = (
-        Pinned(project.folder, "better").file(name),
-        Pinned(project.folder, "first").file(name),
+        CommitArtifacts(project.folder, "better").file(name),
+        CommitArtifacts(project.folder, "first").file(name),
     )
     stored = [
         path
@@ -246,7 +250,7 @@ def test_a_lock_with_other_weights_is_no_candidate_and_does_not_pass(door: Proje
     commit = forge(door, (third.weights, first.weights))
     assert "stale" in door.assay("register", TASK, fails=True)
     register_by_hand(door, commit=commit)
-    check = content(open_case(door.folder, TASK))
+    check = content(read_context(door.folder, TASK))
     assert not check.passed
     assert f"models/{TASK}/weights.safetensors" in check.found
 
@@ -259,7 +263,7 @@ def test_a_lock_with_other_code_does_not_pass(door: Project) -> None:
     commit = forge(door, (md5[1], "f" * 32))
     assert "stale" in door.assay("register", TASK, fails=True)
     register_by_hand(door, commit=commit)
-    check = content(open_case(door.folder, TASK))
+    check = content(read_context(door.folder, TASK))
     assert not check.passed
     assert f"train@{TASK} · {path}" in check.found
 
@@ -271,12 +275,12 @@ def test_a_commit_of_other_source_does_not_pass(door: Project) -> None:
     commit = door.commit("Change code, and run nothing")
     assert "stale" in door.assay("register", TASK, fails=True)
     register_by_hand(door, commit=commit)
-    check = content(open_case(door.folder, TASK))
+    check = content(read_context(door.folder, TASK))
     assert not check.passed
     assert "code@hemoglobin · src/assay" in check.found
 
 
 def test_an_entry_that_names_no_such_commit_does_not_pass(door: Project) -> None:
     register_by_hand(door, commit="1" * 40, result="forged")
-    check = content(open_case(door.folder, TASK))
+    check = content(read_context(door.folder, TASK))
     assert not check.passed

@@ -30,7 +30,7 @@ def keep_both(project: Project) -> None:
     yaml = YAML()
     content = yaml.load(project.folder / "dvc.yaml")
     tables = content["vars"][0]
-    tables["code"], tables["compositions"] = ["hemoglobin"], {}
+    tables["code"], tables["pipelines"] = ["hemoglobin"], {}
     for table in ("systems", "tasks"):
         for name in [name for name in tables[table] if not name.startswith("hemoglobin")]:
             del tables[table][name]

@@ -79,7 +79,7 @@ def test_a_study_ends_as_a_recipe(said: str, searched: Project) -> None:
     line = said.partition("it runs:\n")[2].partition("\n")[0]
     assert line.startswith(f"dvc exp run -n {STUDY} -S ")
     searched.run("git", "checkout", "params.yaml")
-    assert searched.assay("recipe", f"{TASK}/{STUDY}", "--print").strip() == line
+    assert searched.assay("run", f"{TASK}/{STUDY}", "--print").strip() == line
     page = (searched.folder / f"reports/{TASK}/search-{STUDY}.html").read_text()
     assert "http" not in page  # whole in one file
     assert page.count("data:image/png") >= 2

@@ -26,7 +26,7 @@ from assay.tracking.known import Known
 from assay.tracking.paired import paired
 from assay.tracking.paired_text import Side, show_remarks, show_rows
 from assay.tracking.projection import Projection
-from assay.tracking.results import Cache, Result
+from assay.tracking.results import DvcCache, Result
 from assay.tracking.scored import Scored
 
 TASK = find_task("hemoglobin-nail")
@@ -173,7 +173,7 @@ def test_the_best_of_many_results_is_counted(fresh: Project) -> None:
         result({"groups": 32, "rows": 64}, record()),
         Result("ceph-cvm", many[0].outs),
     ]
-    known = Known([*many, equal, absent, *strange], Cache(fresh.folder))
+    known = Known([*many, equal, absent, *strange], DvcCache(fresh.folder))
     assert known.best_of(TASK, scores(mae=0.208), record()) == 250
     assert known.best_of(TASK, scores(mae=0.209), record()) == 1  # one is better
     assert known.best_of(TASK, scores(mae=0.1), record("b2")) == 1  # the only one of its rows

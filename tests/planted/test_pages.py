@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from tests.ingest import SIZE, indexed
 
-from assay.gates.labels import judge_labels, profile
+from assay.gates.labels import judge_labels, label_profile
 from assay.gates.verdict import Verdict
 from assay.lookup import find_system
 from assay.manifest.source import Source
@@ -51,7 +51,9 @@ def made(tmp_path: Path) -> Path:
     stored = {"base": "set", "images": store.folder.name, "size": SIZE, "fit": "stretch"}
     facts = {"target": "hb", "source": "set", **stored}
     checks = judge_labels(table, "hb", SYSTEM.rules(), "stop", 0.0, SYSTEM.name)
-    verdict = Verdict("labels", SYSTEM.name, checks, {"label by subset": profile(table, "hb")})
+    verdict = Verdict(
+        "labels", SYSTEM.name, checks, {"label by subset": label_profile(table, "hb")}
+    )
     page = tmp_path / "labels.html"
     write_gate_page(verdict, page, tmp_path, table, facts)
     return page

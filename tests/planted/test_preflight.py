@@ -34,10 +34,10 @@ from assay.errors import GateError
 from assay.gates import preflight_overfit
 from assay.gates.preflight import preflight
 from assay.learning.fit import fit, forget_state
-from assay.learning.landmarks.losses import JointLoss
-from assay.learning.plan import Set
 from assay.learning.targets import Classes, Points
-from assay.runs.journal import Journal
+from assay.learning.training_spec import TrainData
+from assay.learning.vision.losses import JointLoss
+from assay.runs.events import EventLog
 from assay.runs.record import HISTORY, WEIGHTS
 from assay.runs.run import Run
 from assay.systems.hemoglobin.data.labels import PLAUSIBLE_HB
@@ -176,7 +176,7 @@ def test_a_point_that_the_source_never_has_is_told_and_not_learned() -> None:
 # Points and classes of one network
 
 
-def changed(rows: Set, change: Callable[[np.ndarray], object]) -> Set:
+def changed(rows: TrainData, change: Callable[[np.ndarray], object]) -> TrainData:
     targets = rows.targets.copy()
     change(targets)
     return replace(rows, targets=targets)
@@ -304,10 +304,12 @@ def test_targets_without_labels_beside_them_are_refused() -> None:
 # Coverage
 
 
-def some(rows: Set, chosen: np.ndarray) -> Set:
+def some(rows: TrainData, chosen: np.ndarray) -> TrainData:
     assert rows.labels is not None
     assert rows.ids is not None
-    return Set(rows.images[chosen], rows.targets[chosen], rows.labels[chosen], rows.ids[chosen])
+    return TrainData(
+        rows.images[chosen], rows.targets[chosen], rows.labels[chosen], rows.ids[chosen]
+    )
 
 
 def test_a_class_that_validation_lacks_is_caught() -> None:
@@ -363,7 +365,7 @@ def test_a_training_has_the_same_bytes_with_and_without_it(
         before = copy.deepcopy(plan.network.state_dict())
         folder = tmp_path / name
         folder.mkdir()
-        run = Run("toy", folder, folder, folder, folder / "resume", Journal(folder / "j"))
+        run = Run("toy", folder, folder, folder, folder / "resume", EventLog(folder / "j"))
         if judged:
             preflight("toy", plan, rows, rows, folder / "preflight.json")
         fit(plan, rows, rows, run)

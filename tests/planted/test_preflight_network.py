@@ -25,7 +25,7 @@ from tests.plans import (
 from torch import Tensor, nn
 
 from assay.learning.determinism import reseed
-from assay.learning.plan import Part
+from assay.learning.training_spec import ParamGroup
 from assay.learning.transforms import Preprocess, normalise
 
 pytestmark = pytest.mark.numeric
@@ -158,7 +158,7 @@ def test_a_layer_left_in_eval_mode_is_caught() -> None:
 def test_an_ordinal_head_has_one_output_less() -> None:
     plan, rows = classes()
     network = Head(2)
-    plan = replace(plan, network=network, parts=[part("all", network)])
+    plan = replace(plan, network=network, param_groups=[part("all", network)])
     assert set(judge(plan, rows)) == {"label shape"}
     assert judge(replace(plan, loss=ordinal), rows) == {}
 
@@ -173,11 +173,11 @@ def test_outputs_of_another_shape_are_caught() -> None:
     """(n, 2) against (n, 1) broadcasts, warns once, and trains both towards the label."""
     plan, rows = values()
     network = Head(2, start=12.0)
-    check = judge(replace(plan, network=network, parts=[part("all", network)]), rows)
+    check = judge(replace(plan, network=network, param_groups=[part("all", network)]), rows)
     assert "outputs (8, 2), labels (8, 1)" in check["label shape"]["found"]
     plan, rows = classes()
     network = Head(1)
-    check = judge(replace(plan, network=network, parts=[part("all", network)]), rows)
+    check = judge(replace(plan, network=network, param_groups=[part("all", network)]), rows)
     assert "outputs (8, 1), labels (8,)" in check["label shape"]["found"]
 
 
@@ -210,7 +210,7 @@ class Detached(nn.Module):
 def test_a_part_that_no_gradient_reaches_is_caught() -> None:
     plan, rows = values()
     network = Detached()
-    caught = judge(replace(plan, network=network, parts=[part("all", network)]), rows)
+    caught = judge(replace(plan, network=network, param_groups=[part("all", network)]), rows)
     assert set(caught) >= {"gradients"}
     assert all(name.startswith("backbone.") for name in caught["gradients"]["rows"])
     assert "2 of 8 tensors reached" in caught["gradients"]["found"]
@@ -239,8 +239,11 @@ def test_a_norm_that_starts_at_0_is_no_wall() -> None:
 
 def test_a_head_that_no_part_names_is_caught() -> None:
     plan, rows = values()
-    parts = [Part("all", list(plan.network.parameters())[:-2], RATE, 1e-3)]
-    assert judge(replace(plan, parts=parts), rows)["frozen"]["rows"] == ["5.bias", "5.weight"]
+    parts = [ParamGroup("all", list(plan.network.parameters())[:-2], RATE, 1e-3)]
+    assert judge(replace(plan, param_groups=parts), rows)["frozen"]["rows"] == [
+        "5.bias",
+        "5.weight",
+    ]
 
 
 @pytest.mark.parametrize("frozen", ["first", "second"])
@@ -271,7 +274,7 @@ def test_a_network_that_cannot_learn_is_caught(network: Callable[[], nn.Module])
     plan, rows = values()
     reseed(1)
     made = network()
-    caught = judge(replace(plan, network=made, parts=[part("all", made)]), rows)
+    caught = judge(replace(plan, network=made, param_groups=[part("all", made)]), rows)
     assert "over-fit" in caught
     assert "in 299 steps" in caught["over-fit"]["found"]
 

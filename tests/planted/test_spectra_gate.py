@@ -12,8 +12,8 @@ import pytest
 from tests.spectra_set import SPECTRA, arrays, channels, failed, ingest, small_set, write_part
 
 from assay.gates.leakage import judge_leakage
-from assay.learning.optics.symmetry import MAPS
 from assay.manifest.split import assign
+from assay.systems.spectra.optics.symmetry import MAPS
 
 NO_PAIRS = pl.DataFrame(
     schema={

@@ -11,9 +11,9 @@ from tests.spectra_set import arrays, ingest, rows_of, small_set, write_part
 from tests.unit.test_spectra_tasks import TASK, params_of, run_in
 
 from assay.errors import GateError
-from assay.learning.optics.symmetry import MAPS, SYMMETRIES
 from assay.manifest.rows import Rows
 from assay.runs.files import read_json
+from assay.systems.spectra.optics.symmetry import MAPS, SYMMETRIES
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from assay.similar.find import Similar, find_similar
+from assay.similar.find import SimilarPairs, find_similar
 
 pytestmark = pytest.mark.real
 Pixels = npt.NDArray[np.uint8]
@@ -38,7 +38,7 @@ def opened(path: Path) -> Pixels:
     return np.asarray(Image.alpha_composite(Image.new("RGBA", cut.size, "black"), cut))[..., :3]
 
 
-def found_among(images: list[Pixels], nearest: int) -> Similar:
+def found_among(images: list[Pixels], nearest: int) -> SimilarPairs:
     names = [str(row) for row in range(len(images))]
     with tempfile.TemporaryDirectory() as root:
         return find_similar(

@@ -14,8 +14,8 @@ from tests.truths.test_truths import ROOT, SRC, closure, imports, pipeline
 
 from assay.code.distributions import NAMES, pins, plain
 from assay.code.left_out import LEFT_OUT
-from assay.code.source import Source
-from assay.code.write import STAGES, code_file, code_of
+from assay.code.source import SourceTree
+from assay.code.write import STAGES, code_file, stage_code
 from assay.lookup import names, places_in, system_folders
 
 TOY = "toy"  # stands outside the package
@@ -24,9 +24,9 @@ TOY = "toy"  # stands outside the package
 @cache
 def written() -> dict[str, dict[str, Any]]:
     """Return stage → what its file of code holds."""
-    source = Source(SRC)
+    source = SourceTree(SRC)
     return {
-        f"{stage}@{item}": code_of(source, stage, item, room, table)
+        f"{stage}@{item}": stage_code(source, stage, item, room, table)
         for system in system_folders() if system != TOY
         for (room, table), stages in STAGES.items()
         for item in places_in(system, room, table)
@@ -50,15 +50,16 @@ def stale(module: str) -> tuple[int, int]:
         ("assay.learning.progress", 0, 0), ("assay.sections.study", 0, 0),
         ("assay.learning.summary", 9, 0), ("assay.learning.claims", 9, 0), ("assay.manifest.folds", 9, 0),
         ("assay.sections.data", 30, 0),
-        ("assay.learning.scores", 4, 2), ("assay.learning.landmarks.losses", 3, 3),
-        ("assay.learning.pills.detection_scores", 3, 1), ("assay.learning.spectra.cnn_gru", 2, 1),
+        ("assay.learning.scores", 4, 2), ("assay.learning.vision.losses", 3, 3),
+        ("assay.systems.pills.learning.detection_scores", 3, 1),
+        ("assay.systems.spectra.learning.cnn_gru", 2, 1),
         ("assay.systems.pills.tasks.classifier_picture", 1, 0),
         ("assay.systems.ceph.tasks.cvm_picture", 1, 0), ("assay.systems.pills.data.export", 0, 0),
         ("assay.gates.preflight_overfit", 7, 7),
     ],
 )  # fmt: skip
 def test_a_change_makes_no_more_stale(module: str, stages: int, trainings: int) -> None:
-    assert Source(SRC).file(module), f"{module} is no more"
+    assert SourceTree(SRC).file(module), f"{module} is no more"
     found = stale(module)
     print(f"a change in {module} makes {found[0]} stages stale, {found[1]} trainings among them")
     assert found <= (stages, trainings)
@@ -151,7 +152,7 @@ def test_a_modules_distribution_has_the_name_that_is_looked_up() -> None:
 
 def test_what_is_left_out_stands() -> None:
     for module in LEFT_OUT:
-        assert Source(SRC).file(module), module
+        assert SourceTree(SRC).file(module), module
 
 
 def test_code_is_written_by_the_standard_library_alone() -> None:
@@ -163,7 +164,7 @@ def test_code_is_written_by_the_standard_library_alone() -> None:
 
 def test_less_is_written_than_is_imported_at_any_time() -> None:
     """Names within functions are what makes it less; whatever a stage imports as a whole is in it."""
-    source = Source(Path(SRC))
+    source = SourceTree(Path(SRC))
     for stage, code in written().items():
         top = source.parsed(f"assay.stages.{stage.partition('@')[0]}")
         assert top

@@ -12,7 +12,7 @@ from assay.errors import MachineError
 from assay.learning.backbone import NONE, build_backbone, ensure_takes
 from assay.learning.regression import Regressor
 from assay.systems.hemoglobin.tasks import single_model
-from assay.systems.hemoglobin.tasks.sections import Model
+from assay.systems.hemoglobin.tasks.params import Model
 
 ROOT = Path(__file__).parents[2]
 NAMES = (ROOT / "recipes" / "hemoglobin" / "backbones.txt").read_text().split()

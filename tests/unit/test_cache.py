@@ -15,7 +15,7 @@ from PIL import Image
 
 from assay.errors import MachineError, SourceError
 from assay.learning.data import train_loader
-from assay.learning.plan import Set
+from assay.learning.training_spec import TrainData
 from assay.manifest import cache, originals
 from assay.manifest.cache import LMDB, MEMORY, Disk, Memory
 from assay.manifest.images import LETTERBOX, open_image
@@ -191,7 +191,7 @@ def test_workers_fill_it_for_all(
     kept = make()
     kept.open(0)
     images: Any = LazyImages(kept, PLACES)
-    loader = train_loader(Set(images, PLACES), 2, 1, 2)
+    loader = train_loader(TrainData(images, PLACES), 2, 1, 2)
     loader.multiprocessing_context = start
     loader.sampler.set_epoch(0)
     found = {int(number): image for batch in loader for image, number in zip(*batch, strict=True)}

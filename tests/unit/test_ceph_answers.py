@@ -22,8 +22,8 @@ from tests.landmark_plans import (
 from assay.errors import AssayError
 from assay.jobs.train import train_model
 from assay.learning.determinism import set_determinism
-from assay.learning.plan import Plan, Set
 from assay.learning.scoring import score, slice_scores
+from assay.learning.training_spec import TrainData, TrainingSpec
 from assay.runs.files import read_json
 from assay.runs.record import WEIGHTS
 from assay.sections.task import Evaluate
@@ -42,14 +42,14 @@ from assay.tracking.scored import read_scored
 COORDINATES = {"network": "coordinates", "backbone": "test_resnet", "stages": True}
 
 
-def joint(rows: Any, **train: Any) -> tuple[Plan, Set]:
+def joint(rows: Any, **train: Any) -> tuple[TrainingSpec, TrainData]:
     """Return the plan of points and stages from one network."""
     set_determinism(1)
     params = parameters(COORDINATES, **train)
     network, _ = landmarks_model.build(params.model, "none", ROOT, seed=1)
     codec = landmarks_model.make_codec(params.model, SIZE)
-    plan = landmarks_fit.make_plan(TASK, network, codec, rows, params.train)
-    return plan, landmarks_fit.make_set(rows, stages=True)
+    spec = landmarks_fit.make_spec(TASK, network, codec, rows, params.train)
+    return spec, landmarks_fit.make_set(rows, stages=True)
 
 
 def some_unknown(count: int = COUNT) -> Any:
@@ -61,11 +61,11 @@ def some_unknown(count: int = COUNT) -> Any:
 
 def test_points_and_stages_are_learned_and_said_together(tmp_path: Path) -> None:
     rows = some_unknown()
-    plan, learns = joint(rows)
+    spec, learns = joint(rows)
     assert learns.targets.shape == (COUNT, 59)
     assert np.isnan(learns.targets[4, -1])
     run = run_in(tmp_path)
-    train_model(plan, learns, learns, run, "none")
+    train_model(spec, learns, learns, run, "none")
     record = read_json(run.folder / "run.json")
     assert record["model"]["outputs"] == 64
     assert {"mre_px", "mre_mm", "cvm_accuracy", "cvm_macro_f1", "cvm_within_one"} < set(
@@ -82,9 +82,9 @@ def test_points_and_stages_are_learned_and_said_together(tmp_path: Path) -> None
 
 
 def test_augmentation_moves_the_points_and_leaves_the_stage() -> None:
-    plan, rows = joint(some_unknown(), degrees=30.0)
+    spec, rows = joint(some_unknown(), degrees=30.0)
     images, targets = (torch.from_numpy(each) for each in (rows.images, rows.targets))
-    _, moved = plan.transform(images, targets, True)
+    _, moved = spec.transform(images, targets, True)
     assert torch.equal(moved[:, -1].isnan(), targets[:, -1].isnan())
     known = ~targets[:, -1].isnan()
     assert torch.equal(moved[known, -1], targets[known, -1])

@@ -23,7 +23,7 @@ from tests.cvm_set import (
 from assay.errors import AssayError, GateError
 from assay.gates.preflight import preflight
 from assay.learning.data import Balanced
-from assay.learning.landmarks.classes import middle_classes, ordinal_chances
+from assay.learning.vision.classes import middle_classes, ordinal_probabilities
 from assay.manifest.rows import Rows
 from assay.systems.ceph.data.landmarks import STAGES as COUNT
 from assay.systems.ceph.tasks import cvm_fit, cvm_model, roi
@@ -53,10 +53,10 @@ def test_targets_are_class_indices_as_the_manifest_has_them(films: Rows) -> None
 
 def test_one_hot_targets_are_stopped(films: Rows, tmp_path: Path) -> None:
     params = params_of()
-    crop = FixedCrop(roi.whole(SIZE), params.model.input_size)
+    crop = FixedCrop(roi.full_frame(SIZE), params.model.input_size)
     network, _ = cvm_model.build(params.model, crop, "none", ROOT, 1)
     found = cvm_fit.make_set(films)
-    plan = cvm_fit.make_plan(TASK, network, params, found)
+    plan = cvm_fit.make_spec(TASK, network, params, found)
     one_hot = replace(found, targets=np.eye(COUNT, dtype=np.int64)[found.targets])
     preflight(TASK.name, plan, found, found, tmp_path / "sound.json")
     with pytest.raises(GateError, match="one-hot"):
@@ -130,7 +130,7 @@ def test_the_trivial_predictor_says_the_commonest_training_stage(films: Rows) ->
 
 def test_ordinal_chances_are_a_distribution_also_with_crossed_thresholds() -> None:
     logits = torch.tensor([[4.0, 0.1, -0.1, -0.2, -0.3], [1, 2, -2, -3, -4]])
-    found = ordinal_chances(logits)
+    found = ordinal_probabilities(logits)
     assert torch.allclose(found.sum(dim=1), torch.ones(2))
     assert (found >= 0).all()
     # Two thresholds of the first are passed: the median, though it need not be the likeliest.

@@ -27,7 +27,7 @@ from tests.cvm_set import (
 )
 
 from assay.errors import AssayError, ParamsError
-from assay.learning.landmarks.geometry import Moves, Warp
+from assay.learning.vision.geometry import Moves, Warp
 from assay.manifest.rows import Rows
 from assay.systems.ceph.data.phantom import draw_films
 from assay.systems.ceph.tasks import cvm_model, detector, points, roi
@@ -68,7 +68,7 @@ def bodies(rows: Rows) -> list[list[Any]]:
     drawn = {film.id: film for film in draw_films(PHANTOM)}
     outlines = []
     for number, name in enumerate(rows.columns["sample_id"]):
-        frame = points.frame(rows.where(np.arange(len(rows)) == number))
+        frame = points.film_frame(rows.where(np.arange(len(rows)) == number))
         spine = [drawn[name].place.pixels(vertebra.outline) for vertebra in drawn[name].spine]
         outlines.append([frame.stored(outline[None])[0] for outline in spine])
     return outlines
@@ -104,8 +104,8 @@ def test_the_rule_follows_the_film_through_the_geometry(films: Rows) -> None:
     padded = Rows(films.images, {**films.columns, **moved})
     before, after = (roi.boxes(points.target(rows), RULE) for rows in (films, padded))
     assert np.allclose(after - before, [40, 20, 40, 20])
-    corners = roi.stored_boxes(padded, RULE).reshape(-1, 2, 2)
-    assert np.allclose(points.frame(padded).original(corners), after.reshape(-1, 2, 2))
+    corners = roi.landmark_boxes(padded, RULE).reshape(-1, 2, 2)
+    assert np.allclose(points.film_frame(padded).original(corners), after.reshape(-1, 2, 2))
 
 
 def test_the_region_holds_the_vertebrae(films: Rows) -> None:
@@ -181,9 +181,9 @@ def shares(films: Rows, crop: Any) -> tuple[float, float]:
     """Return how much of C2–C4 it shows of films not seen before: as they are, and moved, at least."""
     held_out = films.where(~training(films))
     outlines = bodies(held_out)
-    still = shown(outlines, cvm_model.squares(crop, held_out.images), (0, 0)).mean()
+    still = shown(outlines, cvm_model.crop_squares(crop, held_out.images), (0, 0)).mean()
     moved = [
-        shown(outlines, cvm_model.squares(crop, shifted(held_out.images, shift)), shift).mean()
+        shown(outlines, cvm_model.crop_squares(crop, shifted(held_out.images, shift)), shift).mean()
         for shift in ((0.0, -0.12), (0.13, -0.13), (0.15, -0.15), (-0.12, -0.15), (-0.15, 0.12))
     ]
     return float(still), float(min(moved))
@@ -215,13 +215,13 @@ def test_squares_are_each_film_s_own_and_inside_it(films: Rows, found: FoundCrop
     The overlap is 0.87 and 0.89 with two seeds, 0.83 with other films' squares, 0.78 of the mean square.
     """
     misled = crop_of(films, np.random.default_rng(0).permutation)
-    squares = cvm_model.squares(found, films.images)
+    squares = cvm_model.crop_squares(found, films.images)
     wanted = roi.stored_squares(films, RULE)
     held_out = ~training(films)
     usual = np.broadcast_to(wanted[~held_out].mean(axis=0), wanted.shape)
     own, others, mean = (
         detector.overlap(each, wanted)[held_out].mean()
-        for each in (squares, cvm_model.squares(misled, films.images), usual)
+        for each in (squares, cvm_model.crop_squares(misled, films.images), usual)
     )
     assert own > mean + 0.05
     assert own > others + 0.02
@@ -232,7 +232,7 @@ def test_squares_are_each_film_s_own_and_inside_it(films: Rows, found: FoundCrop
     large = np.stack(
         [cv2.resize(image, (160, 160), interpolation=cv2.INTER_LINEAR) for image in films.images]
     )
-    assert np.abs(cvm_model.squares(found, large) - squares).max() < 0.03
+    assert np.abs(cvm_model.crop_squares(found, large) - squares).max() < 0.03
 
 
 @pytest.fixture
@@ -259,8 +259,8 @@ def test_the_detector_is_kept_and_no_classifier_moves_it(
     assert re.search(r"of 15 validation films: mean 0\.\d\d, least 0\.\d\d; one region", lines[0])
     network = cvm_model.load(params.model, weights)
     images = films.images[:3]
-    one = cvm_model.squares(stored_crop(weights, 1), images)
-    assert np.array_equal(one, cvm_model.squares(network.crop, images))
+    one = cvm_model.crop_squares(stored_crop(weights, 1), images)
+    assert np.array_equal(one, cvm_model.crop_squares(network.crop, images))
     assert len(np.unique(one[:, 0])) == 3
 
 
@@ -313,7 +313,7 @@ def test_pictures_show_each_film_s_own_square(
     assert len(drawn) == 6
     stages = films.columns["cvm"].astype(int)
     first = [np.flatnonzero(stages == stage)[0] for stage in range(6)]
-    squares = cvm_model.squares(stored_crop(weights, 1), films.images[first]) * SIZE
+    squares = cvm_model.crop_squares(stored_crop(weights, 1), films.images[first]) * SIZE
     for ((left, top), width, height), (x, y, side) in zip(drawn, squares.tolist(), strict=True):
         assert (width, height) == pytest.approx((side, side), abs=1e-3)
         assert (left, top) == pytest.approx((x - side / 2 - 0.5, y - side / 2 - 0.5), abs=1e-3)

@@ -33,9 +33,9 @@ from assay.commands.show import command, find_row
 from assay.errors import AssayError, MachineError
 from assay.gates.preflight_network import judge_network
 from assay.learning.fit import fit
-from assay.learning.landmarks.scores import landmark_scores, radial_errors
 from assay.learning.schedules import Piece, after, rate, warmup_cosine
 from assay.learning.summary import summary
+from assay.learning.vision.scores import landmark_scores, radial_errors
 from assay.lookup import find_task
 from assay.manifest.storage import PixelStorage
 from assay.manifest.table import write_table
@@ -85,13 +85,13 @@ def test_the_preflight_takes_the_frozen_backbone_as_thawed_later() -> None:
 def test_backbone_and_head_have_their_own_rates() -> None:
     params = parameters(freeze_epochs=2, backbone_lr=3e-4, epochs=10).train
     plan, _ = planned(parameters(freeze_epochs=2, backbone_lr=3e-4, epochs=10))
-    backbone, head = plan.parts
-    together = {id(value) for part in plan.parts for value in part.parameters}
+    backbone, head = plan.param_groups
+    together = {id(value) for part in plan.param_groups for value in part.parameters}
     assert together == {id(value) for value in plan.network.parameters()}
     assert rate(backbone.schedule, 1.99) == 0 < rate(backbone.schedule, 2.1)
     assert rate(backbone.schedule, 3.0) == pytest.approx(params.backbone_lr)
     assert rate(head.schedule, 1.0) == pytest.approx(params.lr)
-    ends = [rate(part.schedule, 10) / part.peak for part in plan.parts]
+    ends = [rate(part.schedule, 10) / part.peak for part in plan.param_groups]
     assert ends == pytest.approx([params.lr_final / params.lr] * 2)
 
 
@@ -99,7 +99,7 @@ def test_without_freezing_both_have_the_one_schedule() -> None:
     plan, _ = planned(parameters())
     train = parameters().train
     expected = warmup_cosine(train.epochs, train.warmup_epochs, train.lr, train.lr_final)
-    for part in plan.parts:
+    for part in plan.param_groups:
         assert part.module is None
         assert list(part.schedule) == list(expected)
     assert list(after(1, [Piece(0, 2, 1, 0)])) == [Piece(0, 1, 0, 0), Piece(1, 3, 1, 0)]
@@ -190,9 +190,9 @@ def test_errors_by_machine_and_by_distance_are_those_of_the_scores() -> None:
     assert found["B"][1] == pytest.approx(np.nanmean(errors[1::3]))
     spacing = points.spacing(rows)
     scores = landmark_scores(said, target, spacing)
-    within = curves.shares(errors * spacing[:, None], np.array([2.0, 4.0]))
+    within = curves.detection_rates(errors * spacing[:, None], np.array([2.0, 4.0]))
     assert within.tolist() == pytest.approx([scores["sdr_2mm"], scores["sdr_4mm"]])
-    assert np.isnan(curves.shares(np.full(3, np.nan), np.array([2.0]))).all()
+    assert np.isnan(curves.detection_rates(np.full(3, np.nan), np.array([2.0]))).all()
 
 
 def test_pictures_are_drawn_also_where_no_machine_and_no_spacing_is_known(tmp_path: Path) -> None:

@@ -15,17 +15,17 @@ from assay.gates.labels import judge_labels
 from assay.manifest.index import BROKEN, OK
 from assay.params import read_params
 from assay.systems.ceph.data.landmarks import COUNT, PLACE, SYMBOLS
-from assay.systems.ceph.data.phantom import Film, draw_film, draw_films
+from assay.systems.ceph.data.params import CephParams
+from assay.systems.ceph.data.phantom import PhantomFilm, draw_films, draw_phantom_film
 from assay.systems.ceph.data.phantom_face import draw_face
 from assay.systems.ceph.data.phantom_film import MACHINES
 from assay.systems.ceph.data.phantom_spine import CONCAVITY, RATIO, TAPER, draw_spine
 from assay.systems.ceph.data.pose import lay_on_mean
-from assay.systems.ceph.data.sections import CephParams
 from assay.values import typed
 
 
 @pytest.fixture(scope="module")
-def films() -> list[Film]:
+def films() -> list[PhantomFilm]:
     return list(draw_films(params(films=60, width=300)))
 
 
@@ -53,7 +53,7 @@ def test_equal_parameters_give_equal_bytes(tmp_path: Path) -> None:
 
 def test_a_film_does_not_depend_on_how_many_there_are() -> None:
     few, many = params(films=6), params(films=60)
-    one, same = (draw_film(3, "train", 2, each) for each in (few, many))
+    one, same = (draw_phantom_film(3, "train", 2, each) for each in (few, many))
     assert np.array_equal(one.grey, same.grey)
     assert np.array_equal(one.truth, same.truth)
 
@@ -110,7 +110,7 @@ def test_more_faults_than_films_are_refused() -> None:
         params(doubled=20, broken=20)
 
 
-def test_films_are_in_the_published_proportions(films: list[Film]) -> None:
+def test_films_are_in_the_published_proportions(films: list[PhantomFilm]) -> None:
     counts = {
         split: sum(film.split == split for film in films) for split in ("train", "valid", "test")
     }
@@ -118,7 +118,7 @@ def test_films_are_in_the_published_proportions(films: list[Film]) -> None:
     assert [sum(film.stage == stage for film in films) for stage in range(6)] == [10] * 6
 
 
-def test_each_machine_has_its_size_format_and_look(films: list[Film]) -> None:
+def test_each_machine_has_its_size_format_and_look(films: list[PhantomFilm]) -> None:
     by = {machine.name: [film for film in films if film.machine == machine] for machine in MACHINES}
     assert min(map(len, by.values())) >= 10
     for facts in (
@@ -137,7 +137,7 @@ def test_each_machine_has_its_size_format_and_look(films: list[Film]) -> None:
     )
 
 
-def test_all_landmarks_lie_on_their_film_and_in_anatomical_order(films: list[Film]) -> None:
+def test_all_landmarks_lie_on_their_film_and_in_anatomical_order(films: list[PhantomFilm]) -> None:
     for film in films:
         rows, columns = film.grey.shape
         edge = film.machine.frame * columns
@@ -165,7 +165,9 @@ def test_faces_vary_by_few_factors() -> None:
     assert share[0] < 0.7
 
 
-def test_readers_see_what_is_there_as_sharply_as_anatomy_lets_them(films: list[Film]) -> None:
+def test_readers_see_what_is_there_as_sharply_as_anatomy_lets_them(
+    films: list[PhantomFilm],
+) -> None:
     apart = np.stack([
         np.linalg.norm(film.readers["senior"] - film.readers["junior"], axis=1) * film.spacing
         for film in films
@@ -182,7 +184,7 @@ def test_readers_see_what_is_there_as_sharply_as_anatomy_lets_them(films: list[F
     assert any((film.truth % 1 != 0).any() for film in films)
 
 
-def grey_at(film: Film, symbol: str, x: float, y: float) -> float:
+def grey_at(film: PhantomFilm, symbol: str, x: float, y: float) -> float:
     """Return the mean grey of 3 × 3 px at an offset in mm of the head from a landmark."""
     turn = film.place.matrix[:, :2]
     column, row = (film.truth[PLACE[symbol]] + turn @ [x, y]).round().astype(int)
@@ -204,7 +206,7 @@ EDGES = [
 
 @pytest.mark.parametrize(("symbol", "bright", "dark"), EDGES)
 def test_a_landmark_lies_on_the_edge_that_defines_it(
-    films: list[Film], symbol: str, bright: tuple[float, float], dark: tuple[float, float]
+    films: list[PhantomFilm], symbol: str, bright: tuple[float, float], dark: tuple[float, float]
 ) -> None:
     # The ring of the ear rod hides the canal; support and ruler come near the bridge of the nose.
     clear = [film for film in films if not film.machine.rods] if symbol in {"Po", "N`"} else films
@@ -212,7 +214,7 @@ def test_a_landmark_lies_on_the_edge_that_defines_it(
     assert np.mean(np.array(steps) > 0) >= 0.9, f"{symbol}: {np.percentile(steps, [0, 10, 50])}"
 
 
-def measured(film: Film) -> tuple[Any, float, float]:
+def measured(film: PhantomFilm) -> tuple[Any, float, float]:
     """Read concavity (3,), ratio and taper of C3 and C4 from the outlines, as a person would."""
     concavity, ratio, taper = [], [], []
     for vertebra in film.spine:
@@ -226,7 +228,7 @@ def measured(film: Film) -> tuple[Any, float, float]:
     return np.array(concavity), float(np.mean(ratio[1:])), float(np.mean(taper[1:]))
 
 
-def test_the_stage_can_be_read_from_the_drawn_vertebrae(films: list[Film]) -> None:
+def test_the_stage_can_be_read_from_the_drawn_vertebrae(films: list[PhantomFilm]) -> None:
     right = []
     for film in films:
         concavity, ratio, taper = measured(film)
@@ -240,10 +242,10 @@ def test_the_stage_can_be_read_from_the_drawn_vertebrae(films: list[Film]) -> No
     assert np.mean(right) >= 0.95
 
 
-def test_the_hollow_of_a_lower_border_is_seen_on_the_film(films: list[Film]) -> None:
+def test_the_hollow_of_a_lower_border_is_seen_on_the_film(films: list[PhantomFilm]) -> None:
     """A millimetre above the chord of C3's lower border: bone at CS1, disc from CS4 on."""
 
-    def darker(film: Film) -> float:
+    def darker(film: PhantomFilm) -> float:
         lower, outline = film.spine[1].lower, film.spine[1].outline
         up = np.array([0.0, -1.0])
         points = film.place.pixels(np.stack([

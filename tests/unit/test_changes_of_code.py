@@ -10,22 +10,22 @@ import pytest
 from assay.runs.files import file_digest, write_json
 from assay.tracking.changes import Change, _are_comparable, _code, _differing
 from assay.tracking.code import OLDER, Code, code_behind
-from assay.tracking.results import Cache
+from assay.tracking.results import DvcCache
 
 OLD = {"src/assay/learning": "1f.dir", "requirements.lock": "2e", "data/x/trainval.npy": "3d"}
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Cache:
+def cache(tmp_path: Path) -> DvcCache:
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     subprocess.run(["dvc", "init", "-q"], cwd=tmp_path, check=True)
-    return Cache(tmp_path)
+    return DvcCache(tmp_path)
 
 
-def kept(cache: Cache, tmp_path: Path, digest: str, version: str) -> Code:
+def kept(cache: DvcCache, tmp_path: Path, digest: str, version: str) -> Code:
     """Return the code behind a record whose file of code the DVC cache holds."""
     path = tmp_path / "written.json"
-    modules = {"assay.learning.fit": digest, "assay.learning.plan": "same"}
+    modules = {"assay.learning.fit": digest, "assay.learning.training_spec": "same"}
     write_json(path, {"modules": modules, "distributions": {"torch": version}})
     md5 = file_digest(path)
     place = tmp_path / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
@@ -34,14 +34,14 @@ def kept(cache: Cache, tmp_path: Path, digest: str, version: str) -> Code:
     return code_behind(cache, {**OLD, "code/x/train@x.json": md5})
 
 
-def test_modules_and_packages_that_differ_are_named(cache: Cache, tmp_path: Path) -> None:
+def test_modules_and_packages_that_differ_are_named(cache: DvcCache, tmp_path: Path) -> None:
     one, other = kept(cache, tmp_path, "aaaaaaaa1", "1"), kept(cache, tmp_path, "bbbbbbbb1", "2")
     assert _code(one, other) == [Change("src/assay/learning/fit.py", "aaaaaaaa", "bbbbbbbb")]
     assert _differing(one.packages, other.packages) == [Change("torch", "1", "2")]
     assert _code(one, one) == []
 
 
-def test_a_record_of_an_older_build_is_told_as_such(cache: Cache, tmp_path: Path) -> None:
+def test_a_record_of_an_older_build_is_told_as_such(cache: DvcCache, tmp_path: Path) -> None:
     new, old = kept(cache, tmp_path, "aaaaaaaa1", "1"), code_behind(cache, OLD)
     assert _code(new, old) == [Change("src/assay", new.digest[:8], OLDER)]
     assert not _are_comparable((new, old))
@@ -50,7 +50,9 @@ def test_a_record_of_an_older_build_is_told_as_such(cache: Cache, tmp_path: Path
     assert _code(old, old) == []
 
 
-def test_a_file_that_the_cache_has_lost_is_told_by_its_digest(cache: Cache, tmp_path: Path) -> None:
+def test_a_file_that_the_cache_has_lost_is_told_by_its_digest(
+    cache: DvcCache, tmp_path: Path
+) -> None:
     new = kept(cache, tmp_path, "aaaaaaaa1", "1")
     lost = code_behind(cache, {"code/x/train@x.json": "f" * 32})
     assert _code(new, lost) == [Change("src/assay", new.digest[:8], "f" * 8)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from assay.code.reach import Reach
-from assay.code.source import Source
+from assay.code.source import SourceTree
 from assay.errors import AssayError
 
 STAGE = """
@@ -68,7 +68,7 @@ def inner():
 
 
 @pytest.fixture
-def package(tmp_path: Path) -> Source:
+def package(tmp_path: Path) -> SourceTree:
     """Return a package whose modules are empty but for what stands above."""
     files = {"stage": STAGE, "task": TASK, "core": CORE}
     empty = ("deeper", "typed", "unused", "scored", "drawn", "checked", "forwarded", "mixed", "inner_one",
@@ -77,10 +77,10 @@ def package(tmp_path: Path) -> Source:
     folder.mkdir()
     for name, text in {"__init__": "", **files, **dict.fromkeys(empty, "")}.items():
         (folder / f"{name}.py").write_text(text)
-    return Source(tmp_path)
+    return SourceTree(tmp_path)
 
 
-def reached(package: Source, *entries: str) -> Reach:
+def reached(package: SourceTree, *entries: str) -> Reach:
     reach = Reach(package)
     for entry in entries:
         reach.enter(f"assay.{entry}")
@@ -88,7 +88,7 @@ def reached(package: Source, *entries: str) -> Reach:
     return reach
 
 
-def test_what_is_called_counts_and_what_is_not_does_not(package: Source) -> None:
+def test_what_is_called_counts_and_what_is_not_does_not(package: SourceTree) -> None:
     found = reached(package, "stage", "task")
     modules = {name.removeprefix("assay.") for name in found.modules}
     assert modules == {
@@ -98,44 +98,46 @@ def test_what_is_called_counts_and_what_is_not_does_not(package: Source) -> None
     assert {"numpy", "torch"} <= found.others
 
 
-def test_a_name_that_is_met_later_counts_for_what_was_entered_before(package: Source) -> None:
+def test_a_name_that_is_met_later_counts_for_what_was_entered_before(package: SourceTree) -> None:
     assert "assay.drawn" not in reached(package, "task").modules
     package.folder.joinpath("assay/again.py").write_text("def main(task): task.pictures()\n")
-    assert "assay.drawn" in reached(Source(package.folder), "task", "again").modules
+    assert "assay.drawn" in reached(SourceTree(package.folder), "task", "again").modules
 
 
-def test_a_variable_is_no_method_and_a_text_no_call(package: Source) -> None:
+def test_a_variable_is_no_method_and_a_text_no_call(package: SourceTree) -> None:
     text = 'def main(task):\n    pictures = "pictures"\n    return pictures\n'
     package.folder.joinpath("assay/again.py").write_text(text)
-    assert "assay.drawn" not in reached(Source(package.folder), "task", "again").modules
+    assert "assay.drawn" not in reached(SourceTree(package.folder), "task", "again").modules
 
 
-def test_a_method_named_as_a_text_is_called(package: Source) -> None:
+def test_a_method_named_as_a_text_is_called(package: SourceTree) -> None:
     text = 'import operator\n\ndef main(task):\n    getattr(task, "pictures")()\n'
     package.folder.joinpath("assay/again.py").write_text(text)
-    assert "assay.drawn" in reached(Source(package.folder), "task", "again").modules
+    assert "assay.drawn" in reached(SourceTree(package.folder), "task", "again").modules
     text = 'import operator\n\ndef main(task):\n    operator.methodcaller("pictures")(task)\n'
     package.folder.joinpath("assay/again.py").write_text(text)
-    assert "assay.drawn" in reached(Source(package.folder), "task", "again").modules
+    assert "assay.drawn" in reached(SourceTree(package.folder), "task", "again").modules
 
 
-def test_what_is_imported_where_types_are_not_checked_counts(package: Source) -> None:
+def test_what_is_imported_where_types_are_not_checked_counts(package: SourceTree) -> None:
     text = "def main(task):\n    if TYPE_CHECKING:\n        import assay.typed\n    else:\n"
     text += "        import assay.unused\n"
     package.folder.joinpath("assay/again.py").write_text(text)
-    found = reached(Source(package.folder), "again").modules
+    found = reached(SourceTree(package.folder), "again").modules
     assert "assay.unused" in found
     assert "assay.typed" not in found
 
 
-def test_a_package_goes_before_a_module_of_its_name(package: Source) -> None:
+def test_a_package_goes_before_a_module_of_its_name(package: SourceTree) -> None:
     (package.folder / "assay/core").mkdir()
     (package.folder / "assay/core/__init__.py").write_text("")
-    assert Source(package.folder).file("assay.core") == package.folder / "assay/core/__init__.py"
+    assert (
+        SourceTree(package.folder).file("assay.core") == package.folder / "assay/core/__init__.py"
+    )
 
 
-def test_what_is_not_python_is_told_with_its_line(package: Source) -> None:
+def test_what_is_not_python_is_told_with_its_line(package: SourceTree) -> None:
     path = package.folder / "assay/core.py"
     path.write_text("x = 1\ndef (:\n")
     with pytest.raises(AssayError, match=r"core.py, line 2: SyntaxError"):
-        reached(Source(package.folder), "stage")
+        reached(SourceTree(package.folder), "stage")

@@ -9,9 +9,9 @@ import pytest
 
 from assay.errors import AssayError
 from assay.runs.files import file_digest
-from assay.tracking.entries import sighted_entries
-from assay.tracking.find import find, find_two
-from assay.tracking.results import Result, join
+from assay.tracking.entries import iter_lock_entries
+from assay.tracking.find import find_result, find_two
+from assay.tracking.results import Result, join_results
 
 NAIL, EYE = "hemoglobin-nail", "hemoglobin-conjunctiva"
 
@@ -69,7 +69,7 @@ class History:
         return made
 
     def results(self) -> list[Result]:
-        return join(sighted_entries(self.folder))
+        return join_results(iter_lock_entries(self.folder))
 
     def letter(self, result: Result) -> str:
         """Return which one a result is."""
@@ -80,7 +80,7 @@ class History:
         raise AssertionError(result)
 
     def find(self, name: str, task: str = "", **more: object) -> tuple[str, str]:
-        found = find(self.folder, self.results(), name, task, **more)  # type: ignore[arg-type]
+        found = find_result(self.folder, self.results(), name, task, **more)  # type: ignore[arg-type]
         return found.result.task, self.letter(found.result)
 
 
@@ -128,11 +128,11 @@ def test_an_experiments_name_on_two_commits_is_ambiguous(history: History) -> No
 def test_the_work_tree_is_what_its_files_are(history: History) -> None:
     history.commit(eye="f")
     (history.folder / f"models/{NAIL}/run.json").unlink()
-    found = find(history.folder, history.results(), ".")
+    found = find_result(history.folder, history.results(), ".")
     assert (history.letter(found.result), found.commit) == ("f", history.git("rev-parse", "HEAD"))
     history.digest("f", f"models/{EYE}/run.json")
     (history.folder / "src/code.py").write_text("2\n")
-    assert find(history.folder, history.results(), ".").commit == ""
+    assert find_result(history.folder, history.results(), ".").commit == ""
 
 
 def test_a_version_is_asked_of_the_registry(history: History) -> None:

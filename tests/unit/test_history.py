@@ -14,11 +14,11 @@ from tests.history_set import History, lock_text, stage_text
 from assay.errors import AssayError
 from assay.runs import git as git_module
 from assay.tracking import locks as locks_module
-from assay.tracking.entries import sighted_entries
+from assay.tracking.entries import iter_lock_entries
 from assay.tracking.kept import FILE
-from assay.tracking.lock_text import Entry, LockError, lock_entries, lock_parts, part_entry
+from assay.tracking.lock_text import LockEntry, LockError, lock_entries, lock_parts, part_entry
 from assay.tracking.locks import Locks
-from assay.tracking.results import join
+from assay.tracking.results import join_results
 
 D = "0123456789abcdef" * 2
 
@@ -41,7 +41,7 @@ def told(history: History) -> list[tuple[str, str, str]]:
     """Return all that was sighted, as text."""
     return [
         (entry.stage, json.dumps([entry.deps, entry.outs]), sighting.experiment)
-        for entry, sighting in sighted_entries(history.folder)
+        for entry, sighting in iter_lock_entries(history.folder)
     ]
 
 
@@ -54,7 +54,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note each text that is parsed."""
     seen: list[str] = []
 
-    def noting(text: str) -> Entry:
+    def noting(text: str) -> LockEntry:
         seen.append(text)
         return part_entry(text)
 
@@ -79,7 +79,7 @@ def test_names_and_digests_stay_text() -> None:
         for name, digest in odd.items()
     )
     parts = [part_entry(part) for part in lock_parts(text).values()]
-    assert parts == lock_entries(text) == [Entry(k, {}, {k: v}) for k, v in odd.items()]
+    assert parts == lock_entries(text) == [LockEntry(k, {}, {k: v}) for k, v in odd.items()]
 
 
 @pytest.mark.parametrize(
@@ -200,9 +200,9 @@ def test_several_processes_at_once(history: History, parsed: list[str]) -> None:
         history.experiment(f"e{number}", number)
     code = (
         "import sys, json; from pathlib import Path\n"
-        "from assay.tracking.entries import sighted_entries\n"
+        "from assay.tracking.entries import iter_lock_entries\n"
         "print(json.dumps([[e.stage, e.deps, e.outs, s.experiment]"
-        " for e, s in sighted_entries(Path(sys.argv[1]))]))"
+        " for e, s in iter_lock_entries(Path(sys.argv[1]))]))"
     )
     command = [sys.executable, "-c", code, str(history.folder)]
     place = environment(PYTHONPATH=str(ROOT / "src"))
@@ -254,7 +254,7 @@ def test_broken_files_of_the_run_cache_are_left_to_dvc(history: History) -> None
 
 def test_results_join_by_digest(history: History) -> None:
     history.experiment("again", 3)
-    results = join(sighted_entries(history.folder))
+    results = join_results(iter_lock_entries(history.folder))
     named = [[sighting.experiment for sighting in each.sightings] for each in results]
     assert sorted(map(sorted, named)) == [[""], ["again", "e3"], ["e1"], ["e2"], ["e4"], ["e5"]]
     assert {each.task for each in results} == {TASK}

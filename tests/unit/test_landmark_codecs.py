@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from assay.learning.determinism import set_determinism
-from assay.learning.landmarks import decoding
-from assay.learning.landmarks.codecs import Coordinates, Heatmap
+from assay.learning.vision import decoding
+from assay.learning.vision.codecs import Coordinates, Heatmap
 
 pytestmark = pytest.mark.numeric
 

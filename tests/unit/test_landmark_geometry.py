@@ -13,10 +13,10 @@ from PIL import Image
 from torch import Tensor
 
 from assay.learning.determinism import reseed, set_determinism
-from assay.learning.landmarks.appearance import Appearance
-from assay.learning.landmarks.geometry import Frame, Warp
-from assay.learning.plan import Geometry
+from assay.learning.training_spec import Geometry
 from assay.learning.transforms import normalise
+from assay.learning.vision.appearance import Appearance
+from assay.learning.vision.geometry import Frame, Warp
 
 SIDE = st.integers(16, 4000)
 SQUARE = st.sampled_from([64, 128, 224, 256, 509, 1024])

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from assay.learning.determinism import set_determinism
-from assay.learning.landmarks import scores
-from assay.learning.landmarks.classes import OrdinalHead, nominal_classes, ordinal_classes
-from assay.learning.landmarks.codecs import Coordinates, Heatmap
-from assay.learning.landmarks.losses import (
+from assay.learning.vision import scores
+from assay.learning.vision.classes import OrdinalHead, nominal_classes, ordinal_classes
+from assay.learning.vision.codecs import Coordinates, Heatmap
+from assay.learning.vision.losses import (
     ClassLoss,
     CoordinateLoss,
     HeatmapLoss,
@@ -249,7 +249,7 @@ def test_class_scores_by_hand() -> None:
     assert found["macro_f1"] == pytest.approx((1 + 1 + 2 / 3 + 0 + 0 + 1) / 6)
     disagreement = (1 + 4) / ((true[:6, None] - said_classes[None, :6]) ** 2).mean() / 6
     assert found["weighted_kappa"] == pytest.approx(1 - disagreement)
-    matrix = scores.confusion(said_classes, true, 6)
+    matrix = scores.confusion_matrix(said_classes, true, 6)
     assert matrix.sum() == 6
     assert matrix[3, 4] == matrix[4, 2] == 1
 

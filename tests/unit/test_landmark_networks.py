@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from assay.errors import MachineError
 from assay.learning.backbone import NONE
 from assay.learning.determinism import reseed, set_determinism
-from assay.learning.landmarks.appearance import Appearance
-from assay.learning.landmarks.blocks import TimmEncoder
-from assay.learning.landmarks.classes import OrdinalHead
-from assay.learning.landmarks.codecs import Heatmap
-from assay.learning.landmarks.geometry import Warp
-from assay.learning.landmarks.losses import HeatmapLoss
-from assay.learning.landmarks.networks import (
+from assay.learning.vision.appearance import Appearance
+from assay.learning.vision.blocks import TimmEncoder
+from assay.learning.vision.classes import OrdinalHead
+from assay.learning.vision.codecs import Heatmap
+from assay.learning.vision.geometry import Warp
+from assay.learning.vision.losses import HeatmapLoss
+from assay.learning.vision.networks import (
     coordinate_network,
     simple_baseline,
     small_unet,

@@ -17,14 +17,14 @@ from assay.errors import AssayError
 from assay.learning.data import plain_loader, train_loader
 from assay.learning.determinism import set_determinism
 from assay.learning.fit import fit
-from assay.learning.plan import Set
+from assay.learning.training_spec import TrainData
 from assay.lookup import find_task
 from assay.params import read_params
 from assay.runs.record import HISTORY, WEIGHTS
 from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
-ROWS = Set(IMAGES, LEVELS.astype(np.float32)[:, None])
+ROWS = TrainData(IMAGES, LEVELS.astype(np.float32)[:, None])
 
 
 def test_workers_bring_the_same_batches_and_stay() -> None:

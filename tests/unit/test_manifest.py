@@ -16,7 +16,7 @@ from PIL import Image
 from assay.commands.snapshot import listed
 from assay.errors import AssayError, SourceError
 from assay.gates.leakage import judge_leakage
-from assay.learning.landmarks.geometry import Frame
+from assay.learning.vision.geometry import Frame
 from assay.lookup import find_system
 from assay.manifest.conflicts import apply_policy, identical
 from assay.manifest.groups import join_groups

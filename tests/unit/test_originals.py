@@ -16,7 +16,7 @@ from tests.unit.test_schedules import history, linear, run_in
 from assay.errors import SourceError, UnreadableError
 from assay.learning.data import train_loader
 from assay.learning.fit import fit
-from assay.learning.plan import Set
+from assay.learning.training_spec import TrainData
 from assay.learning.workers import choose_num_workers
 from assay.manifest.images import LETTERBOX
 from assay.manifest.index import index_images
@@ -27,7 +27,7 @@ from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.manifest.storage import OriginalStorage, PixelStorage, Storage
 from assay.manifest.store import ImageStore
-from assay.runs.journal import Journal, read_journal
+from assay.runs.events import EventLog, read_events
 from assay.stages.split import _fill
 
 SIZE = 16
@@ -104,8 +104,8 @@ def test_the_number_of_cores_changes_no_byte(root: Path, monkeypatch: pytest.Mon
     assert made[0] == made[1]
 
 
-def labelled(rows: Rows) -> Set:
-    return Set(rows.images, LEVELS[:COUNT, None].astype(np.float32))
+def labelled(rows: Rows) -> TrainData:
+    return TrainData(rows.images, LEVELS[:COUNT, None].astype(np.float32))
 
 
 @pytest.mark.parametrize("broken", [1, 4])
@@ -139,7 +139,7 @@ def test_what_is_scored_is_never_skipped(root: Path) -> None:
     ) as caught:
         rows.images[:]
     assert caught.value.rows == [2]
-    whole = Set(np.zeros((4, SIZE, SIZE, 3), np.uint8), np.ones((4, 1), np.float32))
+    whole = TrainData(np.zeros((4, SIZE, SIZE, 3), np.uint8), np.ones((4, 1), np.float32))
     with pytest.raises(SourceError, match=r"02\.png"):
         fit(linear(batch_size=4), whole, labelled(rows), run_in(root / "run"))
 
@@ -156,7 +156,7 @@ def test_the_number_of_workers_is_tried_and_told(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, _, rows = read(root, "none")
-    journal = Journal(root / "journal.jsonl")
+    journal = EventLog(root / "journal.jsonl")
     asked: list[int] = []
 
     def make(workers: int) -> Any:
@@ -166,7 +166,7 @@ def test_the_number_of_workers_is_tried_and_told(
     count = choose_num_workers("auto", make, journal)
     cores = len(os.sched_getaffinity(0))
     assert asked == sorted({0, *(min(each, cores) for each in (4, 8, 12, 16))})
-    (note,) = read_journal(journal.path)
+    (note,) = read_events(journal.path)
     times = {int(number): ms for number, ms in note["ms_a_batch"].items()}
     assert times[count] == min(times.values())
     assert f"taken: {count}" in capsys.readouterr().out

@@ -16,9 +16,9 @@ from torch import nn
 from assay.errors import MachineError
 from assay.gates.preflight_network import judge_network
 from assay.learning.fit import fit
-from assay.learning.landmarks.blocks import SmallEncoder, TimmEncoder
-from assay.learning.plan import Plan
 from assay.learning.schedules import rate
+from assay.learning.training_spec import TrainingSpec
+from assay.learning.vision.blocks import SmallEncoder, TimmEncoder
 from assay.systems.ceph.tasks import landmarks_model
 from assay.systems.ceph.tasks.parts import top
 
@@ -40,14 +40,14 @@ def test_the_top_learns_after_the_head_and_the_rest_never(
     tmp_path: Path, network: str, above: str, below: str
 ) -> None:
     """Batch norm's statistics and all; two epochs of the head, then one with the top."""
-    plan, rows = planned(thawing(network, 2, epochs=4, batch_size=6))
-    seen = [state(plan)]
+    spec, rows = planned(thawing(network, 2, epochs=4, batch_size=6))
+    seen = [state(spec)]
 
     def noting(outputs: Any, targets: Any) -> dict[str, float]:
-        seen.append(state(plan))
-        return plan.metrics(outputs, targets)
+        seen.append(state(spec))
+        return spec.metrics(outputs, targets)
 
-    fit(replace(plan, metrics=noting), rows, rows, run_in(tmp_path))
+    fit(replace(spec, metrics=noting), rows, rows, run_in(tmp_path))
     slow = "backbone." if network == "coordinates" else "encoder."
     for epoch, (one, other) in enumerate(pairwise(seen)):
         assert changed(one, other, above) == (epoch >= 2)
@@ -60,8 +60,8 @@ def test_the_top_learns_after_the_head_and_the_rest_never(
 
 @pytest.mark.parametrize("freeze", [0, 2])
 def test_a_killed_one_goes_on_to_the_same_bytes(tmp_path: Path, freeze: int) -> None:
-    plan = thawing("small_unet", freeze)
-    whole, killed = whole_and_killed(plan, tmp_path, 3, checkpoint_every=2)
+    spec = thawing("small_unet", freeze)
+    whole, killed = whole_and_killed(spec, tmp_path, 3, checkpoint_every=2)
     assert whole == killed
 
 
@@ -70,33 +70,33 @@ def test_a_killed_one_goes_on_to_the_same_bytes(tmp_path: Path, freeze: int) -> 
 def test_the_preflight_holds_the_frozen_rest_to_it(
     network: str, above: str, below: str, freeze: int
 ) -> None:
-    plan, rows = planned(thawing(network, freeze, epochs=6))
-    checks = {check.name: check for check in judge_network(plan, rows)}
+    spec, rows = planned(thawing(network, freeze, epochs=6))
+    checks = {check.name: check for check in judge_network(spec, rows)}
     assert [name for name, check in checks.items() if not check.passed] == []
     assert {"frozen batch norm", "frozen"} <= checks.keys()
-    never = [name for name, value in plan.network.named_parameters() if not learns(plan, value)]
+    never = [name for name, value in spec.network.named_parameters() if not learns(spec, value)]
     assert any(name.startswith(below) for name in never)
     assert not any(name.startswith((above, "head.")) for name in never)
     assert checks["frozen"].checked == len(never)
     # Planted: the rest of the backbone learns, and its statistics move.
-    plan.network.train().requires_grad_(True)
-    checks = {check.name: check for check in judge_network(plan, rows)}
+    spec.network.train().requires_grad_(True)
+    checks = {check.name: check for check in judge_network(spec, rows)}
     assert not checks["frozen batch norm"].passed
     assert not checks["frozen"].passed
 
 
-def learns(plan: Plan, value: nn.Parameter) -> bool:
-    return any(value is own for each in plan.parts for own in each.parameters)
+def learns(spec: TrainingSpec, value: nn.Parameter) -> bool:
+    return any(value is own for each in spec.param_groups for own in each.parameters)
 
 
 def test_the_top_has_a_tenth_of_the_rate_after_its_epoch() -> None:
     """The founders' rule: the head alone, then the top block at a tenth of the rate."""
-    plan, _ = planned(
+    spec, _ = planned(
         thawing(
             "coordinates", 15, epochs=60, warmup_epochs=2, lr=1e-3, backbone_lr=1e-4, lr_final=1e-5
         )
     )
-    backbone, head = plan.parts
+    backbone, head = spec.param_groups
     assert rate(backbone.schedule, 14.9) == 0
     assert rate(backbone.schedule, 17) == pytest.approx(1e-4)
     assert rate(head.schedule, 2) == pytest.approx(1e-3)
@@ -105,8 +105,8 @@ def test_the_top_has_a_tenth_of_the_rate_after_its_epoch() -> None:
 def test_all_and_top_hold_the_same_head() -> None:
     (all_, _), (top_, _) = planned(parameters()), planned(thawing("small_unet", 0))
     counts = [
-        [sum(value.numel() for value in each.parameters) for each in plan.parts]
-        for plan in (all_, top_)
+        [sum(value.numel() for value in each.parameters) for each in spec.param_groups]
+        for spec in (all_, top_)
     ]
     assert counts[0][1] == counts[1][1]
     assert 0 < counts[1][0] < counts[0][0]

@@ -14,14 +14,14 @@ from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
+from assay.systems.hemoglobin.data.params import NailPhantom
 from assay.systems.hemoglobin.data.phantom_nail import (
     TABLE,
     Person,
     draw_finger,
-    picture,
+    draw_nail,
     write_nail_set,
 )
-from assay.systems.hemoglobin.data.sections import NailPhantom
 
 Floats = npt.NDArray[np.float64]
 
@@ -95,7 +95,7 @@ def test_blood_reddens_the_bed_and_hardly_the_lunula_or_the_paper() -> None:
 
     def ratio(hb: float) -> Floats:
         person = Person(hb=hb, blood_path=0.0045, melanin=0.3, lunula=0.7)
-        image = picture(person, 96, np.random.default_rng(5))
+        image = draw_nail(person, 96, np.random.default_rng(5))
         linear = (np.asarray(image, dtype=np.float64) / 255).clip(0.02) ** 2.2
         return np.log(linear[..., 0] / linear[..., 1])
 

@@ -12,24 +12,24 @@ import torch
 from PIL import Image
 from tests.pills_set import PILLS, made, manifest
 
-from assay.commands.recipe import read_recipe
+from assay.commands.run import read_recipe
 from assay.contract.task_rows import row_of
 from assay.errors import GateError, ParamsError
 from assay.gates.preflight import preflight
-from assay.learning.data import Stored
-from assay.learning.landmarks.geometry import Frame
-from assay.learning.pills.cuts import cut_boxes, stored_boxes
-from assay.learning.pills.scores import drug_scores
-from assay.learning.pills.transforms import PillTransform, lit
-from assay.learning.pills.weights import effective_number, inverse_frequency
+from assay.learning.data import BatchDataset
+from assay.learning.vision.geometry import Frame
 from assay.lookup import find_task
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
 from assay.params import read_params
 from assay.params_check import laid_over
 from assay.runs.files import read_json
+from assay.systems.pills.learning.cuts import cut_boxes, stored_boxes
+from assay.systems.pills.learning.scores import drug_scores
+from assay.systems.pills.learning.transforms import PillTransform, lit
+from assay.systems.pills.learning.weights import effective_number, inverse_frequency
 from assay.systems.pills.tasks import classifier_fit, classifier_model
-from assay.systems.pills.tasks.classifier_sections import ClassifierParams
+from assay.systems.pills.tasks.classifier_params import ClassifierParams
 from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
@@ -217,7 +217,7 @@ def test_effective_number_is_the_formula_with_a_mean_of_one() -> None:
 def test_a_drug_without_a_row_weighs_nothing_and_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    drugs = classifier_fit.Drugs(np.arange(4), ("K-1", "K-2", "K-3", "K-4"), COUNTS)
+    drugs = classifier_fit.KnownDrugs(np.arange(4), ("K-1", "K-2", "K-3", "K-4"), COUNTS)
     weights = classifier_fit.class_weights(drugs, params_of().train)
     assert weights[2] == 0
     assert "warning: weight 0, no training row: K-3" in capsys.readouterr().out
@@ -320,9 +320,9 @@ def test_an_imprint_is_not_mirrored_unless_that_is_asked_for(
 
 def plan_and_sets(rows: Rows, valid: Rows, **changed: Any) -> Any:
     params = params_of(train__epochs=2, train__warmup_epochs=1, **changed)
-    drugs = classifier_fit.drugs_of(rows, valid)
+    drugs = classifier_fit.known_drugs(rows, valid)
     network, _ = classifier_model.build(params.model, "none", Path(), 1, drugs.ids, drugs.counts)
-    plan = classifier_fit.make_plan(TASK, network, drugs, params)
+    plan = classifier_fit.make_spec(TASK, network, drugs, params)
     return plan, classifier_fit.make_set(rows, drugs), classifier_fit.make_set(valid, drugs)
 
 
@@ -362,7 +362,7 @@ def test_a_drug_that_validation_alone_has_is_told_and_does_not_stop(
     }
     assert "3 of 4 classes in train" in checks["coverage"]
     assert checks["imprints"] == "never mirrored"
-    classifier_fit.tell_unseen(classifier_fit.drugs_of(train, valid), valid)
+    classifier_fit.tell_unseen(classifier_fit.known_drugs(train, valid), valid)
     assert f"unseen share {lonely.mean():.1%}" in capsys.readouterr().out
     # A batch of such rows alone costs nothing, and is no nan.
     loss = plan.loss(torch.zeros(2, 4), torch.full((2,), 3))
@@ -373,13 +373,13 @@ def test_cuts_too_large_for_memory_are_made_as_they_are_shown(
     photographs: tuple[Rows, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pills = TASK.cut(photographs[0], params_of())
-    drugs = classifier_fit.drugs_of(pills, pills)
+    drugs = classifier_fit.known_drugs(pills, pills)
     held = classifier_fit.make_set(pills, drugs)
     monkeypatch.setattr(classifier_fit, "HELD", 0)
     lazy = classifier_fit.make_set(pills, drugs)
     assert isinstance(held.images, np.ndarray)
     assert isinstance(lazy.images, LazyImages)
-    batches = [Stored(each).__getitems__([5, 0, 3]) for each in (held, lazy)]
+    batches = [BatchDataset(each).__getitems__([5, 0, 3]) for each in (held, lazy)]
     assert all(torch.equal(*pair) for pair in zip(*batches, strict=True))
 
 

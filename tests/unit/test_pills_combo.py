@@ -1,4 +1,4 @@
-"""The composition `pills-combo`: matching, scores by hand, both modes from files, what is refused."""
+"""The pipeline `pills-combo`: matching, scores by hand, both modes from files, what is refused."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pytest
 from tests.pills_combo_set import COMBO, own
 
 from assay.manifest.rows import Rows
-from assay.systems.pills.compositions import combo_scores, combo_table, reading
-from assay.systems.pills.compositions.combo_answers import Answers, Truth
-from assay.systems.pills.compositions.matching import NONE, match
-from assay.systems.pills.compositions.reading import Boxes, Drugs
+from assay.systems.pills.pipelines import combo_scores, combo_table, reading
+from assay.systems.pills.pipelines.combo_answers import Answers, Truth
+from assay.systems.pills.pipelines.matching import NONE, match
+from assay.systems.pills.pipelines.reading import Boxes, Identified
 
 A, B, C = [0, 0, 10, 10], [20, 0, 10, 10], [0, 20, 10, 10]
 
@@ -23,8 +23,8 @@ def boxes(*photographs: list[list[float]]) -> Boxes:
     return Boxes(np.array(row, int), np.array(place, float).reshape(-1, 4), np.array(score))
 
 
-def named(*numbers: int) -> Drugs:
-    return Drugs(np.array(numbers, dtype=int), np.ones(len(numbers)))
+def named(*numbers: int) -> Identified:
+    return Identified(np.array(numbers, dtype=int), np.ones(len(numbers)))
 
 
 # --- which boxes are kept
@@ -100,8 +100,8 @@ def case() -> tuple[Answers, Truth, Rows]:
 
 def test_scores_by_hand() -> None:
     said, true, rows = case()
-    matches = combo_scores.matched(said, true, 3, 0.5)
-    counts = combo_scores.counted(said, true, matches, rows)
+    matches = combo_scores.match_photographs(said, true, 3, 0.5)
+    counts = combo_scores.photograph_counts(said, true, matches, rows)
     scores = combo_scores.scored(counts)
     # Found and rightly named: 1 of 3 said, 2 of 2, 0 of 0; there are 3 + 2 + 1 pills.
     assert scores["precision"] == pytest.approx(3 / 5)
@@ -119,8 +119,8 @@ def test_scores_by_hand() -> None:
 def test_swapped_names_have_the_exact_list_and_no_right_pill() -> None:
     said, true, rows = case()
     swapped = said._replace(drugs=named(1, 1, 1, 2, 3))
-    matches = combo_scores.matched(swapped, true, 3, 0.5)
-    counts = combo_scores.counted(swapped, true, matches, rows)
+    matches = combo_scores.match_photographs(swapped, true, 3, 0.5)
+    counts = combo_scores.photograph_counts(swapped, true, matches, rows)
     assert counts["exact"].tolist() == [0, 1, 0]
     assert counts["right"].tolist() == [1, 0, 0]
     assert counts["placed"].tolist() == [2, 2, 0]
@@ -129,14 +129,20 @@ def test_swapped_names_have_the_exact_list_and_no_right_pill() -> None:
 def test_the_list_counts_how_often_a_drug_is_there() -> None:
     said, true, rows = case()
     lacking = said._replace(found=boxes([A, B], [B, A], []), drugs=named(1, 2, 3, 2))
-    matches = combo_scores.matched(lacking, true, 3, 0.5)
-    assert combo_scores.counted(lacking, true, matches, rows)["exact"].tolist() == [0, 1, 0]
+    matches = combo_scores.match_photographs(lacking, true, 3, 0.5)
+    assert combo_scores.photograph_counts(lacking, true, matches, rows)["exact"].tolist() == [
+        0,
+        1,
+        0,
+    ]
 
 
 def test_no_box_at_all_scores_nothing() -> None:
     said, true, rows = case()
     blind = said._replace(found=boxes([], [], []), drugs=named())
-    counts = combo_scores.counted(blind, true, combo_scores.matched(blind, true, 3, 0.5), rows)
+    counts = combo_scores.photograph_counts(
+        blind, true, combo_scores.match_photographs(blind, true, 3, 0.5), rows
+    )
     scores = combo_scores.scored(counts)
     assert [scores[name] for name in ("precision", "recall", "f1", "exact_list")] == [0, 0, 0, 0]
     assert scores["naming_top1"] == pytest.approx(5 / 6)
@@ -144,7 +150,9 @@ def test_no_box_at_all_scores_nothing() -> None:
 
 def test_intervals_draw_whole_groups() -> None:
     said, true, rows = case()
-    counts = combo_scores.counted(said, true, combo_scores.matched(said, true, 3, 0.5), rows)
+    counts = combo_scores.photograph_counts(
+        said, true, combo_scores.match_photographs(said, true, 3, 0.5), rows
+    )
     scores = combo_scores.with_intervals(
         COMBO.headline, counts, counts, rows.columns["group_id"], own()
     )
@@ -158,7 +166,7 @@ def test_intervals_draw_whole_groups() -> None:
 def test_each_pill_has_its_line() -> None:
     said, true, rows = case()
     code = {1: "x", 2: "y", 3: "z", 4: "w"}
-    matches = combo_scores.matched(said, true, 3, 0.5)
+    matches = combo_scores.match_photographs(said, true, 3, 0.5)
     table = combo_table.lines(said, true, matches, rows, code)
     shown = table.select("pill", "outcome", "true", "named").rows()
     assert shown == [

@@ -22,8 +22,8 @@ from assay.manifest.table import write_table
 from assay.params import read_params
 from assay.registry.curriculum import CURRICULUM, ensure_open
 from assay.registry.ledger import Entry, append, entries
+from assay.runs.events import EventLog, events_path
 from assay.runs.files import read_json, write_json
-from assay.runs.journal import Journal, spool_path
 from assay.sections.task import Evaluate
 from assay.systems.pills.data.curriculum import STAGES
 from assay.systems.pills.tasks.classifier import Classifier
@@ -40,7 +40,7 @@ MADE: dict[str, tuple[str, str, list[str]]] = {
     "train": ("pills-classifier", WEIGHTS, [ROWS]),
     "find": ("pills-detector", "models/pills-detector/weights.safetensors", [ROWS]),
     "evaluate": ("pills-classifier", METRICS, [ROWS, WEIGHTS]),
-    "compose": ("pills-combo", TOGETHER, [WEIGHTS, "models/pills-detector/weights.safetensors"]),
+    "pipeline": ("pills-combo", TOGETHER, [WEIGHTS, "models/pills-detector/weights.safetensors"]),
 }  # fmt: skip
 
 
@@ -91,16 +91,16 @@ class Checkout(Project):
             weights.parent.mkdir(parents=True, exist_ok=True)
             weights.write_text(f"weights of {name}, stage {stage}, {top1}")
         key = f"{stage} {top1}"
-        write_json(self.path(TOGETHER), {"stage": "compose@pills-combo", "key": key})
+        write_json(self.path(TOGETHER), {"stage": "pipeline@pills-combo", "key": key})
         with Repo(str(self.folder)) as repo:
             repo.commit(force=True)
         self.commit(f"Train stage {stage}")
 
     def timed(self, **p95: float) -> None:
-        """Journal latencies as the composition does."""
+        """Journal latencies as the pipeline does."""
         key = read_json(self.path(TOGETHER))["key"]
         times = {mode: {"median": 9.0, "p95": ms, "photographs": 40} for mode, ms in p95.items()}
-        journal = Journal(spool_path(self.folder, "compose@pills-combo", key))
+        journal = EventLog(events_path(self.folder, "pipeline@pills-combo", key))
         journal.note("start")
         journal.note("latency", {"device": "EPYC, 1 thread", **times})
         journal.note("end")
@@ -255,7 +255,7 @@ def test_latency_is_the_slower_modes_on_a_named_device(checkout: Checkout) -> No
     checkout.trained(3, top1=0.9)
     missing = checkout.asked()
     assert "STOP  latency: single and combo not measured" in missing.stdout
-    assert "dvc repro -f -s compose@pills-combo" in str(missing.exception)
+    assert "dvc repro -f -s pipeline@pills-combo" in str(missing.exception)
     checkout.timed(single=20.0)
     assert "STOP  latency: combo not measured" in checkout.asked().stdout
     checkout.timed(single=20.0, combo=200.5)

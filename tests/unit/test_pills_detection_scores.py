@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from assay.learning.intervals import group_intervals
-from assay.learning.pills.detection_scores import (
+from assay.systems.pills.learning.detection_scores import (
     OVERLAPS,
+    as_boxes,
     average_precision,
-    by_class,
     detection_scores,
+    match_by_class,
     overlaps,
-    parted,
     photograph_f1,
 )
 
@@ -32,8 +32,8 @@ def rows(*photographs: list[list[float]], most: int = 4) -> Any:
 
 
 def test_overlap_is_intersection_over_union() -> None:
-    one = parted(rows([[0, 0, 10, 10, 1, 0]], most=1))
-    other = parted(rows([[5, 0, 10, 10, 1, 0], [20, 20, 5, 5, 1, 0], [0, 0, 10, 10, 1, 0]]))
+    one = as_boxes(rows([[0, 0, 10, 10, 1, 0]], most=1))
+    other = as_boxes(rows([[5, 0, 10, 10, 1, 0], [20, 20, 5, 5, 1, 0], [0, 0, 10, 10, 1, 0]]))
     assert overlaps(one, other)[0, 0] == pytest.approx([1 / 3, 0, 1, 0])
 
 
@@ -115,7 +115,7 @@ def test_average_precision_beside_ultralytics(classes: int) -> None:
     said, true = scattered(3, classes)
     told = SimpleNamespace(iouv=torch.tensor(OVERLAPS))
     hits, scores, kinds, wanted = [], [], [], []
-    for own, real in zip(parted(said), parted(true), strict=True):
+    for own, real in zip(as_boxes(said), as_boxes(true), strict=True):
         own, real = own[np.isfinite(own[:, 0])], real[np.isfinite(real[:, 0])]  # noqa: PLW2901
         shares = torch.tensor(overlaps(own[None], real[None])[0]).T
         right = BaseValidator.match_predictions(
@@ -127,7 +127,7 @@ def test_average_precision_beside_ultralytics(classes: int) -> None:
         wanted.append(real[:, 5])
     theirs = ap_per_class(*map(np.concatenate, (hits, scores, kinds, wanted)))[5]
     ours = np.array([[average_precision(each, place) for place in range(10)]
-                     for each in by_class(said, true)])  # fmt: skip
+                     for each in match_by_class(said, true)])  # fmt: skip
     assert ours.shape == theirs.shape
     assert np.abs(ours - theirs).max() < 0.02
     assert abs(ours.mean() - theirs.mean()) < 0.01

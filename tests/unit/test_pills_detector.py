@@ -16,18 +16,18 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from safetensors.numpy import load_file
 
-from assay.commands.recipe import read_recipe
+from assay.commands.run import read_recipe
 from assay.contract.task_rows import task_rows
 from assay.errors import AssayError, GateError
 from assay.manifest.rows import Rows
 from assay.params import read_params
 from assay.params_check import laid_over
-from assay.runs.journal import Journal, read_journal
+from assay.runs.events import EventLog, read_events
 from assay.runs.record import HISTORY, WEIGHTS
 from assay.runs.run import Run
 from assay.systems.pills.tasks import boxes, yolo
 from assay.systems.pills.tasks.detector import Detector
-from assay.systems.pills.tasks.detector_sections import DetectorParams
+from assay.systems.pills.tasks.detector_params import DetectorParams
 from assay.systems.pills.tasks.detector_settings import settings
 from assay.values import typed
 
@@ -86,7 +86,7 @@ def run_in(folder: Path, watch: Any = None) -> Run:
     (folder / "model").mkdir(parents=True, exist_ok=True)
     return Run(
         TASK.name, folder, folder / "model", folder / "reports", folder / "resume",
-        Journal(folder / "journal.jsonl"), {"params": {}, "key": "0"}, watch,
+        EventLog(folder / "journal.jsonl"), {"params": {}, "key": "0"}, watch,
     )  # fmt: skip
 
 
@@ -162,7 +162,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
         train(tmp_path / "killed", params(), kill)
     assert not (tmp_path / "killed/model" / WEIGHTS).exists()
     again = train(tmp_path / "killed", params())
-    told = [event["epoch"] for event in read_journal(again.journal.path)]
+    told = [event["epoch"] for event in read_events(again.journal.path)]
     assert told == [0, 1, 1, 2]  # the second was not saved when it was killed
     for name in (WEIGHTS, HISTORY):
         assert (again.folder / name).read_bytes() == (whole.folder / name).read_bytes()

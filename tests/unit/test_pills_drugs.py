@@ -11,9 +11,9 @@ from tests.pills_set import PILLS, edit, labels, made, read
 from assay.errors import AssayError
 from assay.manifest.source import Source
 from assay.systems.pills.data.codes import ClassTable, NotFoundError, read_classes, write_classes
-from assay.systems.pills.data.drugs import drugs_of, edi_codes
+from assay.systems.pills.data.drugs import edi_codes, gather_drugs
 from assay.systems.pills.data.index import build_index
-from assay.systems.pills.data.phantom_drugs import code_of
+from assay.systems.pills.data.phantom_drugs import k_code
 
 
 def test_ids_stay_when_drugs_arrive_in_any_order() -> None:
@@ -57,12 +57,12 @@ def test_a_listed_source_knows_all_its_drugs(
     source = Source("set", tmp_path)
     first = PILLS.read(source)
     assert first.table["fault"].is_null().all()
-    write_classes(tmp_path, ClassTable(("K-000001", code_of(2))))
+    write_classes(tmp_path, ClassTable(("K-000001", k_code(2))))
     tried = PILLS.read(source).table
     assert tried["fault"].is_null().all()
     assert set(tried["classes"].explode()) == {1, 2, 3, 4}
     PILLS.remembered(tmp_path, "set", first)
-    assert read_classes(tmp_path).codes[:2] == ("K-000001", code_of(2))
+    assert read_classes(tmp_path).codes[:2] == ("K-000001", k_code(2))
     assert PILLS.read(source).table.equals(tried)
     table = read_classes(tmp_path)
     (tmp_path / "data/pills.classes.json").unlink()
@@ -73,13 +73,13 @@ def test_a_listed_source_knows_all_its_drugs(
 
 def test_edi_codes_are_looked_up_both_ways(tmp_path: Path) -> None:
     folder = made(tmp_path / "set", classes=10)
-    classes = ClassTable().extended(code_of(number) for number in range(10))
-    drugs = drugs_of(build_index(folder, tmp_path / "index"), classes)
+    classes = ClassTable().extended(k_code(number) for number in range(10))
+    drugs = gather_drugs(build_index(folder, tmp_path / "index"), classes)
     assert drugs.of_edi("640000020") == [1]
     assert drugs.of_edi("A00000020") == [1, 6]
     assert drugs.edi_of(3) == ["640000040", "640000041"]
     assert drugs.edi_of(8) == []
-    assert drugs.without_edi() == [code_of(8)]
+    assert drugs.without_edi() == [k_code(8)]
     assert drugs.of_class(0)["dl_name"] == "모형정 1호"
     for ask in (lambda: drugs.of_edi("640000099"), lambda: drugs.of_class(10)):
         with pytest.raises(NotFoundError):
@@ -92,13 +92,13 @@ def test_edi_codes_are_looked_up_both_ways(tmp_path: Path) -> None:
 
 def test_drug_metadata_is_the_same_bytes_again(tmp_path: Path) -> None:
     folder = made(tmp_path / "set")
-    classes = ClassTable().extended(code_of(number) for number in range(4))
+    classes = ClassTable().extended(k_code(number) for number in range(4))
     for name in ("one", "two"):
-        drugs_of(build_index(folder, tmp_path / name), classes).write(tmp_path / f"{name}.json")
+        gather_drugs(build_index(folder, tmp_path / name), classes).write(tmp_path / f"{name}.json")
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
     told = json.loads((tmp_path / "one.json").read_text())
     assert told["num_classes"] == 4
-    assert told["drug_metadata"]["1"]["K-code"] == code_of(1)
+    assert told["drug_metadata"]["1"]["K-code"] == k_code(1)
     assert told["edi_to_class_id"]["640000030"] == [2]
 
 

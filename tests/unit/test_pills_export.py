@@ -13,9 +13,9 @@ from tests.pills_set import made, manifest
 from assay.errors import SourceError
 from assay.manifest.table import read_table
 from assay.systems.pills.data.export import (
+    export_rows,
     export_yolo,
     normalised,
-    pills_of,
     write_parquet,
     yolo_texts,
 )
@@ -57,7 +57,7 @@ def test_a_photograph_without_a_pill_has_an_empty_file(kept: tuple[pl.DataFrame,
     texts = yolo_texts(empty)
     assert [bool(text) for text in texts] == [True, False, True]
     assert texts[2] == yolo_texts(rows.head(3))[2]
-    assert len(pills_of(empty)) == len(pills_of(rows.head(3))) - rows["codes"].list.len()[1]
+    assert len(export_rows(empty)) == len(export_rows(rows.head(3))) - rows["codes"].list.len()[1]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.masks_set import MASKS, SIZE, made, manifest, rows_of
 
 from assay.errors import SourceError
-from assay.learning.landmarks.geometry import Frame
+from assay.learning.vision.geometry import Frame
 from assay.manifest.images import LETTERBOX, squared
 from assay.manifest.index import BROKEN, OK
 from assay.manifest.source import Source

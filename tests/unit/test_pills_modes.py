@@ -1,4 +1,4 @@
-"""Both modes of pills on files: networks as they are loaded, `assay identify`, what is refused."""
+"""Both modes of pills on files: networks as they are loaded, `assay predict`, what is refused."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tests.pills_combo_set import COMBO, checkout_of, models_of, own
 from tests.pills_set import SIZE, made, manifest
 
 from assay.__main__ import cli
-from assay.composition import Model, compositions, find_composition, one_fold, tasks_of
 from assay.contract.task_rows import task_rows
 from assay.errors import AssayError
 from assay.lookup import find_task
 from assay.manifest.images import open_image
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
-from assay.stages.compose import latencies, told
-from assay.systems.pills.compositions import combo_answers, reading
-from assay.systems.pills.compositions.combo_sections import CLASSIFIER, DETECTOR
-from assay.systems.pills.compositions.names import drug_names
+from assay.pipeline import TrainedModel, find_pipeline, one_fold, pipelines, tasks_of
+from assay.stages.pipeline import latencies, latency_lines
+from assay.systems.pills.pipelines import combo_answers, reading
+from assay.systems.pills.pipelines.combo_params import CLASSIFIER, DETECTOR
+from assay.systems.pills.pipelines.names import drug_names
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,7 +49,7 @@ def asked(checkout: Path, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> R
 
     monkeypatch.setattr(assay.systems, "__path__", assay.systems.__path__[:1])
     monkeypatch.chdir(checkout)
-    return CliRunner().invoke(cli, ["identify", "pills", *arguments])
+    return CliRunner().invoke(cli, ["predict", "pills", *arguments])
 
 
 def test_a_true_box_is_cut_as_in_training(photographs: tuple[Rows, Path], checkout: Path) -> None:
@@ -131,10 +131,10 @@ def test_latency_needs_the_files(photographs: tuple[Rows, Path], checkout: Path)
     times = latencies(COMBO, models, own(), rows, Source("set", root), root)
     assert times["single"]["photographs"] == (rows.columns["mode"] == "single").sum()
     assert 0 < times["combo"]["median"] <= times["combo"]["p95"]
-    assert times["device"] in told("x", times)[0]
+    assert times["device"] in latency_lines("x", times)[0]
     gone = Rows(rows.images, {**rows.columns, "uri": np.full(len(rows), "set/gone.png")})
     times = latencies(COMBO, models, own(), gone, Source("set", root), root)
-    assert told("x", times) == [
+    assert latency_lines("x", times) == [
         "x  latency not measured: the photographs' files are not on this machine"
     ]
 
@@ -234,7 +234,7 @@ def test_models_of_two_folds_or_splits_are_not_scored_together(checkout: Path) -
     assert one_fold("x", models, facts) == 0
     params = models[CLASSIFIER].params
     moved = params.train.model_copy(update={"fold": 1})
-    other = Model(Path(), type(params).model_construct(model=params.model, train=moved),
+    other = TrainedModel(Path(), type(params).model_construct(model=params.model, train=moved),
                   models[CLASSIFIER].record)  # fmt: skip
     with pytest.raises(AssayError, match=f"-S {CLASSIFIER}.train.fold=0"):
         one_fold("x", models | {CLASSIFIER: other}, facts)
@@ -251,12 +251,12 @@ def test_limits_beyond_the_detectors_are_refused(checkout: Path) -> None:
     COMBO.ensure_fits(own(iou=0.95), {CLASSIFIER: models[CLASSIFIER]})
 
 
-def test_the_pipeline_knows_what_each_composition_is_made_of() -> None:
-    stated = YAML(typ="safe").load(ROOT / "dvc.yaml")["vars"][0]["compositions"]
-    assert set(stated) == set(compositions())
-    for name, each in compositions().items():
+def test_the_pipeline_knows_what_each_pipeline_is_made_of() -> None:
+    stated = YAML(typ="safe").load(ROOT / "dvc.yaml")["vars"][0]["pipelines"]
+    assert set(stated) == set(pipelines())
+    for name, each in pipelines().items():
         assert each.data == stated[name]["data"]
         assert set(tasks_of(each)) == {stated[name]["first"], stated[name]["second"]}
         assert all(find_task(task).data == each.data for task in tasks_of(each))
     with pytest.raises(AssayError, match="nothing is composed"):
-        find_composition("ceph")
+        find_pipeline("ceph")

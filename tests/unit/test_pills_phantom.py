@@ -11,9 +11,9 @@ from PIL import Image
 from tests.pills_set import labels, made, phantom_params, read
 
 from assay.systems.pills.data.annotation import FIELDS
+from assay.systems.pills.data.params import DESIGNS
 from assay.systems.pills.data.phantom import photograph, shots
 from assay.systems.pills.data.phantom_drugs import COLOURS, DRUGS
-from assay.systems.pills.data.sections import DESIGNS
 
 
 def test_the_box_holds_the_pill_and_little_else() -> None:

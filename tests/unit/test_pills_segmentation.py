@@ -14,31 +14,36 @@ from torchmetrics.functional.classification import multiclass_jaccard_index
 
 from assay.errors import GateError
 from assay.gates.preflight import preflight
-from assay.learning.pills.segmentation_loss import SegmentationLoss
-from assay.learning.pills.segmentation_plan import (
-    MaskPlan,
-    Masks,
-    judge_classes,
-    judge_together,
-    make_laws,
-    shares,
-)
-from assay.learning.pills.segmentation_scores import map_scores
-from assay.learning.pills.segmentation_views import Together
-from assay.learning.plan import Set
+from assay.learning.training_spec import TrainData
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params
+from assay.systems.pills.learning.segmentation_loss import SegmentationLoss
+from assay.systems.pills.learning.segmentation_scores import map_scores
+from assay.systems.pills.learning.segmentation_target import (
+    MaskSpec,
+    MaskTarget,
+    class_shares,
+    judge_classes,
+    judge_together,
+    make_invariants,
+)
+from assay.systems.pills.learning.segmentation_views import Together
 from assay.systems.pills.tasks import segmentation_fit, segmentation_model
-from assay.systems.pills.tasks.segmentation_masks import cells, masks_of, outside, spread
-from assay.systems.pills.tasks.segmentation_sections import FINEST, cell
+from assay.systems.pills.tasks.segmentation_masks import (
+    letterbox_cells,
+    majority_class,
+    masks_of,
+    spread,
+)
+from assay.systems.pills.tasks.segmentation_params import FINEST, cell
 from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
 TASK = find_task("pills-segmentation")
 NAMES = ("ground", "round", "long")
 MOVES = Together(flip=0.5, rotation=15.0, scale=(0.9, 1.1), shift=0.05)
-SQUARE = Masks(NAMES, 96, 96, 2)
+SQUARE = MaskTarget(NAMES, 96, 96, 2)
 
 
 class ImageAlone:
@@ -56,16 +61,16 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     return rows_of(made(folder / "set", sessions=3), folder)
 
 
-def planned(rows: Rows, together: Any = MOVES, **train: Any) -> tuple[MaskPlan, Set]:
+def planned(rows: Rows, together: Any = MOVES, **train: Any) -> tuple[MaskSpec, TrainData]:
     content = read_params(ROOT / "params.yaml")
     content[TASK.name]["train"] |= train
     params = typed(content, TASK.name, TASK.params)
     own, size = segmentation_fit.make_set(rows), rows.images.shape[1]
-    masks = Masks(NAMES, size, size, 2)
+    masks = MaskTarget(NAMES, size, size, 2)
     network, _ = segmentation_model.build(params.model, len(NAMES), "none", ROOT, 1)
-    plan = segmentation_fit.make_plan(TASK, network, masks, rows, (own, own), params.train)
-    laws = make_laws(masks, together, own, own)
-    return replace(plan, together=together, laws=laws), own
+    plan = segmentation_fit.make_spec(TASK, network, masks, rows, (own, own), params.train)
+    laws = make_invariants(masks, together, own, own)
+    return replace(plan, together=together, invariants=laws), own
 
 
 def test_the_plan_may_leave_out_the_last_batch(rows: Rows) -> None:
@@ -106,34 +111,36 @@ def test_a_class_in_one_part_alone_is_a_fault() -> None:
     both[:, 0, 0], both[:, 1, 1] = 1, 2
     lacks = np.where(both == 2, 0, both)
     images = np.zeros((2, 8, 8, 3), np.uint8)
-    masks = Masks((*NAMES, "nowhere"), 8, 8, 2)
-    assert judge_classes(masks, Set(images, both), Set(images, both)).passed
-    law = judge_classes(masks, Set(images, both), Set(images, lacks))
+    masks = MaskTarget((*NAMES, "nowhere"), 8, 8, 2)
+    assert judge_classes(masks, TrainData(images, both), TrainData(images, both)).passed
+    law = judge_classes(masks, TrainData(images, both), TrainData(images, lacks))
     assert not law.passed
     assert list(law.rows) == [{"part": "validation", "missing": "long"}]
     assert "nowhere" in law.found
-    beyond = judge_classes(Masks(NAMES[:2], 8, 8, 2), Set(images, both), Set(images, both))
+    beyond = judge_classes(
+        MaskTarget(NAMES[:2], 8, 8, 2), TrainData(images, both), TrainData(images, both)
+    )
     assert not beyond.passed
 
 
 def test_a_cell_is_shared_by_its_classes() -> None:
     mask = torch.tensor([[[0, 1], [1, 2]]], dtype=torch.uint8)
-    assert shares(mask, 3, 2).flatten().tolist() == [0.25, 0.5, 0.25]
-    assert cells(np.pad(mask.numpy(), ((0, 0), (0, 6), (0, 6))))[0, 0] == 1
+    assert class_shares(mask, 3, 2).flatten().tolist() == [0.25, 0.5, 0.25]
+    assert majority_class(np.pad(mask.numpy(), ((0, 0), (0, 6), (0, 6))))[0, 0] == 1
 
 
 def test_the_loss_is_torchs_cross_entropy_and_dice() -> None:
     random = torch.Generator().manual_seed(3)
     logits = torch.randn(2, 3, 4, 4, generator=random)
     masks = torch.randint(0, 2, (2, 4, 4), generator=random)
-    terms = SegmentationLoss().terms(logits, shares(masks, 3, 1))
+    terms = SegmentationLoss().terms(logits, class_shares(masks, 3, 1))
     expected = torch.nn.functional.cross_entropy(logits, masks)
     assert torch.allclose(terms["cross_entropy"], expected)
-    certain = 50.0 * shares(masks, 3, 1)  # a class that neither side has costs nothing
-    perfect = SegmentationLoss().terms(certain, shares(masks, 3, 1))
+    certain = 50.0 * class_shares(masks, 3, 1)  # a class that neither side has costs nothing
+    perfect = SegmentationLoss().terms(certain, class_shares(masks, 3, 1))
     assert float(sum(perfect.values())) < 1e-6
     assert terms["dice"] > 0.1
-    alone = SegmentationLoss(dice=0.0)(logits, shares(masks, 3, 1))
+    alone = SegmentationLoss(dice=0.0)(logits, class_shares(masks, 3, 1))
     assert torch.allclose(alone, expected)
 
 
@@ -161,7 +168,7 @@ def test_an_unsaid_cell_is_wrong_and_an_unknown_one_is_left_out() -> None:
 
 def test_the_bars_are_not_scored(rows: Rows) -> None:
     labels = TASK.labels(rows)
-    bars = outside(rows, labels.shape[1])
+    bars = letterbox_cells(rows, labels.shape[1])
     width, height = rows.columns["width"][0], rows.columns["height"][0]
     assert bars.mean() == pytest.approx(1 - width / height, abs=0.1)
     assert np.array_equal(np.isnan(labels), bars)

@@ -13,7 +13,13 @@ from tests.pills_set import PILLS, made, manifest
 from assay.gates.verdict import Verdict
 from assay.manifest.index import OK
 from assay.pages.gate import write_gate_page
-from assay.systems.pills.data.summary import frequent, mapped, photographs, sampled, summarise
+from assay.systems.pills.data.summary import (
+    frequent,
+    mapped,
+    sampled,
+    summarise,
+    summarise_photographs,
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +33,7 @@ def table(root: Path) -> pl.DataFrame:
 
 
 def test_broken_photographs_are_counted_by_part(table: pl.DataFrame) -> None:
-    *parts, _ = photographs(table, 0)
+    *parts, _ = summarise_photographs(table, 0)
     assert sum(part["photographs"] for part in parts) == len(table)
     assert sum(part["broken"] for part in parts) == 2
     assert sum(part["used"] for part in parts) == (table["status"] == OK).sum()

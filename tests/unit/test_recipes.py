@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from dvc.utils.hydra import apply_overrides, to_hydra_overrides
 from tests.films import films
 
-from assay.commands.recipe import command, read_recipe, written
+from assay.commands.run import command, read_recipe, written
 from assay.errors import AssayError, ParamsError
 from assay.learning.backbone import NONE
-from assay.learning.data import Stored
+from assay.learning.data import BatchDataset
 from assay.learning.determinism import reseed, set_determinism
 from assay.learning.module import Training
 from assay.lookup import find_task
@@ -174,14 +174,14 @@ def test_its_plan_makes_a_step(path: Path) -> None:
     set_determinism(1)
     network, _ = landmarks_model.build(params.model, NONE, ROOT, seed=1)
     codec = landmarks_model.make_codec(params.model, SIZE)
-    plan = landmarks_fit.make_plan(find_task(TASK), network, codec, rows, params.train)
+    plan = landmarks_fit.make_spec(find_task(TASK), network, codec, rows, params.train)
     module = Training(plan, rows=2)
     optimizer = module.configure_optimizers()["optimizer"]
-    for part, group in zip(plan.parts, optimizer.param_groups, strict=True):
+    for part, group in zip(plan.param_groups, optimizer.param_groups, strict=True):
         group["lr"] = part.peak if part.module is None else 0.0
     before = {name: value.clone() for name, value in network.state_dict().items()}
     reseed(1)
-    batch = Stored(landmarks_fit.make_set(rows, params.model.stages)).__getitems__([0, 1])
+    batch = BatchDataset(landmarks_fit.make_set(rows, params.model.stages)).__getitems__([0, 1])
     loss = module.training_step(batch, 0)
     loss.backward()
     optimizer.step()

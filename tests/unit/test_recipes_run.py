@@ -23,17 +23,17 @@ import torch
 from safetensors.torch import save_file
 from tests.cvm_set import stored_films
 
-from assay.commands.recipe import read_recipe
+from assay.commands.run import read_recipe
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params
 from assay.params_check import laid_over
-from assay.runs.journal import Journal
+from assay.runs.events import EventLog
 from assay.runs.record import HISTORY, RECORD, WEIGHTS
 from assay.runs.run import Run
 from assay.runs.start import START
 from assay.sections.task import NONE, PRETRAINED
-from assay.systems.ceph.data.sections import Phantom
+from assay.systems.ceph.data.params import Phantom
 from assay.systems.ceph.tasks import landmarks_model
 from assay.values import typed
 
@@ -128,7 +128,7 @@ def test_it_runs_for_an_epoch(
     (tmp_path / "model").mkdir()
     run = Run(
         task.name, root, tmp_path / "model", tmp_path / "reports", tmp_path / "resume",
-        Journal(tmp_path / "journal.jsonl"), {"params": {}, "key": "0"},
+        EventLog(tmp_path / "journal.jsonl"), {"params": {}, "key": "0"},
     )  # fmt: skip
     task.fit(films.where(learns), films.where(~learns), params, run)
     [epoch] = csv.DictReader((run.folder / HISTORY).read_text().splitlines())

@@ -13,11 +13,11 @@ from tests.plans import values
 
 from assay.learning.determinism import set_determinism
 from assay.learning.fit import fit
-from assay.learning.plan import Set
+from assay.learning.training_spec import TrainData
 from assay.manifest.parts import validation_fold
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
-from assay.runs.journal import Journal
+from assay.runs.events import EventLog
 from assay.runs.record import WEIGHTS
 from assay.runs.run import Run
 
@@ -107,9 +107,9 @@ def test_rows_in_memory_are_chosen_likewise() -> None:
 def trained(images: Any, chosen: np.ndarray, folder: Path) -> bytes:
     """Return the weights of two epochs on the chosen rows."""
     plan, rows = values()
-    own = Set(images, rows.targets[chosen], rows.labels[chosen], rows.ids[chosen])
+    own = TrainData(images, rows.targets[chosen], rows.labels[chosen], rows.ids[chosen])
     folder.mkdir()
-    run = Run("t", folder, folder, folder, folder / "resume", Journal(folder / "journal.jsonl"))
+    run = Run("t", folder, folder, folder, folder / "resume", EventLog(folder / "journal.jsonl"))
     run.resume.mkdir()
     set_determinism(1)
     fit(plan, own, own, run)

@@ -19,7 +19,7 @@ from assay.lookup import all_tasks, find_task
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.params import read_all, read_params
 from assay.params_check import check_content, laid_over
-from assay.runs.journal import Journal
+from assay.runs.events import EventLog
 from assay.runs.record import HISTORY, RECORD, WEIGHTS
 from assay.runs.run import Run
 from assay.search.objective import CHOSEN, CURVE
@@ -27,7 +27,7 @@ from assay.search.pictures import draw
 from assay.search.plan import StudyPlan, plan_study, read_plan
 from assay.search.recipe import BEST_OF, recipe_text, write_recipe
 from assay.search.record import TRIAL, record_all
-from assay.search.results import StudyResults, read_results, reason, state_of
+from assay.search.results import StudyResults, read_results, reason, trial_state
 from assay.search.storage import URL, open_study
 from assay.tracking.store import open_store
 from assay.values import typed
@@ -149,7 +149,7 @@ def test_a_trial_is_the_tasks_own_training_to_the_byte(root: Path) -> None:
     for name, watch in (("plain", None), ("watched", lambda told: seen.append(len(told)))):
         folder = root / name
         folder.mkdir()
-        journal = Journal(folder / "journal.jsonl")
+        journal = EventLog(folder / "journal.jsonl")
         own = Run(TOY, root, folder, folder, folder / "resume", journal, {}, watch)
         task.fit(*validation_fold(rows, 0), params, own)
         left[name] = [(folder / each).read_bytes() for each in (WEIGHTS, HISTORY, RECORD)]
@@ -188,7 +188,7 @@ def test_the_trial_that_falls_behind_is_pruned(root: Path) -> None:
         root, space={"train.lr": [0.05, 1e-7]}, sampler="grid", trials=2, seed=GOOD_FIRST,
         pruner={"kind": "median", "startup": 1, "epochs": 2}, fixed={"train.epochs": 6},
     )  # fmt: skip
-    assert [state_of(t) for t in found.trials] == ["complete", "pruned"]
+    assert [trial_state(t) for t in found.trials] == ["complete", "pruned"]
     assert [len(t.user_attrs[CURVE]) for t in found.trials] == [6, 2]
     assert found.compared == 2
     assert found.choose().params == {"train.lr": 0.05}

@@ -17,10 +17,10 @@ from scipy.sparse import csr_array
 from assay.similar.alike import COMMON, most_alike, word_weights
 from assay.similar.colour import described, neighbours, standardised
 from assay.similar.features import Features, extract
-from assay.similar.find import Similar, find_similar
-from assay.similar.geometry import compare
+from assay.similar.find import SimilarPairs, find_similar
+from assay.similar.geometry import match_images
 from assay.similar.match import Match
-from assay.similar.null import Rule, null_pairs, rule
+from assay.similar.null import PairThreshold, null_pairs, rule
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -61,7 +61,7 @@ def test_mirrored_images_have_the_same_descriptors() -> None:
     assert np.median(cosines.max(axis=1)) > 0.97
     shared = np.isin(plain.words, mirrored.words).any(axis=1)
     assert shared.mean() > 0.5
-    best = max(compare(plain, mirrored), key=lambda match: match.inliers)
+    best = max(match_images(plain, mirrored), key=lambda match: match.inliers)
     assert best.mirrored
     assert best.inliers > 50
 
@@ -99,7 +99,7 @@ def found_among(
     groups: list[int] | None = None,
     root: Path | None = None,
     workers: int = 1,
-) -> Similar:
+) -> SimilarPairs:
     images = [np.ascontiguousarray(image) for image in images]
     known = np.arange(len(images)) if groups is None else np.array(groups)
     names = [f"{row} {image.shape}" for row, image in enumerate(images)]
@@ -116,14 +116,14 @@ def strangers() -> list[Pixels]:
 
 
 @pytest.fixture(scope="module")
-def planted(strangers: list[Pixels]) -> Similar:
+def planted(strangers: list[Pixels]) -> SimilarPairs:
     """Row 12 + i is a copy of row i, each of another kind."""
     made = [copy(image) for image, copy in zip(strangers, COPIES.values(), strict=False)]
     return found_among(strangers + made)
 
 
 @pytest.mark.parametrize("kind", COPIES)
-def test_a_copy_is_found(planted: Similar, kind: str) -> None:
+def test_a_copy_is_found(planted: SimilarPairs, kind: str) -> None:
     row = list(COPIES).index(kind)
     [found] = planted.pairs.filter(a=row, b=12 + row).to_dicts()
     assert found["mirrored"] == (kind in {"flip", "mirrored, cropped, encoded"})
@@ -131,12 +131,12 @@ def test_a_copy_is_found(planted: Similar, kind: str) -> None:
     assert found["rotation"] == pytest.approx(expected, abs=2)
 
 
-def test_strangers_are_not_found(planted: Similar) -> None:
+def test_strangers_are_not_found(planted: SimilarPairs) -> None:
     copies = [(row, 12 + row) for row in range(len(COPIES))]
     assert planted.pairs.select("a", "b").rows() == copies
 
 
-def test_equal_input_gives_equal_pairs(planted: Similar, strangers: list[Pixels]) -> None:
+def test_equal_input_gives_equal_pairs(planted: SimilarPairs, strangers: list[Pixels]) -> None:
     made = [copy(image) for image, copy in zip(strangers, COPIES.values(), strict=False)]
     again = found_among(strangers + made)
     assert (again.rule, again.pairs.rows()) == (planted.rule, planted.pairs.rows())
@@ -188,7 +188,7 @@ def test_copies_among_the_null_pairs_do_not_lift_the_rule() -> None:
     clean = rule(inliers, correlations)
     inliers[:4], correlations[:4] = 300, 1.0
     assert rule(inliers, correlations) == clean
-    assert clean == Rule(correlation=0.9, inliers=10, borne_out=0.75)
+    assert clean == PairThreshold(correlation=0.9, inliers=10, borne_out=0.75)
 
 
 def match(inliers: int, correlation: float, overlap: float) -> Match:

@@ -22,12 +22,12 @@ from assay.errors import MachineError
 from assay.similar import pool
 from assay.similar.appended import Appended
 from assay.similar.features import Features, extract
-from assay.similar.find import Similar, find_similar
+from assay.similar.find import SimilarPairs, find_similar
 from assay.similar.gather import gathered_features, gathered_pairs
-from assay.similar.geometry import compare
-from assay.similar.kept import content, store_at
+from assay.similar.geometry import match_images
+from assay.similar.kept import digest_bytes, store_at
 from assay.similar.match import Match
-from assay.similar.records import PAIR, RECORD, packed, told, unpacked
+from assay.similar.records import PAIR, RECORD, packed, pair_rows, unpacked
 
 Pixels = npt.NDArray[np.uint8]
 NUMBER = np.dtype([("number", "<i8")])
@@ -42,7 +42,7 @@ def picture(row: int, count: int) -> Pixels:
     )
 
 
-def found_in(root: Path, rows: list[int], workers: int = 1) -> Similar:
+def found_in(root: Path, rows: list[int], workers: int = 1) -> SimilarPairs:
     """Search among rows of ten pictures and ten copies."""
     shown = dict(enumerate(rows))
     return find_similar(
@@ -55,19 +55,19 @@ def shown_as(shown: dict[int, int], place: int) -> Pixels:
     return picture(shown[place], 10)
 
 
-def told_by(found: Similar) -> tuple[object, ...]:
+def told_by(found: SimilarPairs) -> tuple[object, ...]:
     rest = {key: value for key, value in vars(found).items() if key != "pairs"}
     return (found.pairs.rows(), *rest.items())
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Similar]:
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SimilarPairs]:
     root = tmp_path_factory.mktemp("fresh")
     return root, found_in(root, list(range(20)))
 
 
 def test_the_number_of_processes_changes_no_byte(
-    fresh: tuple[Path, Similar], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fresh: tuple[Path, SimilarPairs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("assay.similar.gather.IMAGES", 3)
     monkeypatch.setattr("assay.similar.gather.PAIRS", 5)
@@ -89,12 +89,12 @@ def test_the_number_of_processes_changes_no_byte(
         assert one.path.read_bytes() == other.path.read_bytes()
 
 
-def test_copies_are_found(fresh: tuple[Path, Similar]) -> None:
+def test_copies_are_found(fresh: tuple[Path, SimilarPairs]) -> None:
     assert fresh[1].pairs.select("a", "b").rows() == [(row, row + 10) for row in range(10)]
 
 
 def test_nothing_is_opened_or_compared_again(
-    fresh: tuple[Path, Similar], monkeypatch: pytest.MonkeyPatch
+    fresh: tuple[Path, SimilarPairs], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, found = fresh
 
@@ -102,11 +102,11 @@ def test_nothing_is_opened_or_compared_again(
         raise AssertionError("again")
 
     monkeypatch.setattr("assay.similar.work.extract", refuse)
-    monkeypatch.setattr("assay.similar.work.compare", refuse)
+    monkeypatch.setattr("assay.similar.work.match_images", refuse)
     assert told_by(found_in(root, list(range(20)))) == told_by(found)
 
 
-def test_what_is_kept_changes_nothing(fresh: tuple[Path, Similar], tmp_path: Path) -> None:
+def test_what_is_kept_changes_nothing(fresh: tuple[Path, SimilarPairs], tmp_path: Path) -> None:
     """Another order, and images that came before the others: each pair as if it were the first."""
     rows = [*range(19, 4, -1), 2, 12]
     found_in(tmp_path, [3, 17, 4, 11])
@@ -126,10 +126,10 @@ def test_equal_contents_are_opened_once(tmp_path: Path, monkeypatch: pytest.Monk
     assert found.pairs.select("a", "b").rows() == [(0, 3)]
 
 
-def test_features_come_back_as_they_were(fresh: tuple[Path, Similar]) -> None:
+def test_features_come_back_as_they_were(fresh: tuple[Path, SimilarPairs]) -> None:
     for image in (textured(0), textured(1, 90, 300), np.zeros((1, 1, 3), np.uint8)):
         there = extract(image)
-        back = unpacked(packed(content(["x"])[0], there)[0])
+        back = unpacked(packed(digest_bytes(["x"])[0], there)[0])
         for name, value in vars(there).items():
             assert np.array_equal(value, getattr(back, name)), name
             assert value.dtype == getattr(back, name).dtype, name
@@ -180,7 +180,7 @@ def test_what_another_wrote_meanwhile_is_not_written_twice(tmp_path: Path) -> No
 
 
 def test_a_pair_that_was_half_written_is_compared_again(
-    fresh: tuple[Path, Similar], tmp_path: Path
+    fresh: tuple[Path, SimilarPairs], tmp_path: Path
 ) -> None:
     features = store_at(fresh[0]).features
     pairs = Appended(tmp_path / "pairs.bin", PAIR)
@@ -211,8 +211,8 @@ def test_an_edited_extractor_reads_nothing_that_another_left(
 def test_a_guess_that_no_rule_accepts_is_not_kept() -> None:
     weak = Match(3, 0.4, 1.0, mirrored=False, rotation=0.0, scale=1.0)
     strong = Match(30, 0.8, 1.0, mirrored=True, rotation=0.0, scale=1.0)
-    assert told(0, 1, [weak])["inliers"].tolist() == [-1]
-    assert told(0, 1, [weak, strong])[["inliers", "last"]].tolist() == [(30, True)]
+    assert pair_rows(0, 1, [weak])["inliers"].tolist() == [-1]
+    assert pair_rows(0, 1, [weak, strong])[["inliers", "last"]].tolist() == [(30, True)]
 
 
 def dies(task: int) -> int:
@@ -234,11 +234,13 @@ def test_a_fault_in_a_process_stays_what_it_was() -> None:
 
 def test_a_record_holds_what_the_extractor_gives() -> None:
     assert RECORD.itemsize < 100_000
-    there = unpacked(packed(content(["x"])[0], extract(textured(0)))[0])
-    assert max(guess.correlation for guess in compare(there, there)) == 1.0
+    there = unpacked(packed(digest_bytes(["x"])[0], extract(textured(0)))[0])
+    assert max(guess.correlation for guess in match_images(there, there)) == 1.0
 
 
-def test_pairs_of_one_place_are_one_picture(fresh: tuple[Path, Similar], tmp_path: Path) -> None:
+def test_pairs_of_one_place_are_one_picture(
+    fresh: tuple[Path, SimilarPairs], tmp_path: Path
+) -> None:
     features = store_at(fresh[0]).features
     same = gathered_pairs(Appended(tmp_path / "p", PAIR), features, np.array([[4, 4]]), 1)
     assert same.filter(pl.col("inliers") > 50)["correlation"].to_list() == [1.0]
@@ -246,6 +248,8 @@ def test_pairs_of_one_place_are_one_picture(fresh: tuple[Path, Similar], tmp_pat
 
 def test_a_process_of_the_pool_starts_without_what_only_the_search_needs() -> None:
     heavy = "{'scipy', 'polars', 'rich'} & {name.partition('.')[0] for name in sys.modules}"
-    told = f"import sys, assay.similar.pool, assay.similar.work; print({heavy} or '')"
-    asked = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, text=True)
+    pair_rows = f"import sys, assay.similar.pool, assay.similar.work; print({heavy} or '')"
+    asked = subprocess.run(
+        [sys.executable, "-c", pair_rows], check=True, capture_output=True, text=True
+    )
     assert asked.stdout.strip() == ""

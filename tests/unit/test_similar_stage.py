@@ -12,6 +12,7 @@ from assay.errors import AssayError
 from assay.manifest.layout import Layout
 from assay.manifest.storage import PixelStorage
 from assay.manifest.table import read_table, write_table
+from assay.sections.machine import Runtime
 from assay.stages import leakage, similar
 from assay.stages.launch import Stage
 
@@ -21,7 +22,7 @@ ITEM = "hemoglobin.conjunctiva"
 def stage(root: Path, search: str) -> Stage:
     asked = {"search": search, "n_neighbors": 2, "null_pairs": 20, "seed": 1}
     declared = {"hemoglobin": {"conjunctiva": {"similar": asked}}}
-    return Stage(f"similar@{ITEM}", ITEM, root, declared, {}, "key", cast("Any", None))
+    return Stage(f"similar@{ITEM}", ITEM, root, declared, {}, Runtime(), "key", cast("Any", None))
 
 
 @pytest.fixture

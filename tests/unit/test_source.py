@@ -16,7 +16,7 @@ from tests.ingest import indexed
 from assay.errors import SourceError
 from assay.lookup import find_system
 from assay.manifest.source import ReadError, Source, Stamp
-from assay.systems.hemoglobin.data.sections import Phantom
+from assay.systems.hemoglobin.data.params import Phantom
 
 SYSTEM = find_system("hemoglobin.conjunctiva")
 SAME = ["sample_id", "digest", "width", "height", "hb", "group_id", "status", "reason"]

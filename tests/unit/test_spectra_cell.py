@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from assay.learning.optics.structures import random_structures
-from assay.learning.optics.symmetry import MAPS, SYMMETRIES, Map
-from assay.learning.spectra.averaging import Averaged, equivariance_error
-from assay.learning.spectra.cnn_cell import CELLS, CnnCell, centred, on_mirror
-from assay.learning.spectra.design import Design
+from assay.systems.spectra.learning.averaging import Averaged, equivariance_error
+from assay.systems.spectra.learning.cnn_cell import CELLS, CnnCell, centred, on_mirror
+from assay.systems.spectra.learning.design import Design
+from assay.systems.spectra.optics.structures import random_structures
+from assay.systems.spectra.optics.symmetry import MAPS, SYMMETRIES, Map
 
 SIDE = 32
 ROLLS = [one for name, one in MAPS.items() if name.startswith("identity")]

@@ -15,7 +15,7 @@ from tests.spectra_set import SIDE, SPECTRA, arrays, how, ingest, rows_of, small
 from assay.errors import AssayError, SourceError
 from assay.manifest.source import Source
 from assay.systems.spectra.data import stream
-from assay.systems.spectra.data.sections import Phantom
+from assay.systems.spectra.data.params import Phantom
 from assay.systems.spectra.data.thinning import bands, bayer, picked, thinned
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from assay.learning.spectra.losses import LOSSES
+from assay.systems.spectra.learning.losses import LOSSES
 
 
 @pytest.fixture

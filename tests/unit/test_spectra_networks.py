@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from assay.learning.optics.structures import random_structures
-from assay.learning.optics.symmetry import MAPS
-from assay.learning.spectra.design import SMALL, Design
-from assay.learning.spectra.losses import LOSSES
-from assay.learning.spectra.networks import NETWORKS
+from assay.systems.spectra.learning.design import SMALL, Design
+from assay.systems.spectra.learning.losses import LOSSES
+from assay.systems.spectra.learning.networks import NETWORKS
+from assay.systems.spectra.optics.structures import random_structures
+from assay.systems.spectra.optics.symmetry import MAPS
 
 pytestmark = pytest.mark.numeric
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from assay.learning.optics.structures import random_structures
-from assay.learning.optics.symmetry import MAPS
-from assay.systems.spectra.data.orbit import MOVES, digests, is_diagonal, moved, orbit_digests
+from assay.systems.spectra.data.orbit import (
+    MOVES,
+    digests,
+    is_diagonal,
+    move_structures,
+    orbit_digests,
+)
+from assay.systems.spectra.optics.structures import random_structures
+from assay.systems.spectra.optics.symmetry import MAPS
 
 
 def orbits(structures: np.ndarray) -> list[bytes]:
@@ -56,7 +62,7 @@ def test_the_packed_moves_are_the_maps_of_the_laws() -> None:
             each for each in MAPS.values()
             if (each.transposed, each.flipped, each.rolled) == (transposed, flipped, rolled)
         ]  # fmt: skip
-        found = np.unpackbits(moved(bits, (transposed, flipped, rolled)), axis=2)
+        found = np.unpackbits(move_structures(bits, (transposed, flipped, rolled)), axis=2)
         assert np.array_equal(found, one.structures(structures))
 
 

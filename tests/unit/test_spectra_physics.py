@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from assay.learning.optics.physics import spectra_of
-from assay.learning.optics.structures import FILL, random_structures
-from assay.learning.optics.symmetry import MAPS
+from assay.systems.spectra.optics.physics import spectra_of
+from assay.systems.spectra.optics.structures import FILL, random_structures
+from assay.systems.spectra.optics.symmetry import MAPS
 
 
 @pytest.mark.parametrize("side", [32, 128])

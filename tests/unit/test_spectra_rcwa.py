@@ -15,13 +15,13 @@ import psutil
 import pytest
 
 from assay.errors import AssayError
-from assay.learning.optics.structures import random_structures
-from assay.learning.optics.symmetry import MAPS
-from assay.learning.spectra.laws import law_faults
+from assay.systems.spectra.data.params import Phantom
 from assay.systems.spectra.data.phantom import write_set
-from assay.systems.spectra.data.rcwa import Accuracy, solve
-from assay.systems.spectra.data.rcwa_part import MISSING, SOLVED, Part, published, solve_part
-from assay.systems.spectra.data.sections import Phantom
+from assay.systems.spectra.data.rcwa import Accuracy, solve_structure
+from assay.systems.spectra.data.rcwa_part import MISSING, SOLVED, RcwaPart, published, solve_part
+from assay.systems.spectra.learning.laws import law_faults
+from assay.systems.spectra.optics.structures import random_structures
+from assay.systems.spectra.optics.symmetry import MAPS
 
 QUICK = Accuracy(orders=21, wavelengths=2)
 
@@ -32,7 +32,7 @@ def _installed() -> None:
 
 
 def _solved(structures: np.ndarray) -> np.ndarray:
-    return np.stack([solve(each, QUICK, bins=2) for each in structures])
+    return np.stack([solve_structure(each, QUICK, bins=2) for each in structures])
 
 
 def test_all_32_maps_are_laws_of_maxwells_equations() -> None:
@@ -53,8 +53,8 @@ def test_power_is_kept_and_a_diagonal_structure_has_equal_greens() -> None:
     assert np.abs(general[:, 0, 1] - general[:, 1, 0]).max() > 0.01
 
 
-def _part(folder: Path) -> Part:
-    return Part(folder / "spectra_latest_0.npy", folder / "spectra_latest_valid_0.npy")
+def _part(folder: Path) -> RcwaPart:
+    return RcwaPart(folder / "spectra_latest_0.npy", folder / "spectra_latest_valid_0.npy")
 
 
 def test_a_part_is_as_published_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_part_is_as_published_and_goes_on_where_it_stopped(tmp_path: Path) -> 
     assert whole.shape == (3, 3, 301)
     assert whole.dtype == np.float32
     assert whole.max() < 0
-    np.testing.assert_array_equal(whole[1], published(solve(structures[1], QUICK)))
+    np.testing.assert_array_equal(whole[1], published(solve_structure(structures[1], QUICK)))
     assert (np.load(part.valid) == SOLVED).all()
 
     spectra, valid = np.load(part.spectra, mmap_mode="r+"), np.load(part.valid, mmap_mode="r+")
@@ -108,12 +108,12 @@ def test_a_killed_computation_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
         "import sys\n"
         "import numpy as np\n"
         "from pathlib import Path\n"
-        "from assay.learning.optics.structures import random_structures\n"
+        "from assay.systems.spectra.optics.structures import random_structures\n"
         "from assay.systems.spectra.data.rcwa import Accuracy\n"
-        "from assay.systems.spectra.data.rcwa_part import Part, solve_part\n"
+        "from assay.systems.spectra.data.rcwa_part import RcwaPart, solve_part\n"
         "if __name__ == '__main__':\n"
         "    folder = Path(sys.argv[1])\n"
-        "    part = Part(folder / 'spectra_latest_0.npy', folder / 'spectra_latest_valid_0.npy')\n"
+        "    part = RcwaPart(folder / 'spectra_latest_0.npy', folder / 'spectra_latest_valid_0.npy')\n"
         "    structures = random_structures(6, np.random.default_rng(5), size=32)\n"
         "    solve_part(structures, part, Accuracy(21, 3))\n"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import r2_score
 
-from assay.learning.spectra.scores import bin_errors, channels, spectra_scores
+from assay.systems.spectra.learning.scores import bin_errors, channels, spectra_scores
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from assay.learning.optics.physics import spectra_of
-from assay.learning.optics.structures import random_structures
-from assay.learning.optics.symmetry import MAPS, NAMES, SYMMETRIES, Map
-from assay.learning.spectra.averaging import Averaged, equivariance_error
-from assay.learning.spectra.laws import law_faults, premise_faults
-from assay.learning.spectra.orbits import distinct_views
+from assay.systems.spectra.learning.averaging import Averaged, equivariance_error
+from assay.systems.spectra.learning.laws import law_faults, premise_faults
+from assay.systems.spectra.learning.orbits import distinct_views
+from assay.systems.spectra.optics.physics import spectra_of
+from assay.systems.spectra.optics.structures import random_structures
+from assay.systems.spectra.optics.symmetry import MAPS, NAMES, SYMMETRIES, Map
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_the_sets_are_groups_of_the_size_in_their_names() -> None:
         assert {one.inverse for one in maps} == set(maps)
 
 
-def test_composition_and_inverse_do_to_arrays_what_they_say(
+def test_pipeline_and_inverse_do_to_arrays_what_they_say(
     general: np.ndarray, cells: np.ndarray
 ) -> None:
     for one in MAPS.values():

@@ -15,19 +15,19 @@ from tests.spectra_set import SIDE, ingest, rows_of, small_set
 
 from assay.errors import ParamsError
 from assay.learning.module import Training
-from assay.learning.optics.symmetry import MAPS, SYMMETRIES
-from assay.learning.spectra.averaging import equivariance_error
-from assay.learning.spectra.twins import Twins
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
 from assay.params import read_params
+from assay.runs.events import EventLog
 from assay.runs.files import read_json
-from assay.runs.journal import Journal
 from assay.runs.record import HISTORY, WEIGHTS
 from assay.runs.run import Run
+from assay.systems.spectra.learning.averaging import equivariance_error
+from assay.systems.spectra.learning.symmetric_copies import SymmetricCopies
+from assay.systems.spectra.optics.symmetry import MAPS, SYMMETRIES
 from assay.systems.spectra.tasks import bayer_fit, bayer_model
 from assay.systems.spectra.tasks.bayer import Bayer
-from assay.systems.spectra.tasks.sections import BayerParams
+from assay.systems.spectra.tasks.params import BayerParams
 from assay.values import typed
 
 pytestmark = pytest.mark.numeric
@@ -59,7 +59,7 @@ def run_in(folder: Path) -> Run:
     (folder / "model").mkdir(parents=True)
     return Run(
         TASK.name, folder, folder / "model", folder / "reports", folder / "resume",
-        Journal(folder / "journal.jsonl"), {"params": {}, "key": "0"},
+        EventLog(folder / "journal.jsonl"), {"params": {}, "key": "0"},
     )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def run_in(folder: Path) -> Run:
     ("symmetry", "each"), [("none", 1), ("rot180", 2), ("shift8", 4), ("full32", 16)]
 )
 def test_twins_are_the_distinct_views(rows: Rows, symmetry: str, each: int) -> None:
-    made = bayer_fit.make_twins(TASK, rows, params_of(symmetry=symmetry).train)
+    made = bayer_fit.make_copies(TASK, rows, params_of(symmetry=symmetry).train)
     assert isinstance(rows.images, LazyImages)
     assert made.images.shape == (each * len(rows), SIDE, SIDE, 1)
     views = {
@@ -79,7 +79,7 @@ def test_twins_are_the_distinct_views(rows: Rows, symmetry: str, each: int) -> N
 
 def test_each_view_is_its_structure_moved_and_its_spectra_permuted(rows: Rows) -> None:
     spectra = TASK.labels(rows).reshape(len(rows), 2, 2, -1)
-    twins = Twins(rows.images, spectra, SYMMETRIES["full32"])
+    twins = SymmetricCopies(rows.images, spectra, SYMMETRIES["full32"])
     chosen = np.arange(len(twins))[::7]
     images, targets = twins[chosen], twins.spectra(spectra)
     for view, image in zip(chosen, images, strict=True):

@@ -18,16 +18,16 @@ from tests.history_set import History
 from tests.inproc import forget_stores
 
 from assay.errors import MachineError
-from assay.registry import mirror as mirror_module
+from assay.registry import heal as mirror_module
+from assay.registry.heal import sync_models
 from assay.registry.ledger import append
-from assay.registry.mirror import mirror
 from assay.runs.files import write_json
 from assay.tracking import stamp
 from assay.tracking import sync as sync_module
-from assay.tracking.entries import Sighting, sighted_entries
-from assay.tracking.find import find
-from assay.tracking.projection import TAG_LENGTH, sighting_tags
-from assay.tracking.results import Result, join
+from assay.tracking.entries import Revision, iter_lock_entries
+from assay.tracking.find import find_result
+from assay.tracking.projection import TAG_LENGTH, revision_tags
+from assay.tracking.results import Result, join_results
 from assay.tracking.store import DATABASE, open_store, store_folder, stored_path
 from assay.tracking.sync import DRAFT, RESULT, Synced, known_runs, sync
 
@@ -127,12 +127,12 @@ def test_the_runs_are_those_of_the_store(synced: History, asked: list[Path]) -> 
 def test_a_result_is_found_by_its_run_without_mlflow(
     synced: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = join(sighted_entries(synced.folder))
+    results = join_results(iter_lock_entries(synced.folder))
     found = known_runs(synced.folder)
     assert found is not None
     digest, run = next(iter(found.items()))
     monkeypatch.setattr("assay.tracking.find.open_store", None)
-    assert find(synced.folder, results, run[:8]).result.digest == digest
+    assert find_result(synced.folder, results, run[:8]).result.digest == digest
 
 
 @pytest.mark.parametrize("place", [".", DATABASE])
@@ -249,7 +249,7 @@ def test_of_a_stated_server_nothing_is_assumed(
 
 
 def test_files_that_arrive_later_are_added(history: History, asked: list[Path]) -> None:
-    results = join(sighted_entries(history.folder))
+    results = join_results(iter_lock_entries(history.folder))
     record = history.cached(results[0].record)
     aside = record.rename(record.with_suffix(".away"))
     for _ in range(2):
@@ -347,7 +347,7 @@ def registered(synced: History, asked: list[Path], monkeypatch: pytest.MonkeyPat
 
 
 def mirrored(history: History) -> list[str]:
-    return mirror(history.folder, sync(history.folder).runs)
+    return sync_models(history.folder, sync(history.folder).runs)
 
 
 def test_the_registry_is_asked_where_the_ledger_has_grown(
@@ -375,11 +375,11 @@ def test_weights_that_arrive_later_are_registered(registered: History, asked: li
 
 def test_hundreds_of_names_fit_into_a_tag() -> None:
     """MLflow would cut the text off, and find it to differ at every sync."""
-    many = [Sighting(f"{n:040x}", f"experiment-{n:04d}", "b" * 40, n) for n in range(900)]
-    tags = sighting_tags(Result(TASK, {}, many))
+    many = [Revision(f"{n:040x}", f"experiment-{n:04d}", "b" * 40, n) for n in range(900)]
+    tags = revision_tags(Result(TASK, {}, many))
     assert all(len(value) <= TAG_LENGTH for value in tags.values())
     names = tags["experiment"].split(", ")
     assert names[0] == "…"
     assert names[1:] == [each.experiment for each in many[-len(names) + 1 :]]
     assert len(names) > 400
-    assert sighting_tags(Result(TASK, {}, many[:3]))["experiment"].count(",") == 2
+    assert revision_tags(Result(TASK, {}, many[:3]))["experiment"].count(",") == 2

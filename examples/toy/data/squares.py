@@ -11,7 +11,7 @@ from PIL import Image
 from pydantic import Field
 
 from assay.contract.checks import Check, Rule
-from assay.contract.listing import Listing, Range
+from assay.contract.listing import LabelRange, Listing
 from assay.errors import SourceError
 from assay.manifest.published import faults, number, read_published
 from assay.manifest.source import Source
@@ -75,7 +75,7 @@ class Squares:
         )
         return Listing(table, "sample", [TABLE])
 
-    def filters(self, params: Ingest) -> Sequence[Range]:
+    def filters(self, params: Ingest) -> Sequence[LabelRange]:
         """Use every square."""
         return []
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.systems.toy.tasks.sections import ToyTaskParams
+from assay.systems.toy.tasks.params import ToyTaskParams
 
 from assay.contract.score import Score
 from assay.sections.data import DataParams

@@ -11,13 +11,13 @@ from torch import nn
 from assay.jobs.train import train_model
 from assay.learning.determinism import reseed, set_determinism
 from assay.learning.inference import predict_batches
-from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
 from assay.learning.targets import Values
+from assay.learning.training_spec import ParamGroup, TrainData, TrainingSpec
 from assay.learning.transforms import Preprocess, normalise
 
 if TYPE_CHECKING:
-    from assay.systems.toy.tasks.sections import ToyTaskParams
+    from assay.systems.toy.tasks.params import ToyTaskParams
 
     from assay.contract.task import Predictor, Task
     from assay.manifest.rows import Rows
@@ -37,18 +37,18 @@ def run_training(task: Task, train: Rows, valid: Rows, params: ToyTaskParams, ru
     reseed(own.seed)
     network = build(params.model.channels)
     learns, validates = (
-        Set(rows.images, task.labels(rows), rows.columns["level"], rows.columns["sample_id"])
+        TrainData(rows.images, task.labels(rows), rows.columns["level"], rows.columns["sample_id"])
         for rows in (train, valid)
     )
     schedule = warmup_cosine(own.epochs, 0, own.lr, own.lr / 10)
-    plan = Plan(
+    plan = TrainingSpec(
         network=network,
         loss=nn.MSELoss(),
         preprocess=Preprocess((), train.images.shape[1]),
         metrics=task.metrics,
         rank=task.rank,
-        parts=[Part("all", list(network.parameters()), schedule, own.lr)],
-        loop=own,
+        param_groups=[ParamGroup("all", list(network.parameters()), schedule, own.lr)],
+        config=own,
         targets=Values(0, 1),
     )
     train_model(plan, learns, validates, run, "none")

@@ -17,7 +17,7 @@ from typing import Any
 
 from assay.code.distributions import LOCK_FILE, pins
 from assay.code.left_out import is_left_out
-from assay.code.source import PACKAGE, Source, digest_of
+from assay.code.source import PACKAGE, SourceTree, digest_of
 from assay.code.write import STAGES, code_file
 from assay.errors import AssayError, MachineError
 from assay.lookup import places_in, system_of
@@ -72,7 +72,7 @@ class Declared:
         Raises:
             AssayError: one differs, or a package that held nothing now holds something.
         """
-        source, pinned = Source(), pins()
+        source, pinned = SourceTree(), pins()
         changed = [n for n, digest in self.modules.items() if source.digest(n) != digest]
         changed += [n for n in self._above() if source.file(n) and not source.is_empty(n)]
         paths = [str(source.file(name) or name) for name in changed]
@@ -157,7 +157,7 @@ class _Finder(MetaPathFinder):
         self.declared = declared
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
-        is_ours = fullname.partition(".")[0] == PACKAGE and Source().file(fullname)
+        is_ours = fullname.partition(".")[0] == PACKAGE and SourceTree().file(fullname)
         if is_ours and not self.declared.allows(fullname):
             raise self.declared.undeclared(fullname)
 

@@ -8,7 +8,7 @@ LEFT_OUT = {
     "assay.learning.progress": "the line that moves while a training runs",
     "assay.lookup": "finds the object that an entry names",
     "assay.repro": "which stages run beside which, and where their libraries are imported",
-    "assay.runs.journal": "clock and progress, beside the outputs",
+    "assay.runs.events": "clock and progress, beside the outputs",
     "assay.runs.lock": "who waits for whom",
     "assay.runs.parent": "a process dies with the one that started it",
     "assay.section_check": "refuses values before a stage runs",
@@ -17,7 +17,7 @@ LEFT_OUT = {
     "assay.stages.launch": "asks DVC what it declared",
     "assay.value_faults": "what a person is told of a wrong value",
 }
-ROOMS = ("data", "tasks", "compositions")  # of a system; their `__init__` are tables for `lookup`
+ROOMS = ("data", "tasks", "pipelines")  # of a system; their `__init__` are tables for `lookup`
 
 
 def is_left_out(module: str) -> bool:

@@ -24,7 +24,7 @@ class _RelativeError(Exception):
 
 
 @dataclass
-class Part:
+class Uses:
     """What a stretch of code imports and names.
 
     Attributes:
@@ -47,8 +47,8 @@ class Parsed:
     A method is called by what stands behind a dot alone: its name here begins with one.
     """
 
-    own: Part
-    functions: dict[str, list[Part]]
+    own: Uses
+    functions: dict[str, list[Uses]]
     is_empty: bool  # a docstring at most
 
 
@@ -65,7 +65,7 @@ def parsed(path: Path) -> Parsed:
         raise AssayError(
             f"{path}{line}", f"{type(fault).__name__}: {fault}", "Python", f"edit it; python {path}"
         ) from None
-    found = Parsed(Part(), {}, all(_is_text(node) for node in tree.body))
+    found = Parsed(Uses(), {}, all(_is_text(node) for node in tree.body))
     try:
         _read(tree.body, found)
     except _RelativeError as fault:
@@ -79,7 +79,7 @@ def _read(body: Iterable[ast.stmt], found: Parsed, dot: str = "", by_name: bool 
         if isinstance(node, Function):
             _take([*node.decorator_list, *_defaults(node.args)], found.own)
             is_named = by_name and all(map(_is_named, node.decorator_list))
-            part = Part() if is_named and not node.name.startswith("__") else found.own
+            part = Uses() if is_named and not node.name.startswith("__") else found.own
             _take(node.body, part)
             found.functions.setdefault(f"{dot}{node.name}", []).append(part)
         elif isinstance(node, ast.ClassDef):
@@ -94,7 +94,7 @@ def _read(body: Iterable[ast.stmt], found: Parsed, dot: str = "", by_name: bool 
             _take([node], found.own)
 
 
-def _take(nodes: Iterable[ast.AST], part: Part) -> None:
+def _take(nodes: Iterable[ast.AST], part: Uses) -> None:
     for node in nodes:
         kind = type(node)
         if kind is ast.Name:
@@ -117,13 +117,13 @@ def _inner(node: ast.AST) -> Iterator[ast.AST]:
             yield value
 
 
-def _import_from(node: ast.ImportFrom, part: Part) -> None:
+def _import_from(node: ast.ImportFrom, part: Uses) -> None:
     if node.level or not node.module:
         raise _RelativeError(node.lineno)
     part.imports |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
 
 
-def _call(node: ast.Call, part: Part) -> None:
+def _call(node: ast.Call, part: Uses) -> None:
     """Note the names that `getattr` and `operator.methodcaller` are given as texts."""
     called = getattr(node.func, "attr", getattr(node.func, "id", ""))
     if called in ("getattr", "methodcaller"):
@@ -133,7 +133,7 @@ def _call(node: ast.Call, part: Part) -> None:
 
 
 # A text may be the name of a task that is asked for.
-NAMING: dict[type[ast.AST], Callable[[Any, Part], None]] = {
+NAMING: dict[type[ast.AST], Callable[[Any, Uses], None]] = {
     ast.Call: _call,
     ast.Import: lambda node, part: part.imports.update(alias.name for alias in node.names),
     ast.ImportFrom: _import_from,

@@ -17,8 +17,8 @@ from assay.code.left_out import is_table
 from assay.code.source import PACKAGE
 
 if TYPE_CHECKING:
-    from assay.code.parsed import Part
-    from assay.code.source import Source
+    from assay.code.parsed import Uses
+    from assay.code.source import SourceTree
 
 
 @dataclass
@@ -32,11 +32,11 @@ class Reach:
         names: that stand in code that counts.
     """
 
-    source: Source
+    source: SourceTree
     modules: set[str] = field(default_factory=set)
     others: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
-    _waiting: dict[str, list[Part]] = field(default_factory=dict)
+    _waiting: dict[str, list[Uses]] = field(default_factory=dict)
 
     def enter(self, module: str) -> None:
         """Count a module, the packages that it lies in, and what these reach."""
@@ -66,7 +66,7 @@ class Reach:
             for part in parts:
                 self._take(part)
 
-    def _take(self, part: Part) -> None:
+    def _take(self, part: Uses) -> None:
         for name in part.imports:
             if name.partition(".")[0] == PACKAGE:
                 self.enter(name)

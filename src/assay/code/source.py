@@ -21,7 +21,7 @@ def file_name(module: str) -> str:
     return f"{SRC}/{module.replace('.', '/')}.py"
 
 
-class Source:
+class SourceTree:
     """The files of this package below a folder; each is read once.
 
     Args:

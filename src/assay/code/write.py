@@ -8,19 +8,19 @@ from typing import Any
 from assay.code.distributions import versions_of
 from assay.code.left_out import is_left_out
 from assay.code.reach import Reach
-from assay.code.source import Source, digest_of
+from assay.code.source import SourceTree, digest_of
 from assay.lookup import places_in, system_of
 from assay.runs.files import write_json
 
 FOLDER = Path("code")
 OF_DATA = ("ingest", "validate", "similar", "split", "leakage")
 OF_TASKS = ("train", "evaluate")
-OF_COMPOSITIONS = ("compose",)
+OF_PIPELINES = ("pipeline",)
 # What stands in a room, and which stages it has.
 STAGES = {
     ("data", "SYSTEMS"): OF_DATA,
     ("tasks", "TASKS"): OF_TASKS,
-    ("compositions", "COMPOSITIONS"): OF_COMPOSITIONS,
+    ("pipelines", "PIPELINES"): OF_PIPELINES,
 }
 
 
@@ -31,14 +31,16 @@ def code_file(stage: str) -> Path:
 
 def write_code(system: str) -> None:
     """Write `code/<system>/<stage>@<item>.json` for each stage of each item of a system."""
-    source = Source()
+    source = SourceTree()
     for (room, table), stages in STAGES.items():
         for item in places_in(system, room, table):
             for stage in stages:
-                write_json(code_file(f"{stage}@{item}"), code_of(source, stage, item, room, table))
+                write_json(
+                    code_file(f"{stage}@{item}"), stage_code(source, stage, item, room, table)
+                )
 
 
-def code_of(source: Source, stage: str, item: str, room: str, table: str) -> dict[str, Any]:
+def stage_code(source: SourceTree, stage: str, item: str, room: str, table: str) -> dict[str, Any]:
     """Return what a stage can reach: modules and other files of this package, and distributions.
 
     `places` says where the item, and tasks that its code names, are found: the tables themselves are

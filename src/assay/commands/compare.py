@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from assay.tracking.find import Found
     from assay.tracking.known import Known
     from assay.tracking.paired_text import Side, Sides
-    from assay.tracking.results import Cache
+    from assay.tracking.results import DvcCache
 
 
 @click.command()
@@ -34,16 +34,16 @@ def command(one: str, other: str, task: str) -> None:
     from assay.tracking import paired_text
     from assay.tracking.changes import changes
     from assay.tracking.comparison_table import make_console
-    from assay.tracking.entries import sighted_entries
+    from assay.tracking.entries import iter_lock_entries
     from assay.tracking.find import find_two
     from assay.tracking.known import Known
     from assay.tracking.paired import paired
-    from assay.tracking.results import Cache, join
+    from assay.tracking.results import DvcCache, join_results
     from assay.value_faults import PARAMS_FILE
     from assay.values import typed
 
     root, console = find_root(Path.cwd()), make_console()
-    known = Known(join(sighted_entries(root)), Cache(root))
+    known = Known(join_results(iter_lock_entries(root)), DvcCache(root))
     found = find_two(root, known.results, (one, other), task, lambda name: _version(root, name))
     of = find_task(found[0].result.task)
     how = typed(read_params(root / PARAMS_FILE), f"{of.name}.evaluate", Evaluate)
@@ -68,7 +68,7 @@ def _version(root: Path, name: str) -> str | None:
     return result_of(root, name)
 
 
-def _repictured(task: Task, cache: Cache, sides: Sides) -> set[str]:
+def _repictured(task: Task, cache: DvcCache, sides: Sides) -> set[str]:
     """Return the samples whose pictures differ; none where a table is not in the cache."""
     from assay.manifest.layout import Layout
     from assay.tracking.changes import repictured

@@ -19,7 +19,7 @@ def command(name: str | None, remote: str | None, restored: bool) -> None:
     """
     from assay.registry.ledger import entries, is_cut, restore
     from assay.registry.report import ledger_table
-    from assay.registry.sharing import share
+    from assay.registry.sharing import share_ledger
     from assay.runs.root import find_root
     from assay.tracking.comparison_table import make_console
 
@@ -27,7 +27,7 @@ def command(name: str | None, remote: str | None, restored: bool) -> None:
     if restored:
         click.echo(restore(root))
     if remote is not None:
-        click.echo(share(root, remote))
+        click.echo(share_ledger(root, remote))
     found = [e for e in entries(root) if name in {None, e.facts.get("task"), e.facts.get("data")}]
     if not found:
         click.echo("the ledger is empty; the first entry: assay register <task>")

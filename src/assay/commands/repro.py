@@ -28,7 +28,7 @@ def command(targets: tuple[str, ...], jobs: int | None, keep_going: bool) -> Non
     """
     from assay.errors import AssayError
     from assay.params import read_all
-    from assay.repro.plan import Plan, make_plan
+    from assay.repro.plan import ReproPlan, plan_repro
     from assay.repro.run import run_plan
     from assay.runs.cores import available_cores
     from assay.runs.lock import held
@@ -40,14 +40,14 @@ def command(targets: tuple[str, ...], jobs: int | None, keep_going: bool) -> Non
     os.chdir(root)
     content, console = read_all(root), make_console()
     with held(named_lock(root, "repro"), "assay repro runs already in this folder; waiting"):
-        plan = make_plan(root, targets)
+        plan = plan_repro(root, targets)
         if plan.branches:
             _check(content, plan.stages if targets else ())
         if plan.code:  # first, so that a stage which an edit does not reach costs nothing
-            first = Plan(plan.stages, plan.code, ())
+            first = ReproPlan(plan.stages, plan.code, ())
             with suppress(AssayError) if keep_going else nullcontext():
                 run_plan(first, root, jobs or available_cores(), keep_going, console)
-            plan = make_plan(root, targets)
+            plan = plan_repro(root, targets)
         run_plan(plan, root, jobs or available_cores(), keep_going, console)
 
 

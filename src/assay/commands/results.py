@@ -30,9 +30,9 @@ def command(task: str | None, key: str | None) -> None:
 
     root = find_root(Path.cwd())
     if key is None:
-        from assay.composition import compositions
+        from assay.pipeline import pipelines
 
-        composed = cast("dict[str, Task]", compositions())
+        composed = cast("dict[str, Task]", pipelines())
         known = {**all_tasks(), **composed}
         _print_lines(root, known if task is None else {task: _named(task, known)})
         return
@@ -55,11 +55,11 @@ def _named(task: str, known: Mapping[str, Task]) -> Task:
 def _print_lines(root: Path, tasks: Mapping[str, Task]) -> None:
     from assay.errors import AssayError
     from assay.learning.summary import summaries
-    from assay.tracking.entries import sighted_entries
+    from assay.tracking.entries import iter_lock_entries
     from assay.tracking.known import Known
-    from assay.tracking.results import Cache, join
+    from assay.tracking.results import DvcCache, join_results
 
-    known = Known(join(sighted_entries(root)), Cache(root))
+    known = Known(join_results(iter_lock_entries(root)), DvcCache(root))
     lines = summaries(root, tasks, known.best_of)
     if not lines:
         raise AssayError("results", "none in this work tree", mend="dvc repro")

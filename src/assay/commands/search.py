@@ -32,7 +32,7 @@ def command(
     command goes on: no ended trial is lost, a half one is tried again. ASSAY_SEARCH_STORAGE names a
     database (postgresql://…) that several machines share.
     """
-    from assay.commands.recipe import experiment_line, run_line
+    from assay.commands.run import experiment_line, run_line
     from assay.lookup import find_task
     from assay.params import read_all
     from assay.params_check import check_content

@@ -8,7 +8,7 @@ import click
 @click.command()
 def command() -> None:
     """Build MLflow from files and ledger."""
-    from assay.registry.mirror import heal, mirror
+    from assay.registry.heal import heal, sync_models
     from assay.runs.root import find_root
     from assay.search.record import record_all
     from assay.tracking.stamp import state_of
@@ -21,6 +21,6 @@ def command() -> None:
     for line in record_all(root):
         click.echo(line)
     if before != state_of(root):  # what was noted of the others is of the store as it was before
-        mirror(root, sync(root).runs)
+        sync_models(root, sync(root).runs)
         list(record_all(root))
     click.echo(f"{done.line()} · {store_uri(root)}")

@@ -28,5 +28,5 @@ class Curriculum:
 
     stages: Mapping[int, Goal]
     task: str
-    composition: str
+    pipeline: str
     classes: str

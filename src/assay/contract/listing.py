@@ -13,7 +13,7 @@ GROUP_KINDS = ("patient", "session", "content", "sample")
 
 
 @dataclass(frozen=True)
-class Range:
+class LabelRange:
     """Keep samples whose label lies in [low, high]; the others are filtered, not broken."""
 
     column: str

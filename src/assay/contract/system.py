@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from assay.contract.checks import Check, Rule
-    from assay.contract.listing import Listing, Range
+    from assay.contract.listing import LabelRange, Listing
     from assay.manifest.source import Source
     from assay.sections.data import DataParams
 
@@ -35,7 +35,7 @@ class System(Protocol):
         """List the samples of `source`; a row that cannot be read carries its `fault`."""
         ...
 
-    def filters(self, params: Any) -> Sequence[Range]:
+    def filters(self, params: Any) -> Sequence[LabelRange]:
         """Return the ranges outside of which a sample is not used."""
         ...
 

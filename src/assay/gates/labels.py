@@ -76,7 +76,7 @@ def _labelled(kept: pl.DataFrame, target: str) -> bool:
     return kept[target].null_count() < len(kept)
 
 
-def profile(table: pl.DataFrame, target: str) -> list[dict[str, Any]]:
+def label_profile(table: pl.DataFrame, target: str) -> list[dict[str, Any]]:
     """Return one row a subset: how many, how grouped, and how its label is spread."""
     label = pl.col(target).filter(pl.col("status") != BROKEN)
     return (

@@ -15,17 +15,22 @@ import torch
 from assay.gates.preflight_data import judge_data
 from assay.gates.preflight_geometry import judge_geometry
 from assay.gates.preflight_network import judge_network
-from assay.gates.preflight_transforms import judge_views
+from assay.gates.preflight_transforms import judge_transforms
 from assay.gates.verdict import Verdict
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check
-    from assay.learning.plan import Plan, Set
+    from assay.learning.training_spec import TrainData, TrainingSpec
     from assay.sections.machine import Workers
 
 
 def preflight(
-    task: str, plan: Plan, train: Set, valid: Set, path: Path, num_workers: Workers = 0
+    task: str,
+    spec: TrainingSpec,
+    train: TrainData,
+    valid: TrainData,
+    path: Path,
+    num_workers: Workers = 0,
 ) -> None:
     """Judge data, views and network of a plan, and its loader processes; write the verdict to `path`.
 
@@ -34,11 +39,11 @@ def preflight(
     """
     # The GPU's generator needs no fork: training seeds it before each step.
     with torch.random.fork_rng(devices=[]):
-        checks = [*judge_data(plan, train, valid), *plan.laws()]
+        checks = [*judge_data(spec, train, valid), *spec.invariants()]
         if _passed(checks):
-            checks += judge_views(plan, train, num_workers) + judge_geometry(plan, train)
+            checks += judge_transforms(spec, train, num_workers) + judge_geometry(spec, train)
         if _passed(checks):
-            checks += judge_network(plan, train)
+            checks += judge_network(spec, train)
     Verdict("preflight", task, checks).write_and_raise(path)
 
 

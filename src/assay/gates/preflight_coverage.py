@@ -10,19 +10,19 @@ import numpy as np
 
 from assay.contract.checks import Check
 from assay.gates.preflight_labels import row_ids
-from assay.learning.targets import Classes, Joint, Values, places
+from assay.learning.targets import Classes, Joint, Values, target_points
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Set
     from assay.learning.targets import Kind, Points
+    from assay.learning.training_spec import TrainData
 
 BEYOND = 0.05  # of the training labels' range: how far a validation label may lie outside
 
 
-def judge_coverage(kind: Kind, train: Set, valid: Set) -> list[Check]:
+def judge_coverage(kind: Kind, train: TrainData, valid: TrainData) -> list[Check]:
     """Return the check, of points and classes one each; none for points that are never absent."""
     if isinstance(kind, Joint):
-        spots = [replace(part, targets=places(part.targets)) for part in (train, valid)]
+        spots = [replace(part, targets=target_points(part.targets)) for part in (train, valid)]
         grades = [replace(part, targets=part.targets[:, -1]) for part in (train, valid)]
         points, classes = _points(kind.points, *spots), _classes(kind.classes, *grades)
         return [points, replace(classes, name="coverage of classes")]
@@ -33,7 +33,7 @@ def judge_coverage(kind: Kind, train: Set, valid: Set) -> list[Check]:
     return [_points(kind, train, valid)] if kind.gaps else []
 
 
-def _classes(kind: Classes, train: Set, valid: Set) -> Check:
+def _classes(kind: Classes, train: TrainData, valid: TrainData) -> Check:
     there = [np.isin(np.arange(len(kind.names)), part.targets) for part in (train, valid)]
     check = _listed("classes", kind.names, there, len(train.targets) + len(valid.targets))
     if not kind.gaps:
@@ -42,7 +42,7 @@ def _classes(kind: Classes, train: Set, valid: Set) -> Check:
     return replace(check, passed=True, expected=expected, mend="")
 
 
-def _points(kind: Points, train: Set, valid: Set) -> Check:
+def _points(kind: Points, train: TrainData, valid: TrainData) -> Check:
     """A point that the whole source never has is masked, and told; in one part alone it is a fault."""
     seen = (np.isfinite(part.targets).all(axis=2) for part in (train, valid))
     there = [np.asarray(each.any(axis=0)) for each in seen]
@@ -73,7 +73,7 @@ def _listed(what: str, names: tuple[str, ...], there: Sequence[Any], count: int)
     return Check("coverage", not rows, expected, found, count, rows, mend if rows else "")
 
 
-def _overlap(kind: Values, train: Set, valid: Set) -> Check:
+def _overlap(kind: Values, train: TrainData, valid: TrainData) -> Check:
     """Count validation labels that training has nothing near; it stops only where all are such."""
     low, high = train.targets.min(axis=0), train.targets.max(axis=0)
     margin = BEYOND * (high - low)

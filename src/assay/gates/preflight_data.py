@@ -11,25 +11,25 @@ import numpy.typing as npt
 from assay.contract.checks import Check
 from assay.gates.preflight_coverage import judge_coverage
 from assay.gates.preflight_labels import form, label_faults, row_ids
-from assay.learning.plan import Set
 from assay.learning.targets import Classes, Joint, Points, Values
+from assay.learning.training_spec import TrainData
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Plan
     from assay.learning.targets import Kind
+    from assay.learning.training_spec import TrainingSpec
 
 POINT_TOLERANCE = 0.01  # px of the labels
 VALUE_TOLERANCE = 1e-6  # of the value, and of the physical range: float32 keeps 6e-8
 
-Parts = Mapping[str, Set]
+Parts = Mapping[str, TrainData]
 
 
-def judge_data(plan: Plan, train: Set, valid: Set) -> list[Check]:
+def judge_data(spec: TrainingSpec, train: TrainData, valid: TrainData) -> list[Check]:
     """Return the checks of both sets; what rests on sound labels only where they are."""
     parts = {"train": train, "validation": valid}
-    checks = [_images(parts), _labels(plan, parts)]
+    checks = [_images(parts), _labels(spec, parts)]
     if all(check.passed for check in checks):
-        checks += [_codec(plan.targets, parts), *judge_coverage(plan.targets, train, valid)]
+        checks += [_codec(spec.targets, parts), *judge_coverage(spec.targets, train, valid)]
     return checks
 
 
@@ -49,11 +49,11 @@ def _images(parts: Parts) -> Check:
     return Check("images", fits, expected, found, sum(len(part.images) for part in parts.values()))
 
 
-def _labels(plan: Plan, parts: Parts) -> Check:
+def _labels(spec: TrainingSpec, parts: Parts) -> Check:
     """Hold the targets against what the plan says they are: dtype, shape, finite, range, varied."""
     found, rows, mends = [], [], []
     for name, part in parts.items():
-        for fault in label_faults(plan, part):
+        for fault in label_faults(spec, part):
             found.append(f"{name} {fault.found}")
             mends += [fault.mend] if fault.mend and fault.mend not in mends else []
             ids, values = row_ids(part, fault.rows), part.targets[fault.rows].tolist()
@@ -61,7 +61,7 @@ def _labels(plan: Plan, parts: Parts) -> Check:
                 {"part": name, "row": row, "target": value}
                 for row, value in zip(ids, values, strict=True)
             ]
-    expected = form(plan.targets)
+    expected = form(spec.targets)
     count = sum(len(part.targets) for part in parts.values())
     passed = "; ".join(found) or f"{count} as stated: {expected}"
     return Check("labels", not found, expected, passed, count, rows, "; ".join(mends))

@@ -13,30 +13,30 @@ from torch import Tensor
 from assay.contract.checks import Check
 from assay.gates.preflight_labels import row_ids
 from assay.learning.determinism import reseed
-from assay.learning.targets import Joint, Points, places
+from assay.learning.targets import Joint, Points, target_points
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Geometry, Plan, Set
+    from assay.learning.training_spec import Geometry, TrainData, TrainingSpec
 
 SPOTS = 16  # images with a spot of light
 BACK = 0.01  # px: a move and its inverse
 FOLLOW = 0.25  # px: a spot and its point; its centre of mass is known to a few hundredths
 
 
-def judge_geometry(plan: Plan, train: Set) -> list[Check]:
+def judge_geometry(spec: TrainingSpec, train: TrainData) -> list[Check]:
     """Return the checks; none where nothing moves points."""
-    geometry, kind = plan.geometry, plan.targets
+    geometry, kind = spec.geometry, spec.targets
     if isinstance(kind, Joint):
-        train, kind = replace(train, targets=places(train.targets)), kind.points
+        train, kind = replace(train, targets=target_points(train.targets)), kind.points
     if geometry is None or not isinstance(kind, Points):
         return []
-    return [_back(plan, geometry, kind, train), _follow(geometry, kind, plan.loop.seed, train)]
+    return [_back(spec, geometry, kind, train), _follow(geometry, kind, spec.config.seed, train)]
 
 
-def _back(plan: Plan, geometry: Geometry, kind: Points, train: Set) -> Check:
+def _back(spec: TrainingSpec, geometry: Geometry, kind: Points, train: TrainData) -> Check:
     """Move the points of a batch and move them back; where points may be absent they may leave."""
-    reseed(plan.loop.seed, 0)
-    count = min(len(train.targets), plan.loop.batch_size)
+    reseed(spec.config.seed, 0)
+    count = min(len(train.targets), spec.config.batch_size)
     points = torch.from_numpy(train.targets[:count])
     moves = geometry.draw(count)
     moved = geometry.points(points, moves)
@@ -46,7 +46,7 @@ def _back(plan: Plan, geometry: Geometry, kind: Points, train: Set) -> Check:
     return _near("inverse", apart, BACK, "a move and its inverse change nothing", train)
 
 
-def _follow(geometry: Geometry, kind: Points, seed: int, train: Set) -> Check:
+def _follow(geometry: Geometry, kind: Points, seed: int, train: TrainData) -> Check:
     """Move images of one spot of light, and its point: they must arrive at one place."""
     reseed(seed, 0)
     size = np.array([kind.width, kind.height])
@@ -88,7 +88,7 @@ def _apart(one: Tensor, other: Tensor) -> npt.NDArray[Any]:
 
 
 def _near(
-    name: str, apart: npt.NDArray[Any], bound: float, meaning: str, part: Set | None = None
+    name: str, apart: npt.NDArray[Any], bound: float, meaning: str, part: TrainData | None = None
 ) -> Check:
     far = np.flatnonzero(~(apart <= bound))
     rows = far.tolist() if part is None else row_ids(part, far)

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from assay.learning.targets import Classes, Joint, Points, Values, places
+from assay.learning.targets import Classes, Joint, Points, Values, target_points
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Plan, Set
     from assay.learning.targets import Kind
+    from assay.learning.training_spec import TrainData, TrainingSpec
 
 INTEGER_LOSSES = (nn.CrossEntropyLoss, nn.NLLLoss)
 INDICES = "give class indices, int64 (n,): one_hot.argmax(axis=1)"
@@ -36,7 +36,7 @@ class Fault:
     mend: str = ""
 
 
-def row_ids(part: Set, rows: npt.NDArray[Any]) -> list[Any]:
+def row_ids(part: TrainData, rows: npt.NDArray[Any]) -> list[Any]:
     """Return what the rows of those numbers are called: their ids, or their numbers."""
     named: list[Any] = (rows if part.ids is None else part.ids[rows]).tolist()
     return named
@@ -57,17 +57,17 @@ def form(kind: Kind) -> str:
     return said
 
 
-def label_faults(plan: Plan, part: Set) -> Iterator[Fault]:
+def label_faults(spec: TrainingSpec, part: TrainData) -> Iterator[Fault]:
     """Yield what is wrong; what needs a sound form is not asked where that is wrong."""
-    kind, targets = plan.targets, part.targets
+    kind, targets = spec.targets, part.targets
     if _is_one_hot(_beyond_points(kind, targets)):
         yield Fault(f"{targets.dtype} {targets.shape} is one-hot", mend=INDICES)
         return
     if targets.dtype != kind.dtype or targets.shape[1:] != kind.shape:
         yield Fault(f"{targets.dtype} {targets.shape}")
         return
-    if isinstance(plan.loss, INTEGER_LOSSES) and not isinstance(kind, Classes):
-        name, stated = type(plan.loss).__name__, type(kind).__name__.lower()
+    if isinstance(spec.loss, INTEGER_LOSSES) and not isinstance(kind, Classes):
+        name, stated = type(spec.loss).__name__, type(kind).__name__.lower()
         yield Fault(f"{targets.dtype} {targets.shape}: {name} takes classes, not {stated}")
         return
     for what, each, own in _each(kind, part):
@@ -76,12 +76,12 @@ def label_faults(plan: Plan, part: Set) -> Iterator[Fault]:
             yield Fault(f"{what} are all equal: nothing can be learned or scored")
 
 
-def _each(kind: Kind, part: Set) -> list[tuple[str, Kind, Set]]:
+def _each(kind: Kind, part: TrainData) -> list[tuple[str, Kind, TrainData]]:
     """Return what is judged for itself: points and classes of one network are two things."""
     if not isinstance(kind, Joint):
         return [("labels", kind, part)]
     return [
-        ("points", kind.points, replace(part, targets=places(part.targets))),
+        ("points", kind.points, replace(part, targets=target_points(part.targets))),
         ("classes", kind.classes, replace(part, targets=part.targets[:, -1])),
     ]
 
@@ -108,7 +108,7 @@ def _is_one_hot(targets: npt.NDArray[Any]) -> bool:
     return bool(ones.all() and ((targets == 0).sum(axis=1) == targets.shape[1] - 1).all())
 
 
-def _outside(kind: Kind, part: Set) -> Iterator[Fault]:
+def _outside(kind: Kind, part: TrainData) -> Iterator[Fault]:
     targets = part.targets
     if isinstance(kind, Classes):
         # A class that is absent beside points is nan, as they are; alone it is an integer.
@@ -131,7 +131,7 @@ def _may_lack(kind: Kind) -> bool:
     return isinstance(kind, Points) and kind.gaps
 
 
-def _frame(kind: Points, part: Set) -> Iterator[Fault]:
+def _frame(kind: Points, part: TrainData) -> Iterator[Fault]:
     height, width = part.images.shape[-3:-1]
     if (width, height) != (kind.width, kind.height):
         yield Fault(f"frame {kind.width} × {kind.height} px, images {width} × {height} px")

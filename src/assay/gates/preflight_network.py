@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from assay.contract.checks import Check
 from assay.gates.preflight_labels import INTEGER_LOSSES
 from assay.gates.preflight_overfit import judge_overfit, overfit, questions
-from assay.learning.data import Stored
+from assay.learning.data import BatchDataset
 from assay.learning.determinism import reseed
 from assay.learning.inference import device_at_hand
 from assay.learning.schedules import rate
@@ -21,7 +21,7 @@ from assay.learning.targets import Classes, Joint, Points
 
 if TYPE_CHECKING:
     from assay.gates.preflight_overfit import Overfit
-    from assay.learning.plan import Plan, Set
+    from assay.learning.training_spec import TrainData, TrainingSpec
 
 WITHIN = 0.5  # epochs: a part without a rate here is frozen at first, and thawed by its schedule
 
@@ -41,27 +41,27 @@ class Tensors:
     never: frozenset[str]
 
 
-def judge_network(plan: Plan, train: Set) -> list[Check]:
+def judge_network(spec: TrainingSpec, train: TrainData) -> list[Check]:
     """Send a training batch through a copy, and let the copy learn four images by heart.
 
     In 32 bits, on the plan's device. Rows of a verdict are names of tensors and modules.
     """
-    tensors = _tensors(plan)
-    checks = [_modes(plan.network, tensors)]
+    tensors = _tensors(spec)
+    checks = [_modes(spec.network, tensors)]
     if tensors.late or tensors.never:
-        checks.append(_still(plan.network, tensors))
-    network = copy.deepcopy(plan.network).to(device_at_hand(plan.loop))
+        checks.append(_still(spec.network, tensors))
+    network = copy.deepcopy(spec.network).to(device_at_hand(spec.config))
     for name, value in network.named_parameters():
         # A part that is thawed later must be reached then: on the copy that is now.
         value.requires_grad_(value.requires_grad or name in tensors.late)
-    first = _first(plan, network, train)
+    first = _first(spec, network, train)
     checks += first
     if not all(check.passed for check in first):
         return checks
     trained = tensors.early | tensors.late
     learned = {
-        what: overfit(plan, copy.deepcopy(network), asked, trained)
-        for what, asked in questions(plan.targets, train).items()
+        what: overfit(spec, copy.deepcopy(network), asked, trained)
+        for what, asked in questions(spec.targets, train).items()
     }
     checks.append(_gradients(list(learned.values()), tensors))
     if tensors.never:
@@ -69,12 +69,12 @@ def judge_network(plan: Plan, train: Set) -> list[Check]:
     return [*checks, *(judge_overfit(found, what) for what, found in learned.items())]
 
 
-def _tensors(plan: Plan) -> Tensors:
+def _tensors(spec: TrainingSpec) -> Tensors:
     early, late = set[int](), set[int]()
-    for part in plan.parts:
+    for part in spec.param_groups:
         learns = rate(part.schedule, WITHIN) > 0
         (early if learns else late).update(map(id, part.parameters))
-    named = [(name, id(value)) for name, value in plan.network.named_parameters()]
+    named = [(name, id(value)) for name, value in spec.network.named_parameters()]
     return Tensors(
         frozenset(name for name, number in named if number in early),
         frozenset(name for name, number in named if number in late),
@@ -117,20 +117,20 @@ def _still(network: nn.Module, tensors: Tensors) -> Check:
     return Check("frozen batch norm", not moving, expected, found, len(norms), moving, mend)
 
 
-def _first(plan: Plan, network: nn.Module, train: Set) -> list[Check]:
+def _first(spec: TrainingSpec, network: nn.Module, train: TrainData) -> list[Check]:
     """Do what the first step will do, up to its loss."""
-    reseed(plan.loop.seed, 0)
-    rows = list(range(min(plan.loop.batch_size, len(train.images))))
+    reseed(spec.config.seed, 0)
+    rows = list(range(min(spec.config.batch_size, len(train.images))))
     images, targets = (
-        part.to(device_at_hand(plan.loop)) for part in Stored(train).__getitems__(rows)
+        part.to(device_at_hand(spec.config)) for part in BatchDataset(train).__getitems__(rows)
     )
     try:
-        inputs, targets = plan.transform(images, targets, True)
+        inputs, targets = spec.transform(images, targets, True)
         outputs = network(inputs)
-        shapes = _shapes(plan, outputs, targets)
+        shapes = _shapes(spec, outputs, targets)
         if not shapes.passed:
             return [shapes]
-        return [shapes, _loss(plan.loss(outputs, targets))]
+        return [shapes, _loss(spec.loss(outputs, targets))]
     except torch.OutOfMemoryError:
         raise
     except (IndexError, RuntimeError, TypeError, ValueError) as fault:
@@ -138,15 +138,15 @@ def _first(plan: Plan, network: nn.Module, train: Set) -> list[Check]:
         return [Check("first loss", False, "network and loss take a batch", found, len(rows))]
 
 
-def _shapes(plan: Plan, outputs: Any, targets: Tensor) -> Check:
+def _shapes(spec: TrainingSpec, outputs: Any, targets: Tensor) -> Check:
     """Compare what the network says with what the loss is fed, before torch broadcasts the one."""
-    kind, expected = plan.targets, "outputs and labels of one shape"
+    kind, expected = spec.targets, "outputs and labels of one shape"
     said = tuple(outputs.shape) if isinstance(outputs, Tensor) else (type(outputs).__name__,)
     fits = said == tuple(targets.shape)
     if isinstance(kind, Classes):
         # An ordinal head has a threshold between two classes, and a loss of its own.
         known = [kind.outputs]
-        known += [] if isinstance(plan.loss, INTEGER_LOSSES) else [kind.outputs - 1]
+        known += [] if isinstance(spec.loss, INTEGER_LOSSES) else [kind.outputs - 1]
         expected = f"outputs (b, {' or '.join(map(str, known))}), labels (b,)"
         fits = said in [(len(targets), number) for number in known]
     elif isinstance(kind, Joint):

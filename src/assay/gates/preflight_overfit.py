@@ -21,13 +21,13 @@ import torch
 from torch import Tensor, nn
 
 from assay.contract.checks import Check
-from assay.learning.data import Stored
+from assay.learning.data import BatchDataset
 from assay.learning.determinism import reseed
 from assay.learning.targets import Joint
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Plan, Set
     from assay.learning.targets import Kind
+    from assay.learning.training_spec import TrainData, TrainingSpec
 
 ROWS = 4
 STEPS, USUAL = 300, 20  # at most, and as measured where all is well
@@ -55,7 +55,7 @@ class Overfit:
         return self.free + SHARE * (self.constant - self.free)
 
 
-def questions(kind: Kind, train: Set) -> dict[str, Set]:
+def questions(kind: Kind, train: TrainData) -> dict[str, TrainData]:
     """Return what is learned by heart, each for itself: what is absent costs nothing.
 
     Of points and a class in one loss, the one that weighs less could else stay unlearned unseen.
@@ -67,28 +67,30 @@ def questions(kind: Kind, train: Set) -> dict[str, Set]:
     return {"points": replace(train, targets=spots), "classes": replace(train, targets=grades)}
 
 
-def overfit(plan: Plan, network: nn.Module, train: Set, trained: frozenset[str]) -> Overfit:
+def overfit(
+    spec: TrainingSpec, network: nn.Module, train: TrainData, trained: frozenset[str]
+) -> Overfit:
     """Train `network`, a copy, on four rows whose targets are far apart."""
-    reseed(plan.loop.seed, 0)
+    reseed(spec.config.seed, 0)
     device = next(network.parameters()).device
     images, targets = (
-        part.to(device) for part in Stored(train).__getitems__(_far_apart(train.targets))
+        part.to(device) for part in BatchDataset(train).__getitems__(_far_apart(train.targets))
     )
-    inputs, targets = plan.transform(images, targets, False)
+    inputs, targets = spec.transform(images, targets, False)
     _without_dropout(network)
     with torch.no_grad():
         outputs = network(inputs)
     losses: list[float] = []
     reached, broken = set[str](), set[str]()
     found = Overfit(
-        _best(plan, outputs.mean(dim=0, keepdim=True), targets), _best(plan, outputs, targets),
+        _best(spec, outputs.mean(dim=0, keepdim=True), targets), _best(spec, outputs, targets),
         losses, frozenset(), frozenset(),
     )  # fmt: skip
     learning = [value for name, value in network.named_parameters() if name in trained]
     optimiser = torch.optim.Rprop(learning, lr=FIRST, step_sizes=(1e-7, LARGEST))
-    for step in _told(STEPS, plan.loop.device):
+    for step in _told(STEPS, spec.config.device):
         network.zero_grad()
-        loss = plan.loss(network(inputs), targets)
+        loss = spec.loss(network(inputs), targets)
         losses.append(loss.item())
         if step >= FEWEST and not losses[-1] > found.goal:
             break
@@ -134,7 +136,7 @@ def _without_dropout(network: nn.Module) -> None:
             module.eval()
 
 
-def _best(plan: Plan, start: Tensor, targets: Tensor) -> float:
+def _best(spec: TrainingSpec, start: Tensor, targets: Tensor) -> float:
     """Return the lowest loss of outputs without a network, one row for all or a row each.
 
     It is nan where there is none: the loss is no number, or falls without end.
@@ -143,7 +145,7 @@ def _best(plan: Plan, start: Tensor, targets: Tensor) -> float:
     optimiser = torch.optim.Rprop([outputs], lr=0.1, step_sizes=(1e-9, 100.0))
     losses = []
     for _ in range(SETTLED):
-        loss = plan.loss(outputs.expand(len(targets), *outputs.shape[1:]), targets)
+        loss = spec.loss(outputs.expand(len(targets), *outputs.shape[1:]), targets)
         losses.append(loss.item())
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

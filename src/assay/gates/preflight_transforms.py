@@ -1,6 +1,6 @@
 """Preflight of the transforms: augmentation draws anew for each image and step, and from the seed.
 
-Augmentation is drawn in the main process (`Plan.transform`, seeded before every step), not by the
+Augmentation is drawn in the main process (`TrainingSpec.transform`, seeded before every step), not by the
 loader's workers: one that inherits a generator, and repeats its neighbour's draws, cannot occur. What can
 go wrong is one draw for a whole batch, draws from a generator that the seed does not reach (resume would
 not be exact), augmented validation, and workers that hand over something else than the stored rows.
@@ -16,37 +16,37 @@ import torch
 from torch import Tensor
 
 from assay.contract.checks import Check
-from assay.learning.data import Stored, train_loader
+from assay.learning.data import BatchDataset, train_loader
 from assay.learning.determinism import reseed
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Inputs, Plan, Set
+    from assay.learning.training_spec import Inputs, TrainData, TrainingSpec
     from assay.sections.machine import Workers
 
 COPIES = 16  # of one image in a batch; a fair coin falls 16 times alike once in 33,000
 STEPS = 4  # batches
 
 
-def judge_views(plan: Plan, train: Set, num_workers: Workers) -> list[Check]:
+def judge_transforms(spec: TrainingSpec, train: TrainData, num_workers: Workers) -> list[Check]:
     """Return the check of augmentation, and that of the workers where there are any and it fails.
 
     Passed, it is not told: the verdict is an output, and their number changes none.
     """
-    draws = _draws(plan, train)
+    draws = _draws(spec, train)
     count = 2 if num_workers == "auto" else num_workers
-    if count and not (workers := _workers(plan, train, count)).passed:
+    if count and not (workers := _workers(spec, train, count)).passed:
         return [draws, workers]
     return [draws]
 
 
-def _draws(plan: Plan, train: Set) -> Check:
+def _draws(spec: TrainingSpec, train: TrainData) -> Check:
     """Show one image many times: differing views in training, always one in validation."""
     row = _most_varied(train)
 
     def views(step: int, training: bool) -> list[bytes]:
-        reseed(plan.loop.seed, step)
-        batch = Stored(train).__getitems__([row] * COPIES)
-        return _samples(plan.transform(*batch, training)[0])
+        reseed(spec.config.seed, step)
+        batch = BatchDataset(train).__getitems__([row] * COPIES)
+        return _samples(spec.transform(*batch, training)[0])
 
     plain = [views(step, False) for step in range(2)]
     drawn = [views(step, True) for step in range(STEPS)]
@@ -68,7 +68,7 @@ def _draws(plan: Plan, train: Set) -> Check:
     )  # fmt: skip
 
 
-def _most_varied(train: Set) -> int:
+def _most_varied(train: TrainData) -> int:
     """Return a row whose image a move changes: of the first 32 the one with the most contrast."""
     return int(np.argmax([image.std() for image in train.images[:32]]))
 
@@ -82,11 +82,11 @@ def _bytes(tensor: Tensor) -> bytes:
     return tensor.detach().cpu().numpy().tobytes()
 
 
-def _workers(plan: Plan, train: Set, count: int) -> Check:
+def _workers(spec: TrainingSpec, train: TrainData, count: int) -> Check:
     """Fetch two batches from each worker: the stored rows, as the main process would fetch them."""
-    loop = plan.loop
+    config = spec.config
     ours, theirs = (
-        train_loader(train, loop.batch_size, loop.seed, workers, plan.balanced)
+        train_loader(train, config.batch_size, config.seed, workers, spec.balanced)
         for workers in (0, count)
     )
     batches = list(islice(zip(ours, theirs, strict=True), 2 * count))

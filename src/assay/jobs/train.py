@@ -9,15 +9,17 @@ from assay.learning.fit import fit, forget_state
 from assay.runs.record import write_record
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Plan, Set
+    from assay.learning.training_spec import TrainData, TrainingSpec
     from assay.runs.run import Run
 
 
-def train_model(plan: Plan, train: Set, valid: Set, run: Run, first_weights: str) -> None:
+def train_model(
+    spec: TrainingSpec, train: TrainData, valid: TrainData, run: Run, first_weights: str
+) -> None:
     """Preflight, train, and leave weights, history and record in `run.folder`.
 
     Args:
-        plan: what to train, and how.
+        spec: what to train, and how.
         train: what the network learns from.
         valid: what the epoch rule is judged on.
         run: where everything goes.
@@ -27,10 +29,10 @@ def train_model(plan: Plan, train: Set, valid: Set, run: Run, first_weights: str
         GateError: the preflight refused; nothing was trained.
     """
     verdict = run.reports / "preflight.json"
-    preflight(run.task, plan, train, valid, verdict, run.runtime.num_workers)
-    chosen = fit(plan, train, valid, run)
+    preflight(run.task, spec, train, valid, verdict, run.runtime.num_workers)
+    chosen = fit(spec, train, valid, run)
     model = {
-        "outputs": plan.outputs or plan.targets.outputs,
+        "outputs": spec.outputs or spec.targets.outputs,
         "image_size": int(train.images.shape[-2]),
         "channels": int(train.images.shape[-1]),
         "first_weights": first_weights,

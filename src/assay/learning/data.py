@@ -14,10 +14,10 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 from assay.errors import AssayError, UnreadableError
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Set
+    from assay.learning.training_spec import TrainData
 
 
-class Stored(Dataset[tuple[Tensor, Tensor]]):
+class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
     """A set whose batches are fetched whole; nothing is collated sample by sample.
 
     Args:
@@ -26,7 +26,7 @@ class Stored(Dataset[tuple[Tensor, Tensor]]):
             the fetch fails.
     """
 
-    def __init__(self, rows: Set, skip: bool = False) -> None:
+    def __init__(self, rows: TrainData, skip: bool = False) -> None:
         self.rows, self.skip = rows, skip
         self._told: set[str] = set()
 
@@ -97,7 +97,7 @@ class Balanced(Sampler[int]):
 
 
 def train_loader(
-    rows: Set,
+    rows: TrainData,
     batch: int,
     seed: int,
     workers: int,
@@ -121,7 +121,7 @@ def train_loader(
             f"at least {batch}, or drop_last false",
             "a smaller train.batch_size, or train.drop_last=false",
         )  # fmt: skip
-    data = Stored(rows, skip=True)
+    data = BatchDataset(rows, skip=True)
     order: Sampler[int] = (
         Balanced(rows.targets, seed)
         if balanced
@@ -140,8 +140,11 @@ def train_loader(
     )
 
 
-def plain_loader(rows: Set, batch: int) -> Loader:
+def plain_loader(rows: TrainData, batch: int) -> Loader:
     """Return a loader in the order of the rows."""
     return DataLoader(
-        Stored(rows), batch_size=batch, collate_fn=_whole, pin_memory=torch.cuda.is_available()
+        BatchDataset(rows),
+        batch_size=batch,
+        collate_fn=_whole,
+        pin_memory=torch.cuda.is_available(),
     )

@@ -19,46 +19,46 @@ from assay.learning.data import plain_loader, train_loader
 from assay.learning.determinism import set_determinism
 from assay.learning.history import History
 from assay.learning.module import Training
-from assay.learning.progress import Progress
+from assay.learning.progress import TrainingBar
 from assay.learning.workers import choose_num_workers
 from assay.runs.files import atomic_write
 from assay.runs.record import HISTORY, WEIGHTS, write_history
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Plan, Set
+    from assay.learning.training_spec import TrainData, TrainingSpec
     from assay.runs.run import Run
 
 STATES = "epoch-*.ckpt"
 
 
-def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
+def fit(spec: TrainingSpec, train: TrainData, valid: TrainData, run: Run) -> Mapping[str, float]:
     """Train, write weights and history into `run.folder`, and return the chosen epoch's row.
 
     A killed training goes on from the newest whole state in `run.resume`, and gives the bytes that an
     undisturbed one gives, from whichever state; they are removed when the outputs stand.
     """
-    set_determinism(plan.loop.threads)
+    set_determinism(spec.config.threads)
     _quiet()
     history = History(run.resume, run.journal, run.watch)
-    loop, how, rows = plan.loop, run.runtime, len(train.images)
-    lone = rows > loop.batch_size > 1 and rows % loop.batch_size == 1
-    drops = plan.drop_last or (lone and _normalises(plan))
+    config, how, rows = spec.config, run.runtime, len(train.images)
+    lone = rows > config.batch_size > 1 and rows % config.batch_size == 1
+    drops = spec.drop_last or (lone and _normalises(spec))
     make = partial(
-        train_loader, train, loop.batch_size, loop.seed, balanced=plan.balanced,
+        train_loader, train, config.batch_size, config.seed, balanced=spec.balanced,
         prefetch=how.prefetch_factor, drop_last=drops,
     )  # fmt: skip
     loader = make(choose_num_workers(how.num_workers, make, run.journal))
-    module = Training(plan, rows=rows - rows % loop.batch_size if drops else rows)
+    module = Training(spec, rows=rows - rows % config.batch_size if drops else rows)
     trainer = L.Trainer(
-        accelerator={"cpu": "cpu", "cuda": "gpu"}[plan.loop.device],
+        accelerator={"cpu": "cpu", "cuda": "gpu"}[spec.config.device],
         devices=1,
-        precision=plan.loop.precision,
-        max_epochs=plan.loop.epochs,
-        accumulate_grad_batches=plan.loop.accumulate_grad_batches,
+        precision=spec.config.precision,
+        max_epochs=spec.config.epochs,
+        accumulate_grad_batches=spec.config.accumulate_grad_batches,
         gradient_clip_val=None
-        if plan.loop.gradient_clip_val == "none"
-        else plan.loop.gradient_clip_val,
-        callbacks=[history, _states(run), Progress()],
+        if spec.config.gradient_clip_val == "none"
+        else spec.config.gradient_clip_val,
+        callbacks=[history, _states(run), TrainingBar()],
         deterministic=True,
         logger=False,
         num_sanity_val_steps=0,
@@ -72,7 +72,7 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
     trainer.fit(
         module,
         loader,
-        plain_loader(valid, plan.loop.batch_size),
+        plain_loader(valid, spec.config.batch_size),
         ckpt_path=state,
         weights_only=True,
     )
@@ -81,9 +81,9 @@ def fit(plan: Plan, train: Set, valid: Set, run: Run) -> Mapping[str, float]:
     return history.chosen()
 
 
-def _normalises(plan: Plan) -> bool:
+def _normalises(spec: TrainingSpec) -> bool:
     """Return whether there is batch norm: over one row it has no variance, and stops at a single cell."""
-    return any(isinstance(each, BatchNorm1d | BatchNorm2d) for each in plan.network.modules())
+    return any(isinstance(each, BatchNorm1d | BatchNorm2d) for each in spec.network.modules())
 
 
 def forget_state(run: Run) -> None:

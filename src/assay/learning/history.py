@@ -17,7 +17,7 @@ from assay.learning.progress import epoch_line
 from assay.runs.files import atomic_write
 
 if TYPE_CHECKING:
-    from assay.runs.journal import Journal
+    from assay.runs.events import EventLog
     from assay.runs.run import Watch
 
 BEST = "best.safetensors"
@@ -30,7 +30,7 @@ class History(L.Callback):
     newer than it after a kill; the epochs in between are trained again, to the same bytes.
     """
 
-    def __init__(self, folder: Path, journal: Journal, watch: Watch | None = None) -> None:
+    def __init__(self, folder: Path, journal: EventLog, watch: Watch | None = None) -> None:
         self.best_weights = folder / BEST
         self.journal = journal
         self.watch = watch
@@ -42,7 +42,7 @@ class History(L.Callback):
         assert isinstance(pl_module, Training)
         row = _epoch_row(trainer, pl_module)
         self.epochs.append(row)
-        rank = pl_module.plan.rank
+        rank = pl_module.spec.rank
         if self.best < 0 or rank(row) < rank(self.epochs[self.best]):
             self.best = len(self.epochs) - 1
             state = {
@@ -50,7 +50,7 @@ class History(L.Callback):
                 for name, value in pl_module.network.state_dict().items()
             }
             atomic_write(self.best_weights, lambda aside: save_file(state, aside))
-        act(trainer, pl_module.plan, self.best)
+        act(trainer, pl_module.spec, self.best)
         row |= _rates(trainer)
         self.journal.note("epoch", row)
         epoch_line(trainer, row, min(each["valid_loss"] for each in self.epochs))
@@ -60,7 +60,7 @@ class History(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """End at once where a training was killed after its last epoch; its state knows no end."""
         assert isinstance(pl_module, Training)
-        if self.epochs and ended(pl_module.plan, self.best, len(self.epochs) - 1):
+        if self.epochs and ended(pl_module.spec, self.best, len(self.epochs) - 1):
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _epoch_row(trainer: L.Trainer, module: Training) -> dict[str, float]:
             "dvc repro, when they are back",
         )  # fmt: skip
     targets = torch.cat(module.targets).numpy()
-    metrics = module.plan.metrics(torch.cat(module.predictions).numpy(), targets)
+    metrics = module.spec.metrics(torch.cat(module.predictions).numpy(), targets)
     return {
         "epoch": trainer.current_epoch,
         "train_loss": float(torch.stack(module.train_losses).double().mean()),

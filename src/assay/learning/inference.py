@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 
 
-def device_at_hand(loop: Train) -> torch.device:
+def device_at_hand(config: Train) -> torch.device:
     """Return the declared device, or the CPU on a machine without a GPU: a model serves there too."""
-    return torch.device(loop.device if torch.cuda.is_available() else "cpu")
+    return torch.device(config.device if torch.cuda.is_available() else "cpu")
 
 
 def predict_batches(
-    network: nn.Module, read: Callable[[Tensor], Tensor], images: npt.NDArray[np.uint8], loop: Train
+    network: nn.Module,
+    read: Callable[[Tensor], Tensor],
+    images: npt.NDArray[np.uint8],
+    config: Train,
 ) -> Floats:
     """Return predictions (n, outputs) of images (n, h, w, channels).
 
@@ -32,15 +35,15 @@ def predict_batches(
         network: in eval mode; it goes to the device.
         read: uint8 images (b, h, w, channels) → predictions (b, outputs), by this network.
         images: as they are stored, read batch by batch.
-        loop: how the network was trained; threads are part of the result, as in training.
+        config: how the network was trained; threads are part of the result, as in training.
     """
-    set_determinism(loop.threads)
-    device = device_at_hand(loop)
+    set_determinism(config.threads)
+    device = device_at_hand(config)
     network.to(device)
     found = []
     with torch.inference_mode():
-        for start in range(0, len(images), loop.batch_size):
-            stored = np.ascontiguousarray(images[start : start + loop.batch_size])
+        for start in range(0, len(images), config.batch_size):
+            stored = np.ascontiguousarray(images[start : start + config.batch_size])
             said = read(torch.from_numpy(stored).to(device))
             found.append(said.float().cpu().numpy())
     return np.concatenate(found)

@@ -13,7 +13,7 @@ from assay.learning.determinism import reseed
 from assay.learning.schedules import factor
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Plan
+    from assay.learning.training_spec import TrainingSpec
 
 Batch = tuple[Tensor, Tensor]
 
@@ -21,12 +21,12 @@ Batch = tuple[Tensor, Tensor]
 class Training(L.LightningModule):
     """Runs a plan on `rows` rows; leaves the epoch's losses, predictions and targets to the callbacks."""
 
-    def __init__(self, plan: Plan, rows: int) -> None:
+    def __init__(self, spec: TrainingSpec, rows: int) -> None:
         super().__init__()
-        self.network = plan.network
-        self.plan = plan
+        self.network = spec.network
+        self.spec = spec
         self.rows = rows
-        self.batches = math.ceil(rows / plan.loop.batch_size)  # an epoch
+        self.batches = math.ceil(rows / spec.config.batch_size)  # an epoch
         self.train_losses: list[Tensor] = []
         self.valid_losses: list[Tensor] = []
         self.predictions: list[Tensor] = []
@@ -37,11 +37,11 @@ class Training(L.LightningModule):
         """AdamW with one rate a part; the rate moves at every step, of several batches perhaps."""
         groups = [
             {"params": list(part.parameters), "lr": part.peak, "name": part.name}
-            for part in self.plan.parts
+            for part in self.spec.param_groups
         ]
-        optimizer = torch.optim.AdamW(groups, weight_decay=self.plan.loop.weight_decay)
-        steps = math.ceil(self.batches / self.plan.loop.accumulate_grad_batches)
-        factors = [factor(part.schedule, part.peak, steps) for part in self.plan.parts]
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.spec.config.weight_decay)
+        steps = math.ceil(self.batches / self.spec.config.accumulate_grad_batches)
+        factors = [factor(part.schedule, part.peak, steps) for part in self.spec.param_groups]
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
         return {
             "optimizer": optimizer,
@@ -51,7 +51,7 @@ class Training(L.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Forget the last epoch's losses; freeze and thaw, also where a killed training goes on."""
         self.train_losses.clear()
-        for part in self.plan.parts:
+        for part in self.spec.param_groups:
             part.enter(self.current_epoch)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
@@ -59,14 +59,14 @@ class Training(L.LightningModule):
 
         Not on the step: the batches of one step would all draw the same augmentation.
         """
-        reseed(self.plan.loop.seed, self.current_epoch * self.batches + batch_idx)
+        reseed(self.spec.config.seed, self.current_epoch * self.batches + batch_idx)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Return the loss of an augmented batch, by its share in the step; none of an empty one."""
         if not len(batch[1]):
             return None
-        inputs, targets = self.plan.transform(*batch, True)
-        loss = self.plan.loss(self.network(inputs), targets)
+        inputs, targets = self.spec.transform(*batch, True)
+        loss = self.spec.loss(self.network(inputs), targets)
         self.train_losses.append(loss.detach())
         return loss * self.share(batch_idx, len(targets))
 
@@ -75,8 +75,8 @@ class Training(L.LightningModule):
 
         It is 1 but in the last step of an epoch, which may have fewer batches, and one of fewer rows.
         """
-        batches = self.plan.loop.accumulate_grad_batches
-        whole = batches * self.plan.loop.batch_size
+        batches = self.spec.config.accumulate_grad_batches
+        whole = batches * self.spec.config.batch_size
         rows = min(whole, self.rows - batch_idx // batches * whole)
         return count * batches / rows
 
@@ -87,12 +87,12 @@ class Training(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep loss, predictions and targets of a plain batch; whole maps would fill the memory."""
-        inputs, targets = self.plan.transform(*batch, False)
+        inputs, targets = self.spec.transform(*batch, False)
         outputs = self.network(inputs).float()
-        self.valid_losses.append(self.plan.loss(outputs, targets) * len(targets))
-        read = self.plan.read
+        self.valid_losses.append(self.spec.loss(outputs, targets) * len(targets))
+        read = self.spec.decode
         self.predictions.append((outputs if read is None else read(outputs)).cpu())
-        if self.plan.terms is not None:
-            terms = self.plan.terms(outputs, targets)
+        if self.spec.loss_terms is not None:
+            terms = self.spec.loss_terms(outputs, targets)
             self.valid_terms.append({name: term * len(targets) for name, term in terms.items()})
         self.targets.append(targets.cpu())

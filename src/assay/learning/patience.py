@@ -13,31 +13,34 @@ from typing import TYPE_CHECKING, Literal
 import lightning as L
 from torch.optim.lr_scheduler import LambdaLR
 
-from assay.learning.schedules import begins
+from assay.learning.schedules import start_epoch
 
 if TYPE_CHECKING:
-    from assay.learning.plan import Plan
+    from assay.learning.training_spec import TrainingSpec
 
 Patience = int | Literal["none"]
 
 
-def act(trainer: L.Trainer, plan: Plan, best: int) -> None:
+def act(trainer: L.Trainer, spec: TrainingSpec, best: int) -> None:
     """Lower the rates at the end of an epoch, or make it the last, as the plan says."""
-    epoch, loop = trainer.current_epoch, plan.loop
-    if lowers(waited(plan, best, epoch), loop.plateau_patience):
-        _lower(trainer, loop.plateau_factor)
-        print(f"no better epoch since {best + 1}: rates times {loop.plateau_factor:g}", flush=True)
-    if ended(plan, best, epoch):
+    epoch, config = trainer.current_epoch, spec.config
+    if lowers(waited(spec, best, epoch), config.plateau_patience):
+        _lower(trainer, config.plateau_factor)
+        print(
+            f"no better epoch since {best + 1}: rates times {config.plateau_factor:g}", flush=True
+        )
+    if ended(spec, best, epoch):
         trainer.should_stop = True
         print(f"no better epoch since {best + 1}: ends with {epoch + 1}", flush=True)
 
 
-def waited(plan: Plan, best: int, epoch: int) -> int:
+def waited(spec: TrainingSpec, best: int, epoch: int) -> int:
     """Return how many epochs up to this one have brought no better one.
 
     Those before every part learns do not count: a head alone soon gets no further.
     """
-    last = max(math.ceil(begins(part.schedule)) for part in plan.parts) - 1  # without all parts
+    # The last epoch without all parts.
+    last = max(math.ceil(start_epoch(part.schedule)) for part in spec.param_groups) - 1
     return max(0, epoch - max(best, last))
 
 
@@ -46,10 +49,10 @@ def lowers(epochs: int, patience: Patience) -> bool:
     return patience != "none" and epochs > 0 and epochs % (patience + 1) == 0
 
 
-def ended(plan: Plan, best: int, epoch: int) -> bool:
+def ended(spec: TrainingSpec, best: int, epoch: int) -> bool:
     """Return whether Lightning's `EarlyStopping` ends here (its `min_delta` being 0)."""
-    patience = plan.loop.early_stopping_patience
-    return patience != "none" and waited(plan, best, epoch) >= patience
+    patience = spec.config.early_stopping_patience
+    return patience != "none" and waited(spec, best, epoch) >= patience
 
 
 def _lower(trainer: L.Trainer, factor: float) -> None:

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 
 
-class Progress(TQDMProgressBar):
+class TrainingBar(TQDMProgressBar):
     """Lightning's bar, redrawn at most every 20 steps; silent in logs, where lines stand instead.
 
     The validation's own bar is off: it flickers under the epoch's and says nothing more.
@@ -30,10 +30,10 @@ def epoch_line(trainer: L.Trainer, row: Mapping[str, float], best: float) -> Non
     `lr` is the highest of the parts' rates.
     """
     rates = [value for name, value in row.items() if name.startswith("lr_")]
-    loop = {"train_loss": row["train_loss"], "val_loss": row["valid_loss"], "best_val": best}
+    losses = {"train_loss": row["train_loss"], "val_loss": row["valid_loss"], "best_val": best}
     hidden = ("epoch", "lr_", "train_loss", "valid_loss")
     own = {name: value for name, value in row.items() if not name.startswith(hidden)}
-    shown = {**loop, "lr": max(rates), **own}
+    shown = {**losses, "lr": max(rates), **own}
     figures = " ".join(f"{name}={value:.4g}" for name, value in shown.items())
     line = f"[EPOCH] {int(row['epoch']) + 1}/{trainer.max_epochs} {figures}"
     if trainer.progress_bar_callback is not None and trainer.progress_bar_callback.is_enabled:

@@ -51,7 +51,7 @@ def after(epochs: int, schedule: Schedule) -> Schedule:
     return [Piece(0, epochs, 0.0, 0.0), *later] if epochs else later
 
 
-def begins(schedule: Schedule) -> float:
+def start_epoch(schedule: Schedule) -> float:
     """Return the moment, in epochs, until which there is no rate; 0 for what learns at once."""
     for piece in schedule:
         if piece.first or piece.last:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.learning.claims import COUNTED, remarks
+from assay.runs.events import events_path, read_events
 from assay.runs.files import read_json
-from assay.runs.journal import read_journal, spool_path
 from assay.runs.record import RECORD
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def summaries(root: Path, tasks: Mapping[str, Task], best_of: BestOf) -> list[st
 
 def _trained_in(root: Path, record: Mapping[str, Any]) -> str:
     """Return how long this very training took, where its journal is on this machine."""
-    events = read_journal(spool_path(root, record["stage"], record["key"]))
+    events = read_events(events_path(root, record["stage"], record["key"]))
     if not events or not record["stage"].startswith("train@"):
         return ""
     return f" · trained in {events[-1]['time'] - events[0]['time']:.0f} s"

@@ -132,11 +132,11 @@ Kind = Values | Classes | Points | Joint
 Either = TypeVar("Either", Array, Tensor)
 
 
-def places(targets: Either) -> Either:
+def target_points(targets: Either) -> Either:
     """Return the points (n, points, 2) of targets of either kind that has them."""
     return targets if targets.ndim == 3 else targets[:, :-1].reshape(len(targets), -1, 2)
 
 
-def with_places(targets: Tensor, points: Tensor) -> Tensor:
+def with_target_points(targets: Tensor, points: Tensor) -> Tensor:
     """Return the targets with other points (n, points, 2); a class stays as it is."""
     return points if targets.ndim == 3 else torch.cat([points.flatten(1), targets[:, -1:]], dim=1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from assay.learning.data import Loader
-    from assay.runs.journal import Journal
+    from assay.runs.events import EventLog
     from assay.sections.machine import Workers
 
 CANDIDATES = (4, 8, 12, 16)  # the founders'; as many as there are processors, at most
@@ -19,7 +19,7 @@ BATCHES = 50  # of each trial
 FILES = 1024  # a process may have open; each batch on its way is some
 
 
-def choose_num_workers(asked: Workers, make: Callable[[int], Loader], journal: Journal) -> int:
+def choose_num_workers(asked: Workers, make: Callable[[int], Loader], journal: EventLog) -> int:
     """Return the number of worker processes, which changes no result.
 
     Args:

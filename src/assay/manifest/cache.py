@@ -26,7 +26,7 @@ READERS = 512  # processes at once
 SHAPE = np.dtype("<i4")  # height and width, before the pixels
 
 
-class Cache(Protocol):
+class PixelCache(Protocol):
     """Pixels by a key that says their content and how they were opened."""
 
     def get(self, key: bytes) -> Pixels | None:
@@ -38,7 +38,7 @@ class Cache(Protocol):
         ...
 
 
-def chosen_cache() -> Cache:
+def chosen_cache() -> PixelCache:
     """Return the cache that the environment asks for.
 
     Raises:

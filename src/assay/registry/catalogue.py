@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from assay.errors import RegistryError
 from assay.learning.summary import summary
 from assay.lookup import find_task
-from assay.registry.pinned import Pinned
+from assay.registry.commit_artifacts import CommitArtifacts
 from assay.registry.report import look_line
 from assay.registry.seal import known_look
-from assay.registry.versions import standing, versions
+from assay.registry.versions import current_aliases, versions
 from assay.runs.files import read_json
 from assay.runs.record import RECORD
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def catalogue(root: Path, task: str) -> Iterator[str]:
     """Yield a block a version, the newest first."""
     aliases: dict[int, list[str]] = {}
-    for alias, number in standing(root, task).aliases().items():
+    for alias, number in current_aliases(root, task).aliases().items():
         aliases.setdefault(number, []).append(alias)
     for version in reversed(versions(root, task)):
         named = ", ".join(aliases.get(version.number, []))
@@ -34,7 +34,7 @@ def catalogue(root: Path, task: str) -> Iterator[str]:
 
 
 def _proven(root: Path, version: Version) -> list[str]:
-    pinned, task = Pinned(root, version.commit), find_task(version.task)
+    pinned, task = CommitArtifacts(root, version.commit), find_task(version.task)
     try:
         record = read_json(pinned.file(f"models/{task.name}/{RECORD}"))
         scores = read_json(pinned.file(f"reports/{task.name}/metrics.json"))

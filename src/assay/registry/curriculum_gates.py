@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from assay.composition import find_composition
 from assay.contract.checks import Check
 from assay.learning.summary import summary
 from assay.lookup import find_task
@@ -19,9 +18,10 @@ from assay.manifest.index import OK
 from assay.manifest.layout import Layout
 from assay.manifest.split import TEST
 from assay.manifest.table import read_table
+from assay.pipeline import find_pipeline
 from assay.registry.curriculum import check_previous
+from assay.runs.events import events_path, read_events
 from assay.runs.files import read_json
-from assay.runs.journal import read_journal, spool_path
 from assay.runs.record import RECORD
 
 if TYPE_CHECKING:
@@ -95,18 +95,18 @@ def latency(attempt: Attempt) -> Check:
     limit = attempt.goal.latency_ms
     if limit is None:
         return Check("latency", True, "none", "not asked of this stage", 0)
-    composition = find_composition(attempt.curriculum.composition)
-    record = read_json(attempt.root / "models" / composition.name / RECORD)
-    events = read_journal(spool_path(attempt.root, record["stage"], record["key"]))
+    pipeline = find_pipeline(attempt.curriculum.pipeline)
+    record = read_json(attempt.root / "models" / pipeline.name / RECORD)
+    events = read_events(events_path(attempt.root, record["stage"], record["key"]))
     notes = [event for event in events if event["event"] == "latency"]
     times = notes[-1] if notes else {}
     expected = f"p95 of every mode {limit:.0f} ms or less, from file to names"
-    missing = [mode for mode in composition.modes if mode not in times]
+    missing = [mode for mode in pipeline.modes if mode not in times]
     if missing:
         found = f"{' and '.join(missing)} not measured on this machine"
-        mend = f"dvc repro -f -s compose@{composition.name}, where the originals are"
+        mend = f"dvc repro -f -s pipeline@{pipeline.name}, where the originals are"
         return Check("latency", False, expected, found, 0, mend=mend)
-    p95, slow = max((float(times[mode]["p95"]), mode) for mode in composition.modes)
+    p95, slow = max((float(times[mode]["p95"]), mode) for mode in pipeline.modes)
     found = f"p95 {p95:.1f} ms ({slow}), {limit:.0f} ms asked, on {times['device']}"
     count, mend = times[slow]["photographs"], "a smaller or a faster network"
     return Check("latency", p95 <= limit, expected, found, count, mend=mend)

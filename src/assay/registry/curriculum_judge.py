@@ -33,7 +33,7 @@ def judge_stage(root: Path, data: str, overrides: Mapping[str, str]) -> int:
     ensure_overridable(overrides, GATES)
     attempt = _attempt(root, data)
     where, curriculum = f"stage {attempt.stage} of {data}", attempt.curriculum
-    composed = [f"compose@{curriculum.composition}"] if attempt.goal.latency_ms else []
+    composed = [f"pipeline@{curriculum.pipeline}"] if attempt.goal.latency_ms else []
     commit = ensure_committed(root, where, f"evaluate@{curriculum.task}", *composed)
     print(f"{where} · commit {commit[:12]}")
     checks = judge(GATES, attempt, overrides)

@@ -15,14 +15,14 @@ from assay.registry.gc_busy import alone
 from assay.registry.gc_cache import is_shared, objects_in
 from assay.registry.ledger import entries
 from assay.runs.git import git
-from assay.tracking.entries import experiments, sighted_entries
-from assay.tracking.results import join
+from assay.tracking.entries import experiments, iter_lock_entries
+from assay.tracking.results import join_results
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
 
     from assay.registry.gc_cache import Objects
-    from assay.tracking.entries import Sighting
+    from assay.tracking.entries import Revision
 
 DAY_S = 86400
 
@@ -66,7 +66,7 @@ def collect(root: Path, keep_days: int, apply: bool) -> list[Kind]:
     return kinds
 
 
-def old_experiments(root: Path, before: float) -> list[Sighting]:
+def old_experiments(root: Path, before: float) -> list[Revision]:
     """Return the experiments that are old, and no tip of a branch or tag."""
     tips = git(
         root, "for-each-ref", "--format=%(objectname) %(*objectname)",
@@ -95,9 +95,9 @@ def _plan(root: Path, repo: Repo, keep_days: int) -> list[Kind]:
 def _runs(root: Path, gone: set[str], objects: Objects, keep_days: int) -> Kind:
     """Find the runs that show neither a version nor what commits, work tree and run cache still hold."""
     went = list(objects.stale_runs.values())
-    results = join(
+    results = join_results(
         (entry, sighting)
-        for entry, sighting in sighted_entries(root)
+        for entry, sighting in iter_lock_entries(root)
         if (sighting.commit not in gone if sighting.commit else entry not in went)
     )
     facts = [entry.facts for entry in entries(root)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dvc.repo import Repo
     from dvc_data.hashfile.hash_info import HashInfo
 
-    from assay.tracking.lock_text import Entry
+    from assay.tracking.lock_text import LockEntry
 
 DAY = "%Y-%m-%d"  # DVC knows the age of a commit in whole days; of today's, all may go
 
@@ -36,7 +36,7 @@ class Objects:
 
     used: set[HashInfo]
     unused: list[str]
-    stale_runs: dict[Path, Entry]
+    stale_runs: dict[Path, LockEntry]
 
 
 def objects_in(root: Path, repo: Repo, before: float, experiments: Iterable[str]) -> Objects:

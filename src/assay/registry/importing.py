@@ -13,8 +13,8 @@ from pathlib import Path
 from assay.errors import RegistryError
 from assay.lookup import find_task
 from assay.params import read_params
+from assay.registry.heal import heal, sync_models
 from assay.registry.ledger import append
-from assay.registry.mirror import heal, mirror
 from assay.registry.tensors import add_to_dvc, read_state, write_state
 from assay.registry.versions import IMPORT, versions
 from assay.runs.files import file_digest
@@ -86,7 +86,7 @@ def import_weights(root: Path, task: str, file: Path, text: str) -> Imported:
                 "text": text,
             }
             append(root, IMPORT, f"import {task}/v{number}, unproven: {file.name}", facts)
-    mirror(root, runs)
+    sync_models(root, runs)
     return Imported(number, path, count, numbers, fits, same is None)
 
 

@@ -104,7 +104,7 @@ def entries(root: Path) -> list[Entry]:
     return [each for each in _in_order(found, parents) if each.kind != JOIN]
 
 
-def join(root: Path) -> None:
+def merge_remotes(root: Path) -> None:
     """Make the branch hold what the remotes' branches hold as well, so that it can be pushed."""
     tips = _tips(root)
     ends = _ends(root, list(tips.values()))
@@ -135,7 +135,7 @@ def restore(root: Path) -> str:
     """
     tips = _tips(root)
     if WITNESS not in tips:
-        join(root)
+        merge_remotes(root)
         return "no witness here: the branch holds what the remotes hold"
     mine, witness = tips.get(REF, ABSENT), tips[WITNESS]
     added = set(git(root, "rev-list", mine, f"^{witness}").splitlines())

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.registry.ledger import entries
-from assay.registry.shelf import ABSENT, available, has_weights, shelve
-from assay.registry.versions import ALIASES, PROMOTION, standing
+from assay.registry.mlflow_version import ABSENT, available, has_weights, log_version
+from assay.registry.versions import ALIASES, PROMOTION, current_aliases
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -72,7 +72,7 @@ def _bring_up_versions(
 
 def _shelved(client: MlflowClient, root: Path, version: Version, runs: Mapping[str, str]) -> bool:
     """Register a version; return whether MLflow called it by another number than the ledger."""
-    return shelve(client, root, version, runs) != version.number
+    return log_version(client, root, version, runs) != version.number
 
 
 def _fault(client: MlflowClient, root: Path, known: Sequence[Version], has: ModelVersion) -> str:
@@ -125,7 +125,7 @@ def _set_aliases(
     """Set the ledger's aliases, and somebody's own again where the model was built anew."""
     task, numbers = known[0].task, {version.number for version in known}
     own = {name: n for name, n in before.items() if name not in ALIASES and n in numbers}
-    has, wanted = _aliases(client, task), own | standing(root, task).aliases()
+    has, wanted = _aliases(client, task), own | current_aliases(root, task).aliases()
     for alias in set(has) & set(ALIASES) - set(wanted):
         client.delete_registered_model_alias(task, alias)
     for alias, number in wanted.items():
@@ -136,7 +136,7 @@ def _set_aliases(
 def _moved(root: Path, known: Sequence[Version], before: Mapping[str, int]) -> Iterator[str]:
     """Say which aliases stood elsewhere."""
     task = known[0].task
-    wanted = standing(root, task).aliases()
+    wanted = current_aliases(root, task).aliases()
     for alias in ALIASES:
         had, has = before.get(alias), wanted.get(alias)
         if had != has:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.errors import RegistryError
-from assay.registry import asked
+from assay.registry import predict_process
 from assay.runs.places import PRIVATE
 from assay.tracking.store import store_uri
 
@@ -50,7 +50,7 @@ def ask(root: Path, uri: str, images: Images) -> npt.NDArray[np.float32]:
     """Ask a model of the root's store; images reach it by a file that it maps, not by memory."""
     with _nameless(root) as answers, _lying(root, images) as (place, passed):
         command = [
-            sys.executable, "-I", str(Path(asked.__file__)), store_uri(root), uri, place,
+            sys.executable, "-I", str(Path(predict_process.__file__)), store_uri(root), uri, place,
             _path_of(answers),
         ]  # fmt: skip
         done = subprocess.run(

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import RegistryError
-from assay.registry.case import open_case
+from assay.registry.heal import heal, sync_models
 from assay.registry.ledger import append
-from assay.registry.mirror import heal, mirror
 from assay.registry.overrides import ensure_overridable, judge, refusals, used
+from assay.registry.promotion_context import read_context
 from assay.registry.promotion_gates import ABSOLUTE, GATES
 from assay.registry.seal import look
-from assay.registry.versions import PROMOTION, ROLLBACK, standing
+from assay.registry.versions import PROMOTION, ROLLBACK, current_aliases
 from assay.runs.lock import held
 from assay.runs.places import named_lock
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check
-    from assay.registry.case import Case
+    from assay.registry.promotion_context import PromotionContext
     from assay.registry.seal import Look
     from assay.registry.versions import Version
 
@@ -47,14 +47,14 @@ def promote(root: Path, task: str, overrides: Mapping[str, str]) -> Promoted:
     """
     ensure_overridable(overrides, GATES, ABSOLUTE)
     with held(named_lock(root, f"promote-{task}"), "another promotion runs; waiting"):
-        case = open_case(root, task)
+        case = read_context(root, task)
         runs = heal(root).runs
         print(f"promote {case.candidate.tag} · commit {case.candidate.commit[:12]}")
         checks = judge(GATES, case, overrides)
         _ensure_passed(case, checks, overrides)
         seen = look(root, case.candidate, "promotion")
         _enter(case, checks, overrides)
-        mirror(root, runs)
+        sync_models(root, runs)
     return Promoted(case.candidate, case.champion.number if case.champion else None, seen)
 
 
@@ -65,7 +65,7 @@ def rollback(root: Path, task: str, reason: str) -> tuple[int, int]:
         RegistryError: there is no champion, or none before it.
     """
     with held(named_lock(root, f"promote-{task}"), "another promotion runs; waiting"):
-        runs, stands = heal(root).runs, standing(root, task)
+        runs, stands = heal(root).runs, current_aliases(root, task)
         if stands.champion is None or stands.previous is None:
             said = f"v{stands.champion} is the first champion" if stands.champion else "no champion"
             raise RegistryError(f"rollback {task}", said, "a champion before it", "assay models")
@@ -80,11 +80,13 @@ def rollback(root: Path, task: str, reason: str) -> tuple[int, int]:
                 "reason": reason,
             },
         )
-        mirror(root, runs)
+        sync_models(root, runs)
     return stands.champion, stands.previous
 
 
-def _ensure_passed(case: Case, checks: Sequence[Check], overrides: Mapping[str, str]) -> None:
+def _ensure_passed(
+    case: PromotionContext, checks: Sequence[Check], overrides: Mapping[str, str]
+) -> None:
     """Refuse; the first refusal is told in words, all of them were printed."""
     refused = refusals(checks, overrides)
     if not refused:
@@ -103,7 +105,7 @@ def _ensure_passed(case: Case, checks: Sequence[Check], overrides: Mapping[str, 
     )
 
 
-def _enter(case: Case, checks: Sequence[Check], overrides: Mapping[str, str]) -> None:
+def _enter(case: PromotionContext, checks: Sequence[Check], overrides: Mapping[str, str]) -> None:
     version, overruled = case.candidate, used(checks, overrides)
     previous = case.champion.number if case.champion else None
     append(

@@ -12,21 +12,21 @@ from assay.errors import AssayError
 from assay.gates.leakage import unsought
 from assay.manifest.layout import Layout
 from assay.manifest.snapshot import UNSTATED
-from assay.registry.case import Case
 from assay.registry.ledger import entries, is_cut, is_shallow
 from assay.registry.origin import changed_source
 from assay.registry.predictions import predict_with, sample_of
+from assay.registry.promotion_context import PromotionContext
 from assay.registry.seal import budget_of, known_look
 from assay.runs.files import read_json
 from assay.runs.git import git
 from assay.tracking.paired import Paired
 
-Gate = Callable[[Case], Check]
+Gate = Callable[[PromotionContext], Check]
 Floats = npt.NDArray[np.float32]
 SERVED = "the registered model predicts what was scored, to a thousandth"
 
 
-def ledger(case: Case) -> Check:
+def ledger(case: PromotionContext) -> Check:
     """Ask whether the ledger is whole."""
     expected, count = "every entry it ever had", len(entries(case.root))
     if is_shallow(case.root):
@@ -37,7 +37,7 @@ def ledger(case: Case) -> Check:
     return Check("ledger", not cut, expected, found, count, mend="assay doctor")
 
 
-def content(case: Case) -> Check:
+def content(case: PromotionContext) -> Check:
     """Ask whether the commit holds the model, and its lock agrees with its own tree."""
     name, version = case.task.name, case.candidate
     expected = "a dvc.lock that holds this model, and inputs as in its commit"
@@ -51,7 +51,7 @@ def content(case: Case) -> Check:
     return Check("content", not lost, expected, found, len(case.pinned.outs), lost, mend)
 
 
-def served(case: Case) -> Check:
+def served(case: PromotionContext) -> Check:
     """Ask the registered model for validation rows; it must say what the evaluation scored."""
     try:
         whole = case.validation
@@ -76,7 +76,7 @@ def judge_served(task: str, said: Floats, scored: Floats, count: int) -> Check:
     return Check("served", worst <= limit, SERVED, found, len(said), (), mend)
 
 
-def verdicts(case: Case) -> Check:
+def verdicts(case: PromotionContext) -> Check:
     """Ask for the verdicts of labels, leakage and preflight on these very digests."""
     layout = Layout(case.task.data)
     paths = [layout.labels_verdict, layout.leakage_verdict]
@@ -91,7 +91,7 @@ def verdicts(case: Case) -> Check:
     return Check("verdicts", not failed, "all passed", found, sum(counts.values()), failed)
 
 
-def source(case: Case) -> Check:
+def source(case: PromotionContext) -> Check:
     """Ask where the data come from, and whether they are still there as they were."""
     data, name = case.record["data"], case.task.data
     fault = changed_source(case.root, case.record)
@@ -108,7 +108,7 @@ def source(case: Case) -> Check:
     )
 
 
-def subjects(case: Case) -> Check:
+def subjects(case: PromotionContext) -> Check:
     """Ask whether enough independent subjects were compared."""
     least = case.params.promote.min_groups
     if not isinstance(case.compared, Paired):
@@ -126,7 +126,7 @@ def subjects(case: Case) -> Check:
     return Check("subjects", count >= least, f"at least {least}", found, count, (), mend)
 
 
-def better(case: Case) -> Check:
+def better(case: PromotionContext) -> Check:
     """Ask whether the candidate is better than the champion, beyond chance and beyond its seeds."""
     expected = "better on the same subjects, interval beyond zero and beyond what seeds change"
     if not isinstance(case.compared, Paired):
@@ -149,7 +149,7 @@ def better(case: Case) -> Check:
     return Check("better", passed, expected, text, case.compared.rows)
 
 
-def looks(case: Case) -> Check:
+def looks(case: PromotionContext) -> Check:
     """Ask whether the test set may be looked at, or was, for this version."""
     expected = "a look left, or this version's own look"
     try:
@@ -162,12 +162,12 @@ def looks(case: Case) -> Check:
     return Check("looks", bool(known) or not left.is_spent, expected, found, left.looks, (), mend)
 
 
-def reproduction(case: Case) -> Check:  # noqa: ARG001 - a gate like the others
+def reproduction(case: PromotionContext) -> Check:  # noqa: ARG001 - a gate like the others
     """Ask for a verdict of a rebuild; until there is one, it does not block."""
     return Check("reproduction", True, "rebuilt with equal weights", "not run", 0)
 
 
-def _digests(case: Case) -> dict[str, str]:
+def _digests(case: PromotionContext) -> dict[str, str]:
     folder = f"models/{case.task.name}"
     version = case.candidate
     return {f"{folder}/weights.safetensors": version.weights, f"{folder}/run.json": version.record}

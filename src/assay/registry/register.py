@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from assay.errors import RegistryError
 from assay.registry.committed import ensure_committed
+from assay.registry.heal import heal, sync_models
 from assay.registry.ledger import append
-from assay.registry.mirror import heal, mirror
 from assay.registry.origin import changed_source
-from assay.registry.versions import CANDIDATE, standing, versions
+from assay.registry.versions import CANDIDATE, current_aliases, versions
 from assay.runs.files import file_digest, read_json
 from assay.runs.lock import held
 from assay.runs.places import named_lock
 from assay.runs.record import RECORD, WEIGHTS
-from assay.tracking.entries import sighted_entries
-from assay.tracking.results import join
+from assay.tracking.entries import iter_lock_entries
+from assay.tracking.results import join_results
 
 if TYPE_CHECKING:
     from assay.tracking.results import Result
@@ -57,7 +57,7 @@ def register(root: Path, task: str, note: str = "") -> Candidate:
         )
     with held(named_lock(root, "candidate"), "another model is registered; waiting"):
         number, is_new = _enter(root, result, commit, note)
-    mirror(root, runs)
+    sync_models(root, runs)
     return Candidate(task, number, runs[result.digest], is_new)
 
 
@@ -66,7 +66,7 @@ def _enter(root: Path, result: Result, commit: str, note: str) -> tuple[int, boo
     known = versions(root, result.task)
     same = next((each for each in known if each.result == result.digest), None)
     number = same.number if same else len(known) + 1
-    stands = standing(root, result.task)
+    stands = current_aliases(root, result.task)
     if same and number in {stands.candidate, stands.champion}:
         return number, False
     append(
@@ -90,7 +90,7 @@ def _result(root: Path, task: str) -> Result:
     """Return the result whose files stand in the work tree."""
     record = file_digest(root / "models" / task / RECORD)
     metrics = file_digest(root / "reports" / task / "metrics.json")
-    for result in join(sighted_entries(root)):
+    for result in join_results(iter_lock_entries(root)):
         outs = result.outs.values()
         if result.task == task and record in outs and metrics in outs:
             return result

@@ -26,8 +26,8 @@ from assay.manifest.rows import Rows
 from assay.manifest.storage import RecordStorage, read_storage
 from assay.manifest.table import read_table
 from assay.params import read_params
+from assay.registry.commit_artifacts import CommitArtifacts
 from assay.registry.ledger import append, entries, is_cut
-from assay.registry.pinned import Pinned
 from assay.registry.predictions import predict_with
 from assay.runs.files import read_json
 from assay.runs.lock import held
@@ -143,7 +143,7 @@ def _enter(root: Path, version: Version, reason: str) -> Entry:
 
 def _ensure_here(root: Path, version: Version) -> None:
     """Refuse where a file that the look reads is not in this cache: that must not use up a look."""
-    pinned, layout = Pinned(root, version.commit), Layout(find_task(version.task).data)
+    pinned, layout = CommitArtifacts(root, version.commit), Layout(find_task(version.task).data)
     for path in (layout.sealed, layout.sealed_pixels, layout.trainval, layout.trainval_pixels):
         pinned.file(path)
     _, facts = read_table(pinned.file(layout.trainval), f"split@{layout.name}")
@@ -175,7 +175,9 @@ def _looks_at(root: Path, data: Mapping[str, Any]) -> list[Entry]:
 
 def _data_facts(root: Path, version: Version) -> Mapping[str, Any]:
     """Return the facts of the version's split, from its record: no test row is read for them."""
-    record = read_json(Pinned(root, version.commit).file(f"models/{version.task}/{RECORD}"))
+    record = read_json(
+        CommitArtifacts(root, version.commit).file(f"models/{version.task}/{RECORD}")
+    )
     data: Mapping[str, Any] = record["data"]
     if data["test"] == "none":
         raise RegistryError(
@@ -189,7 +191,7 @@ def _data_facts(root: Path, version: Version) -> Mapping[str, Any]:
 
 def _score_sealed_rows(root: Path, version: Version) -> dict[str, Any]:
     """Predict and score the test rows of the version's own commit."""
-    pinned, task = Pinned(root, version.commit), find_task(version.task)
+    pinned, task = CommitArtifacts(root, version.commit), find_task(version.task)
     record = read_json(pinned.file(f"models/{task.name}/{RECORD}"))
     params = declared_part(record["params"], task.name, task.params)
     how = typed(read_params(root / PARAMS_FILE), task.name, task.params).evaluate

@@ -13,7 +13,7 @@ from assay.lookup import find_task
 from assay.values import declared_part
 
 
-class Served(PythonModel):
+class ServedModel(PythonModel):
     """uint8 images (n, size, size, 3) → label units (n, outputs)."""
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -32,4 +32,4 @@ class Served(PythonModel):
         return self.predictor(np.asarray(images))
 
 
-mlflow.models.set_model(Served())
+mlflow.models.set_model(ServedModel())

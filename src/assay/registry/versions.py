@@ -53,7 +53,7 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Aliases:
     """Which version has which alias; None where none has it."""
 
     champion: int | None = None
@@ -101,11 +101,11 @@ def versions(root: Path, task: str) -> list[Version]:
     return [found[number] for number in sorted(found)]
 
 
-def standing(root: Path, task: str) -> Standing:
+def current_aliases(root: Path, task: str) -> Aliases:
     """Return which version is champion, previous and candidate; a rollback takes one step back."""
     found = _read(entries(root), task)
     champion, previous = (*reversed(found.champions[-2:]), None, None)[:2]
-    return Standing(champion, previous, found.candidate)
+    return Aliases(champion, previous, found.candidate)
 
 
 def find_version(root: Path, name: str) -> Version:
@@ -116,12 +116,12 @@ def find_version(root: Path, name: str) -> Version:
     """
     task, mark, which = re.fullmatch(r"(.*?)(?:(@|/v)(\w+))?", name).groups()  # type: ignore[union-attr]
     known = versions(root, task)
-    number = standing(root, task).aliases().get(which) if mark == "@" else which
+    number = current_aliases(root, task).aliases().get(which) if mark == "@" else which
     for version in known:
         if mark and str(version.number) == str(number):
             return version
     listed = [version.tag for version in known]
-    listed += [f"{task}@{alias}" for alias in standing(root, task).aliases()]
+    listed += [f"{task}@{alias}" for alias in current_aliases(root, task).aliases()]
     raise RegistryError(
         name, "no such version", f"one of {', '.join(listed)}" if listed else "", "assay models"
     )

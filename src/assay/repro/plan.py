@@ -20,7 +20,7 @@ RWLOCK = ".dvc/tmp/rwlock"  # where DVC notes which process reads and writes wha
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReproPlan:
     """What is asked for: every stage in order, and the branches of those that may have to run.
 
     Attributes:
@@ -34,7 +34,7 @@ class Plan:
     code: tuple[Branch, ...]
 
 
-def make_plan(root: Path, targets: Sequence[str]) -> Plan:
+def plan_repro(root: Path, targets: Sequence[str]) -> ReproPlan:
     """Return what the targets need: a changed stage, and whatever depends on one, may have to run.
 
     Args:
@@ -61,7 +61,7 @@ def make_plan(root: Path, targets: Sequence[str]) -> Plan:
         }
     names = tuple(stage.addressing for stage in steps)
     code = [name for name in needs if name.partition("@")[0] == CODE]
-    return Plan(
+    return ReproPlan(
         names,
         tuple(branches(list(needs), needs)),
         tuple(branches(code, {name: needs[name] & set(code) for name in code})),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from assay.repro.branches import Branch
-    from assay.repro.plan import Plan
+    from assay.repro.plan import ReproPlan
 
 TICK = 0.2  # s between two looks at the branches
 PATIENCE = 10.0  # s that an interrupted branch has to end by itself
@@ -41,7 +41,7 @@ class _Work:
         return min(able, key=lambda number: (-self.waiting[number].rank, number), default=None)
 
 
-def run_plan(plan: Plan, root: Path, jobs: int, keep_going: bool, console: Console) -> None:
+def run_plan(plan: ReproPlan, root: Path, jobs: int, keep_going: bool, console: Console) -> None:
     """Run the branches of a plan, at most `jobs` at a time; print a line for each stage that ends.
 
     After a failure no other branch is started; with `keep_going` those that do not depend on it are.

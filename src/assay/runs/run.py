@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from assay.sections.machine import Runtime
 
 if TYPE_CHECKING:
-    from assay.runs.journal import Journal
+    from assay.runs.events import EventLog
 
 Watch = Callable[[Sequence[Mapping[str, float]]], None]
 
@@ -37,7 +37,7 @@ class Run:
     folder: Path
     reports: Path
     resume: Path
-    journal: Journal
+    journal: EventLog
     facts: Mapping[str, Any] = field(default_factory=dict)
     watch: Watch | None = None
     runtime: Runtime = field(default_factory=Runtime)

@@ -18,8 +18,8 @@ from assay.errors import AssayError
 from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.params import read_params
+from assay.runs.events import EventLog
 from assay.runs.files import read_json
-from assay.runs.journal import Journal
 from assay.runs.lock import held
 from assay.runs.record import RECORD
 from assay.runs.run import Run
@@ -116,7 +116,7 @@ class TrialContext:
         train, valid = validation_fold(task_rows(task, self.rows, params), params.train.fold)
         run = Run(
             task.name, self.root, folder / "model", folder / "reports", folder / "resume",
-            Journal(folder / "journal.jsonl"),
+            EventLog(folder / "journal.jsonl"),
             {"key": plan.digest, "params": declared, "data": self.facts, "inputs": dict(plan.inputs)},
             reporter, typed(read_params(self.root / PARAMS_FILE), RUNTIME, Runtime),
         )  # fmt: skip

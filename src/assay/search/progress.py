@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from assay.search.objective import CURVE
-from assay.search.results import reason, seconds, state_of
+from assay.search.results import reason, seconds, trial_state
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -31,7 +31,7 @@ class Progress:
         for trial in results.trials:
             if trial.number not in self._told:
                 self._told.add(trial.number)
-                self._count += state_of(trial) != "failed"
+                self._count += trial_state(trial) != "failed"
                 self._say(self._line(results, trial))
 
     def wait(self, silence: int) -> None:
@@ -44,7 +44,7 @@ class Progress:
 
     def _line(self, results: StudyResults, trial: FrozenTrial) -> str:
         epochs = len(trial.user_attrs.get(CURVE, ()))
-        more = f" after {epochs} epochs" if state_of(trial) == "pruned" else ""
+        more = f" after {epochs} epochs" if trial_state(trial) == "pruned" else ""
         more = f": {reason(trial).partition(chr(10))[0]}" if reason(trial) else more
         shown = f"trial {trial.number}: {results.shown(trial)}{more}"
         left = self._left(results)

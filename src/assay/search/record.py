@@ -19,7 +19,7 @@ from assay.search import storage
 from assay.search.objective import CHOSEN, CURVE
 from assay.search.pictures import draw
 from assay.search.plan import FILE, read_plan, studies_folder
-from assay.search.results import read_results, reason, state_of, values_of
+from assay.search.results import read_results, reason, trial_state, values_of
 from assay.tracking.store import experiment_of, open_store
 from assay.tracking.sync import STUDY
 
@@ -106,12 +106,12 @@ def _create_trial(
 ) -> None:
     plan, start, end = results.plan, _ms(trial.datetime_start), _ms(trial.datetime_complete)
     tags = {
-        STUDY: plan.title, TRIAL: str(trial.number), PARENT: parent, "state": state_of(trial),
+        STUDY: plan.title, TRIAL: str(trial.number), PARENT: parent, "state": trial_state(trial),
         "study": plan.name, NOTE: reason(trial) or results.shown(trial),
     }  # fmt: skip
     run = client.create_run(experiment, start, tags, f"{plan.name} {trial.number}")
     _log(client, run.info.run_id, plan.values(trial.params), _trial_metrics(trial, start, end))
-    client.set_terminated(run.info.run_id, STATUS[state_of(trial)], end)
+    client.set_terminated(run.info.run_id, STATUS[trial_state(trial)], end)
 
 
 def _trial_metrics(trial: FrozenTrial, start: int, end: int) -> list[Metric]:

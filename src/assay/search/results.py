@@ -35,7 +35,7 @@ class StudyResults:
 
     def ended(self, state: str) -> list[FrozenTrial]:
         """Return the trials that ended so: complete, pruned or failed."""
-        return [trial for trial in self.trials if state_of(trial) == state]
+        return [trial for trial in self.trials if trial_state(trial) == state]
 
     @property
     def objectives(self) -> list[str]:
@@ -90,8 +90,8 @@ class StudyResults:
 
     def shown(self, trial: FrozenTrial) -> str:
         """Return a trial's objectives as text, or its state."""
-        if state_of(trial) != "complete":
-            return state_of(trial)
+        if trial_state(trial) != "complete":
+            return trial_state(trial)
         pairs = zip(self.objectives, trial.values, strict=True)
         return ", ".join(f"{name} {value:.4g}" for name, value in pairs)
 
@@ -105,7 +105,7 @@ class StudyResults:
         return [
             {
                 "trial": trial.number,
-                "state": state_of(trial),
+                "state": trial_state(trial),
                 **dict(zip(self.objectives, values_of(trial) or absent, strict=True)),
                 "epochs": len(trial.user_attrs.get(CURVE, ())),
                 "seconds": round(seconds(trial), 1),
@@ -125,14 +125,14 @@ def read_results(plan: StudyPlan, study: optuna.Study) -> StudyResults:
     return StudyResults(plan, ended, front)
 
 
-def state_of(trial: FrozenTrial) -> str:
+def trial_state(trial: FrozenTrial) -> str:
     """Return how a trial ended: complete, pruned or failed."""
     return STATES[trial.state.name]
 
 
 def values_of(trial: FrozenTrial) -> list[float]:
     """Return the objectives of a complete trial; Optuna has the last epoch's of a pruned one too."""
-    return list(trial.values) if state_of(trial) == "complete" else []
+    return list(trial.values) if trial_state(trial) == "complete" else []
 
 
 def seconds(trial: FrozenTrial) -> float:
@@ -142,5 +142,5 @@ def seconds(trial: FrozenTrial) -> float:
 
 def reason(trial: FrozenTrial) -> str:
     """Return why a trial failed; empty where it did not."""
-    killed = "killed, again and again" if state_of(trial) == "failed" else ""
+    killed = "killed, again and again" if trial_state(trial) == "failed" else ""
     return str(trial.user_attrs.get(REASON, killed))

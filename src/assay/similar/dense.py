@@ -32,7 +32,7 @@ VIEWS = np.stack(
 LEAST_SHARE, LEAST_PIXELS = 0.5, 300  # of overlap: of the smaller picture's inside; in all
 
 
-def inside(grey: Picture, rim: int) -> Picture:
+def picture_mask(grey: Picture, rim: int) -> Picture:
     """Return 1 where the picture is, `rim` px off the dark ground that crops are laid on."""
     return cv2.erode((grey > DARK).astype(np.uint8), np.ones((rim, rim))).astype(np.uint8)
 
@@ -63,7 +63,7 @@ def agreement(first: Picture, second: Picture, motion: Floats) -> tuple[float, f
     return _cosine(_levelled(one), _levelled(two)), round(shared / max(areas), 3)
 
 
-def likeness(first: Relief, second: Relief, motion: Floats) -> float:
+def relief_correlation(first: Relief, second: Relief, motion: Floats) -> float:
     """Return the correlation of two reliefs, the second moved onto the first; a twentieth of the price.
 
     Args:
@@ -99,7 +99,7 @@ def _stored(level: Levels) -> Relief:
     return np.asarray(np.clip(np.rint(level * GAIN), -127, 127), dtype=np.int8)
 
 
-def whole(first: Relief, second: Relief) -> tuple[float, bool, int]:
+def best_correlation(first: Relief, second: Relief) -> tuple[float, bool, int]:
     """Return the best correlation of two squares under the eight views: also mirrored, and degrees.
 
     It finds a copy of the whole picture without any feature: mirrored (left–right) first, then

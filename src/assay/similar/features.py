@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.similar.colour import described
-from assay.similar.dense import inside, reliefs
+from assay.similar.dense import picture_mask, reliefs
 from assay.similar.words import KINDS, SEED, as_halves, drawn, words
 
 Floats = npt.NDArray[np.float32]
@@ -61,13 +61,13 @@ def extract(image: Pixels) -> Features:
     image = _resized(image, min(1.0, LARGEST / max(image.shape[:2])))
     whole = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.uint8)
     height, width = whole.shape
-    lit = max(np.count_nonzero(inside(whole, 1)), DARKEST * height * width)
+    lit = max(np.count_nonzero(picture_mask(whole, 1)), DARKEST * height * width)
     grey = _resized(whole, min((AREA / lit) ** 0.5, ENLARGED))
     small = _resized(whole, min(PICTURE / max(height, width), MAGNIFIED))
     points, angles, raw = _keypoints(grey)
     points *= np.array(small.shape[::-1], dtype=np.float32) / grey.shape[::-1]
     descriptors, turned = _upright(raw)
-    picture = np.maximum(small, 1) * inside(small, SMALL_RIM)
+    picture = np.maximum(small, 1) * picture_mask(small, SMALL_RIM)
     return Features(
         points, angles, turned, descriptors, words(descriptors, _kinds()),
         picture, *reliefs(picture), described(image),
@@ -78,7 +78,7 @@ def _keypoints(grey: Pixels) -> tuple[Floats, Floats, Floats]:
     """Return places from the centre, angles, and SIFT descriptors (k, 128)."""
     even = cv2.createCLAHE(CLIP, (8, 8)).apply(grey)
     sift = cv2.SIFT.create(KEYPOINTS, contrastThreshold=CONTRAST, enable_precise_upscale=True)
-    found, raw = sift.detectAndCompute(even, inside(grey, RIM) * 255)
+    found, raw = sift.detectAndCompute(even, picture_mask(grey, RIM) * 255)
     # SIFT returns a little more than asked for where responses are equal.
     found = found[:KEYPOINTS]
     points = np.array([each.pt for each in found], dtype=np.float32).reshape(-1, 2)

@@ -20,8 +20,8 @@ from assay.similar.null import LEAST, LEAST_OVERLAP, null_pairs, rule
 
 if TYPE_CHECKING:
     from assay.similar.appended import Records
-    from assay.similar.kept import Store
-    from assay.similar.null import Rule
+    from assay.similar.kept import FeatureStore
+    from assay.similar.null import PairThreshold
 
 Integers = npt.NDArray[np.int64]
 Images = npt.NDArray[np.uint8]
@@ -39,7 +39,7 @@ SCHEMA = {
 
 
 @dataclass(frozen=True)
-class Similar:
+class SimilarPairs:
     """The accepted pairs, sorted by row numbers a < b, with the columns of SCHEMA, and how they came."""
 
     pairs: pl.DataFrame
@@ -49,10 +49,12 @@ class Similar:
     null: int  # random pairs compared
     null_inliers: int  # the most of any
     null_correlation: float  # the highest of any
-    rule: Rule
+    rule: PairThreshold
 
 
-NOTHING = Similar(pl.DataFrame(schema=SCHEMA), {"colour": 0, "words": 0}, 0, 0, 0, 0, 0.0, LEAST)
+NOTHING = SimilarPairs(
+    pl.DataFrame(schema=SCHEMA), {"colour": 0, "words": 0}, 0, 0, 0, 0, 0.0, LEAST
+)
 
 
 def find_similar(
@@ -65,7 +67,7 @@ def find_similar(
     null: int,
     seed: int,
     workers: int | None = None,
-) -> Similar:
+) -> SimilarPairs:
     """Return the pairs of rows of different groups that show one picture.
 
     Each content is opened once in the life of the store below `root`, and 99 kB of it kept there; in
@@ -97,7 +99,7 @@ def find_similar(
     inliers, agreeing = gathered_chance(store.chance, store.features, places[chance])
     least = rule(inliers, agreeing)
     table = _accepted(candidates, places, store, least, cores)
-    return Similar(
+    return SimilarPairs(
         table,
         proposed={proposer: len(found) for proposer, found in proposed.items()},
         candidates=len(candidates),
@@ -117,8 +119,8 @@ def _words(records: Records, places: Integers) -> list[npt.NDArray[np.int32]]:
 def _accepted(
     candidates: Integers,
     places: Integers,
-    store: Store,
-    least: Rule,
+    store: FeatureStore,
+    least: PairThreshold,
     cores: int,
 ) -> pl.DataFrame:
     """Return the table of accepted pairs, each with the best of its accepted guesses."""

@@ -12,10 +12,10 @@ import polars as pl
 from rich.progress import Progress, track
 from threadpoolctl import threadpool_limits
 
-from assay.similar.kept import content, slots
+from assay.similar.kept import digest_bytes, slots
 from assay.similar.pool import over_cores
 from assay.similar.records import ABSENT
-from assay.similar.work import Compare, Extract, Reach
+from assay.similar.work import Compare, Extract, RandomPair
 
 if TYPE_CHECKING:
     from assay.similar.appended import Appended, Records
@@ -35,7 +35,7 @@ def gathered_features(
         open_image: gives a row's original (height, width, 3), RGB; can be pickled.
         workers: processes that open them.
     """
-    names, known = content(digests), store.read()["content"]
+    names, known = digest_bytes(digests), store.read()["content"]
     lacking = np.flatnonzero(slots(known, names) == ABSENT)
     twins = slots(names[lacking], names[lacking])
     rows = lacking[twins == np.arange(len(lacking))]  # the first of each content
@@ -91,7 +91,7 @@ def gathered_chance(
     if len(lacking):
         with threadpool_limits(1, "blas"):
             pairs = track(lacking.rows(), "null pairs")
-            reached = list(map(Reach(features), pairs))
+            reached = list(map(RandomPair(features), pairs))
         store.append(partial(_all, np.concatenate(reached)))
     found = wanted.join(_chance(store), on=["a", "b"], how="left", maintain_order="left")
     return found["inliers"].cast(pl.Int64).to_numpy(), found["correlation"].to_numpy()

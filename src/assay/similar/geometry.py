@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from assay.similar.dense import agreement, likeness, whole
+from assay.similar.dense import agreement, best_correlation, relief_correlation
 from assay.similar.features import PICTURE
 from assay.similar.match import Match
 from assay.similar.null import LEAST_BORNE_OUT
@@ -33,7 +33,7 @@ MANY = 8  # matches that agree; with fewer, pictures that are not alike at half 
 LIKE = 0.25  # … side by so much are not compared at the whole (0.5 loses 0.006 of copies of eyes)
 
 
-def compare(first: Features, second: Features, thorough: bool = False) -> list[Match]:
+def match_images(first: Features, second: Features, thorough: bool = False) -> list[Match]:
     """Return what may take the second image onto the first: three guesses at most.
 
     By keypoints as they are, by keypoints mirrored, and the whole picture in one of eight views.
@@ -52,7 +52,7 @@ def compare(first: Features, second: Features, thorough: bool = False) -> list[M
         )
         for mirrored in (False, True)
     ]
-    correlation, mirrored, degrees = whole(first.frame, second.frame)
+    correlation, mirrored, degrees = best_correlation(first.frame, second.frame)
     guesses.append(Match(0, correlation, 1.0, mirrored, float(degrees), 1.0))
     return [guess for guess in guesses if guess is not None]
 
@@ -88,7 +88,7 @@ def _promising(
     if agreeing < AGREEING:
         return False
     seen = _seen(second.relief, mirrored)
-    return agreeing >= MANY or likeness(first.relief, seen, motion) >= LIKE
+    return agreeing >= MANY or relief_correlation(first.relief, seen, motion) >= LIKE
 
 
 def _seen(level: npt.NDArray[Any], mirrored: bool) -> npt.NDArray[Any]:

@@ -27,7 +27,7 @@ from assay.similar.records import ABSENT, CHANCE, PAIR, RECORD
 Integers = npt.NDArray[np.int64]
 
 
-class Store(NamedTuple):
+class FeatureStore(NamedTuple):
     """The files of one code: of images' features, of pairs' guesses, and of what random pairs reach."""
 
     features: Appended
@@ -35,11 +35,11 @@ class Store(NamedTuple):
     chance: Appended
 
 
-def store_at(root: Path) -> Store:
+def store_at(root: Path) -> FeatureStore:
     """Return the files that this code reads and writes."""
     folder = root / FEATURES / _code(features, dense, colour, words)
     compared = _code(geometry, dense, null)
-    return Store(
+    return FeatureStore(
         Appended(folder / "features.bin", RECORD),
         Appended(folder / f"pairs-{compared}.bin", PAIR),
         Appended(folder / f"chance-{compared}.bin", CHANCE),
@@ -51,7 +51,7 @@ def _code(*modules: ModuleType) -> str:
     return content_digest([*sources, cv2.__version__, str(RECORD)], 16)
 
 
-def content(digests: Sequence[str]) -> npt.NDArray[np.void]:
+def digest_bytes(digests: Sequence[str]) -> npt.NDArray[np.void]:
     """Return the 16 bytes by which each content is known."""
     named = b"".join(hashlib.md5(name.encode(), usedforsecurity=False).digest() for name in digests)
     return np.frombuffer(named, "V16")

@@ -55,7 +55,7 @@ def null_pairs(descriptors: Floats, groups: Integers, count: int, seed: int) -> 
 
 
 @dataclass(frozen=True)
-class Rule:
+class PairThreshold:
     """A pair is accepted by its correlation alone, or by inliers that the pictures bear out.
 
     Not by inliers alone: the same letters, burnt into two films, would make copies of them, and so
@@ -74,10 +74,10 @@ class Rule:
         return alike or (match.inliers >= self.inliers and borne_out)
 
 
-LEAST = Rule(LEAST_CORRELATION, LEAST_INLIERS, LEAST_BORNE_OUT)  # no set's is less strict
+LEAST = PairThreshold(LEAST_CORRELATION, LEAST_INLIERS, LEAST_BORNE_OUT)  # no set's is less strict
 
 
-def rule(inliers: Integers, correlations: npt.NDArray[np.float64]) -> Rule:
+def rule(inliers: Integers, correlations: npt.NDArray[np.float64]) -> PairThreshold:
     """Return the rule that the null pairs leave.
 
     Inliers: two, and four times what their 95 % quantile has more, at least 6. Correlation alone:
@@ -94,7 +94,7 @@ def rule(inliers: Integers, correlations: npt.NDArray[np.float64]) -> Rule:
         return LEAST
     beyond = int(np.quantile(inliers, QUANTILE, method="higher")) - FREE
     high = float(np.quantile(correlations, QUANTILE, method="higher"))
-    return Rule(
+    return PairThreshold(
         correlation=round(max(LEAST_CORRELATION, 1 - (1 - high) * REST), 3),
         inliers=max(LEAST_INLIERS, FREE + FACTOR * beyond),
         borne_out=round(max(LEAST_BORNE_OUT, 1 - (1 - high) * BEARING), 3),

@@ -65,7 +65,7 @@ def unpacked(record: np.void) -> Features:
     )
 
 
-def told(a: int, b: int, guesses: Sequence[Match]) -> Records:
+def pair_rows(a: int, b: int, guesses: Sequence[Match]) -> Records:
     """Return the rows of a pair: the guesses that the least strict rule accepts, or that none is."""
     good = [(a, b, *astuple(guess), False) for guess in guesses if LEAST.accepts(guess)]
     rows = np.array(good or [(a, b, ABSENT, 0, 0, False, 0, 0, False)], PAIR)

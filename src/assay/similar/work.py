@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.similar.features import extract
-from assay.similar.geometry import compare
-from assay.similar.records import CHANCE, packed, told, unpacked
+from assay.similar.geometry import match_images
+from assay.similar.records import CHANCE, packed, pair_rows, unpacked
 
 if TYPE_CHECKING:
     from assay.similar.appended import Appended, Records
@@ -47,12 +47,12 @@ class Compare:
         records = self.features.read()
         found = []
         for a, b in pairs.tolist():
-            found.append(told(a, b, compare(unpacked(records[a]), unpacked(records[b]))))
+            found.append(pair_rows(a, b, match_images(unpacked(records[a]), unpacked(records[b]))))
         return np.concatenate(found)
 
 
 @dataclass(frozen=True)
-class Reach:
+class RandomPair:
     """Compare a random pair of places in the file of features, thoroughly."""
 
     features: Appended
@@ -61,6 +61,6 @@ class Reach:
         """Return the most inliers and the highest correlation of any guess."""
         records = self.features.read()
         one, two = (unpacked(records[place]) for place in pair)
-        found = compare(one, two, thorough=True)
+        found = match_images(one, two, thorough=True)
         most = max(each.inliers for each in found), max(each.correlation for each in found)
         return np.array([(*pair, *most)], CHANCE)

@@ -15,9 +15,9 @@ from assay.code.declared import Declared
 from assay.errors import AssayError
 from assay.lookup import data_of
 from assay.params import read_params
+from assay.runs.events import EventLog, events_path
 from assay.runs.files import content_digest
 from assay.runs.git import git
-from assay.runs.journal import Journal, spool_path
 from assay.runs.lock import held
 from assay.runs.places import named_lock
 from assay.section_check import check_own
@@ -50,7 +50,7 @@ class Stage:
     inputs: Mapping[str, str]
     runtime: Runtime
     key: str
-    journal: Journal
+    journal: EventLog
 
     def params(self, model: type[S]) -> S:
         """Return the item's own section as far as it was declared."""
@@ -101,7 +101,7 @@ def _load(name: str, root: Path) -> Stage:
         declared, inputs, runtime = other.submit(_asked, name, root).result()
     key = content_digest({"declared": declared, "inputs": inputs})
     item = name.partition("@")[2]
-    journal = Journal(spool_path(root, name, key))
+    journal = EventLog(events_path(root, name, key))
     return Stage(name, item, root, declared, inputs, runtime, key, journal)
 
 

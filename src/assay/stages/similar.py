@@ -18,7 +18,7 @@ from assay.manifest.table import read_table, write_table
 from assay.similar.find import SCHEMA, find_similar
 
 if TYPE_CHECKING:
-    from assay.similar.find import Similar
+    from assay.similar.find import SimilarPairs
     from assay.stages.launch import Stage
 
 UNSOUGHT, EXACT = "none", "none: compared exactly, by ingest"
@@ -77,7 +77,7 @@ def _by_group(layout: Layout, rows: pl.DataFrame) -> None:
     )
 
 
-def _report(found: Similar, count: int) -> None:
+def _report(found: SimilarPairs, count: int) -> None:
     proposed = ", ".join(f"{number} by {proposer}" for proposer, number in found.proposed.items())
     print(
         f"similar: {len(found.pairs)} pairs among {count} images, of {found.candidates} candidates"

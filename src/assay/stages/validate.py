@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.contract.system_capabilities import SupportsImageChecks, SupportsSummary
-from assay.gates.labels import judge_labels, profile
+from assay.gates.labels import judge_labels, label_profile
 from assay.gates.verdict import Verdict
 from assay.lookup import find_system
 from assay.manifest.kept import kept_images
@@ -39,7 +39,7 @@ def main(stage: Stage) -> None:
     checks += system.checks(table)
     if isinstance(system, SupportsImageChecks):
         checks += system.check_images(table, _fetch(stage, facts))
-    tables: dict[str, Any] = {"label by subset": profile(table, system.target)}
+    tables: dict[str, Any] = {"label by subset": label_profile(table, system.target)}
     figures: Mapping[str, bytes] = {}
     if isinstance(system, SupportsSummary):
         more, figures = system.summarised(table)

@@ -15,7 +15,7 @@ from assay.runs.git import git
 from assay.runs.record import RECORD
 from assay.tracking.code import code_behind
 from assay.tracking.projection import flat
-from assay.tracking.results import Cache
+from assay.tracking.results import DvcCache
 from assay.value_faults import PARAMS_FILE
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def changes(
     (found, shown), (second, reference) = one, other
     records = [read_json(each.artifacts[RECORD]) for each in (shown, reference)]
     commits = (found.commit, second.commit)
-    cache = Cache(root)
+    cache = DvcCache(root)
     behind = [code_behind(cache, record["inputs"]) for record in records]
     code = _code(*behind)
     return Changes(

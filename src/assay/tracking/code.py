@@ -12,7 +12,7 @@ from assay.runs.files import read_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from assay.tracking.results import Cache
+    from assay.tracking.results import DvcCache
 
 OLDER = "as folders: an older build"
 
@@ -43,7 +43,7 @@ def code_digest(inputs: Mapping[str, str]) -> str:
     return next((md5 for path, md5 in inputs.items() if path.startswith(f"{FOLDER}/")), "")
 
 
-def code_behind(cache: Cache, inputs: Mapping[str, str]) -> Code:
+def code_behind(cache: DvcCache, inputs: Mapping[str, str]) -> Code:
     """Return the code behind a record's inputs."""
     digest = code_digest(inputs)
     if not digest:

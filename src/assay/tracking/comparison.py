@@ -15,9 +15,9 @@ from assay.errors import AssayError, nearest
 from assay.params import read_params
 from assay.runs.files import content_digest, read_json
 from assay.runs.record import RECORD
-from assay.tracking.entries import sighted_entries
+from assay.tracking.entries import iter_lock_entries
 from assay.tracking.projection import project
-from assay.tracking.results import METRICS, Cache, join
+from assay.tracking.results import METRICS, DvcCache, join_results
 from assay.value_faults import PARAMS_FILE
 from assay.values import on_machine
 
@@ -112,10 +112,10 @@ def compare(
     Raises:
         AssayError: no result is known that holds the parameter.
     """
-    cache = Cache(root)
+    cache = DvcCache(root)
     rows = [
         row
-        for result in (join(sighted_entries(root)) if results is None else results)
+        for result in (join_results(iter_lock_entries(root)) if results is None else results)
         if result.task == task.name and (row := _row(result, cache, root, key)) is not None
     ]
     if not rows:
@@ -156,7 +156,7 @@ def _apart(row: Row, first: Row) -> str:
     return ", ".join(parts + [f"{name} {row.others.get(name, 'absent')}" for name in differing])
 
 
-def _row(result: Result, cache: Cache, root: Path, key: str) -> Row | None:
+def _row(result: Result, cache: DvcCache, root: Path, key: str) -> Row | None:
     """Read a result; None where it was not evaluated, lies in another clone, or lacks the key."""
     shown = project(result, cache, root)
     if shown is None or METRICS not in shown.artifacts or key not in shown.params:

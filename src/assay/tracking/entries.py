@@ -16,11 +16,11 @@ from assay.runs.git import git
 from assay.tracking.locks import LOCK, Locks
 
 if TYPE_CHECKING:
-    from assay.tracking.lock_text import Entry
+    from assay.tracking.lock_text import LockEntry
 
 
 @dataclass(frozen=True)
-class Sighting:
+class Revision:
     """Where an entry stands: a commit, an experiment on top of its baseline, or neither."""
 
     commit: str = ""
@@ -34,7 +34,7 @@ class Sighting:
         return f"refs/exps/{self.baseline[:2]}/{self.baseline[2:]}/{self.experiment}"
 
 
-def sighted_entries(root: Path) -> Iterator[tuple[Entry, Sighting]]:
+def iter_lock_entries(root: Path) -> Iterator[tuple[LockEntry, Revision]]:
     """Yield every lock entry of every commit and experiment, then of the work tree and run cache.
 
     A commit whose lock cannot be read is passed over, and told on standard error.
@@ -49,9 +49,9 @@ def sighted_entries(root: Path) -> Iterator[tuple[Entry, Sighting]]:
         for entry in held[sighting.commit]:
             yield entry, sighting
     for entry in locks.in_work_tree():
-        yield entry, Sighting()
+        yield entry, Revision()
     for _, entry in locks.remembered():
-        yield entry, Sighting()
+        yield entry, Revision()
 
 
 def _tell(faults: Mapping[str, str]) -> None:
@@ -60,16 +60,16 @@ def _tell(faults: Mapping[str, str]) -> None:
         print(f"note: {said}", file=sys.stderr)
 
 
-def _revisions(root: Path) -> list[Sighting]:
+def _revisions(root: Path) -> list[Revision]:
     """List the commits that touched `dvc.lock`, oldest first, then the experiments."""
     log = git(root, "log", "--all", "--reverse", "--format=%H %ct", "--", LOCK)
     times = {commit: int(time) for commit, time in (row.split(" ") for row in log.splitlines())}
     named = experiments(root)
-    plain = [Sighting(commit, time=time) for commit, time in times.items() if commit not in named]
+    plain = [Revision(commit, time=time) for commit, time in times.items() if commit not in named]
     return plain + list(named.values())
 
 
-def experiments(root: Path) -> dict[str, Sighting]:
+def experiments(root: Path) -> dict[str, Revision]:
     """Return commit → experiment; where two names mean one commit, the last."""
     listing = git(
         root, "for-each-ref", "--format=%(objectname) %(committerdate:unix) %(refname)", "refs/exps"
@@ -79,5 +79,5 @@ def experiments(root: Path) -> dict[str, Sighting]:
         commit, time, ref = line.split(" ", 2)
         parts = ref.split("/")  # refs/exps/<2>/<38>/<name>
         if len(parts) == 5 and parts[2] != "exec":
-            found[commit] = Sighting(commit, parts[4], parts[2] + parts[3], int(time))
+            found[commit] = Revision(commit, parts[4], parts[2] + parts[3], int(time))
     return found

@@ -45,7 +45,7 @@ class Found:
     result: Result
 
 
-def find(
+def find_result(
     root: Path, results: Sequence[Result], name: str, task: str = "", named: Named | None = None
 ) -> Found:
     """Return the one result that `name` means.
@@ -74,7 +74,7 @@ def find_two(
     """Return what two names mean; where one of them means one task, so does the other.
 
     Raises:
-        AssayError: as `find`; or the two are of different tasks.
+        AssayError: as `find_result`; or the two are of different tasks.
     """
     one, other = (readings(root, results, name, task, named) for name in names)
     tasks = [sorted({found.result.task for found in each}) for each in (one, other)]

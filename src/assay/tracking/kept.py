@@ -15,16 +15,16 @@ from pathlib import Path
 import msgspec
 
 from assay.runs.places import HISTORY
-from assay.tracking.lock_text import Entry
+from assay.tracking.lock_text import LockEntry
 
 FILE = "locks-1.jsonl"
 
 
-class Part(msgspec.Struct, frozen=True, array_like=True, tag="part"):
+class LockPart(msgspec.Struct, frozen=True, array_like=True, tag="part"):
     """One stage's part of a lock, by its digest; or a file of the run cache, by its name there."""
 
     key: str
-    entry: Entry
+    entry: LockEntry
 
 
 class Lock(msgspec.Struct, frozen=True, array_like=True, tag="lock"):
@@ -35,7 +35,7 @@ class Lock(msgspec.Struct, frozen=True, array_like=True, tag="lock"):
     fault: str = ""
 
 
-Line = Part | Lock
+Line = LockPart | Lock
 
 
 class Kept:
@@ -47,7 +47,7 @@ class Kept:
 
     def __init__(self, root: Path) -> None:
         self.path = root / HISTORY / FILE
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, LockEntry] = {}
         self.locks: dict[str, Lock] = {}
         self._new: list[Line] = []
         read = msgspec.json.Decoder(Line).decode
@@ -76,7 +76,7 @@ class Kept:
                 os.close(descriptor)
 
     def _take(self, line: Line) -> None:
-        if isinstance(line, Part):
+        if isinstance(line, LockPart):
             self.entries[line.key] = line.entry
         else:
             self.locks[line.blob] = line

@@ -12,7 +12,7 @@ from assay.tracking.results import METRICS
 
 if TYPE_CHECKING:
     from assay.contract.task import Task
-    from assay.tracking.results import Cache, Result
+    from assay.tracking.results import DvcCache, Result
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Known:
     """Every result that this clone knows, as far as its DVC cache holds the files."""
 
     results: Sequence[Result]
-    cache: Cache
+    cache: DvcCache
 
     def best_of(self, task: Task, scores: Mapping[str, Any], record: Mapping[str, Any]) -> int:
         """Return of how many it is the best by the headline; what it states itself where that is more.

@@ -29,7 +29,7 @@ class LockError(ValueError):
     """A text that is no lock; says why in one line."""
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True, dict=True):
+class LockEntry(msgspec.Struct, frozen=True, array_like=True, dict=True):
     """One run of one stage: path → digest of what it read, and of what it left.
 
     A file of the run cache does not say which stage it is of: `stage` is empty then.
@@ -50,7 +50,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, dict=True):
         return _record_in(self.deps)
 
 
-def lock_entries(text: str) -> list[Entry]:
+def lock_entries(text: str) -> list[LockEntry]:
     """Return the entries of a `dvc.lock`.
 
     Raises:
@@ -73,7 +73,7 @@ def lock_parts(text: str) -> dict[str, str]:
     return {hashlib.sha256(part.encode()).hexdigest()[:24]: part for part in parts}
 
 
-def part_entry(text: str) -> Entry:
+def part_entry(text: str) -> LockEntry:
     """Return the entry of one part.
 
     Raises:
@@ -85,7 +85,7 @@ def part_entry(text: str) -> Entry:
     return entries[0]
 
 
-def remembered_entry(text: str) -> Entry:
+def remembered_entry(text: str) -> LockEntry:
     """Return the entry of a file of DVC's run cache.
 
     Raises:
@@ -104,10 +104,10 @@ def _loaded(text: str) -> dict[str, Any]:
     return content
 
 
-def _read(stages: Any) -> list[Entry]:
+def _read(stages: Any) -> list[LockEntry]:
     try:
         return [
-            Entry(name, _digests(content, "deps"), _digests(content, "outs"))
+            LockEntry(name, _digests(content, "deps"), _digests(content, "outs"))
             for name, content in stages.items()
         ]
     except (AttributeError, KeyError, TypeError):

@@ -15,7 +15,7 @@ from rich.progress import track
 
 from assay.errors import AssayError
 from assay.runs.git import contents, objects_of
-from assay.tracking.kept import Kept, Lock, Part
+from assay.tracking.kept import Kept, Lock, LockPart
 from assay.tracking.lock_text import (
     LockError,
     lock_entries,
@@ -26,7 +26,7 @@ from assay.tracking.lock_text import (
 
 if TYPE_CHECKING:
     from assay.tracking.lock_text import (
-        Entry,
+        LockEntry,
     )
 
 LOCK = "dvc.lock"
@@ -48,7 +48,7 @@ class Locks:
         self.root, self.kept = root, Kept(root)
         self.faults: dict[str, str] = {}
 
-    def at(self, commits: Sequence[str]) -> dict[str, list[Entry]]:
+    def at(self, commits: Sequence[str]) -> dict[str, list[LockEntry]]:
         """Return commit → its lock's entries; none where it has no lock, or one that cannot be read."""
         blobs = dict(
             zip(commits, objects_of(self.root, [f"{c}:{LOCK}" for c in commits]), strict=True)
@@ -67,7 +67,7 @@ class Locks:
         }
         return {commit: self._entries(blob) for commit, blob in blobs.items()}
 
-    def in_work_tree(self) -> list[Entry]:
+    def in_work_tree(self) -> list[LockEntry]:
         """Return the entries of the work tree's lock.
 
         Raises:
@@ -86,7 +86,7 @@ class Locks:
         except LockError as fault:
             raise AssayError(LOCK, str(fault), mend=f"git checkout -- {LOCK}") from None
 
-    def remembered(self, folder: Path | None = None) -> Iterator[tuple[Path, Entry]]:
+    def remembered(self, folder: Path | None = None) -> Iterator[tuple[Path, LockEntry]]:
         """Yield the files of DVC's run cache with their entries; broken ones DVC removes by itself.
 
         Args:
@@ -100,7 +100,7 @@ class Locks:
                     entry = remembered_entry(path.read_text(encoding="utf-8", errors="replace"))
                 except (LockError, FileNotFoundError):
                     continue
-                self.kept.add(Part(key, entry))
+                self.kept.add(LockPart(key, entry))
             yield path, self.kept.entries[key]
         self.kept.save()
 
@@ -108,7 +108,7 @@ class Locks:
         known = self.kept.locks.get(blob)
         return known is not None and all(key in self.kept.entries for key in known.parts)
 
-    def _entries(self, blob: str) -> list[Entry]:
+    def _entries(self, blob: str) -> list[LockEntry]:
         known = self.kept.locks.get(blob)
         return [self.kept.entries[key] for key in known.parts] if known else []
 
@@ -132,9 +132,9 @@ class Locks:
             return []
         return list(parts)
 
-    def _added(self, entries: Iterable[tuple[str, Entry]]) -> list[str]:
+    def _added(self, entries: Iterable[tuple[str, LockEntry]]) -> list[str]:
         keys = []
         for key, entry in entries:
-            self.kept.add(Part(key, entry))
+            self.kept.add(LockPart(key, entry))
             keys.append(key)
         return keys

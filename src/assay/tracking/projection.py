@@ -10,16 +10,16 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.composition import compositions
 from assay.learning.summary import summary
 from assay.lookup import all_tasks
-from assay.runs.journal import read_journal, spool_path
+from assay.pipeline import pipelines
+from assay.runs.events import events_path, read_events
 from assay.runs.record import HISTORY
 from assay.tracking.code import code_digest
 from assay.tracking.results import METRICS
 
 if TYPE_CHECKING:
-    from assay.tracking.results import Cache, Result
+    from assay.tracking.results import DvcCache, Result
 
 TAG_LENGTH = 8000  # letters; MLflow cuts a longer value off, and then it differs for ever
 OWN_CHANGES = ("dvc.lock", "params.yaml")  # what every experiment changes; the rest is dirt
@@ -49,13 +49,13 @@ class Projection:
     artifacts: Mapping[str, Path]
 
 
-def project(result: Result, cache: Cache, root: Path) -> Projection | None:
+def project(result: Result, cache: DvcCache, root: Path) -> Projection | None:
     """Return the projection of a result, or None where the DVC cache does not hold its record."""
     path = cache.path(result.record)
     if path is None:
         return None
     record = json.loads(path.read_text(encoding="utf-8"))
-    journal = read_journal(spool_path(root, record["stage"], record["key"]))
+    journal = read_events(events_path(root, record["stage"], record["key"]))
     start, end = _times(result, journal, path)
     inputs, artifacts = record["inputs"], artifacts_of(result, cache)
     return Projection(
@@ -72,7 +72,7 @@ def project(result: Result, cache: Cache, root: Path) -> Projection | None:
     )
 
 
-def artifacts_of(result: Result, cache: Cache) -> dict[str, Path]:
+def artifacts_of(result: Result, cache: DvcCache) -> dict[str, Path]:
     """Return the artifacts of a result's run, as far as the DVC cache holds them: name → file there."""
     return {
         name: file
@@ -82,7 +82,7 @@ def artifacts_of(result: Result, cache: Cache) -> dict[str, Path]:
     }
 
 
-def sighting_tags(result: Result) -> dict[str, str]:
+def revision_tags(result: Result) -> dict[str, str]:
     """Return the tags that grow when a result is sighted again."""
     named = [sighting for sighting in result.sightings if sighting.experiment]
     plain = [sighting for sighting in result.sightings if not sighting.experiment]
@@ -115,8 +115,8 @@ def _description(task: str, record: Mapping[str, Any], metrics: Path | None) -> 
 
 @cache
 def _scored() -> dict[str, Any]:
-    """Return tasks and compositions by name; looked for once, since hundreds of results ask."""
-    return all_tasks() | compositions()
+    """Return tasks and pipelines by name; looked for once, since hundreds of results ask."""
+    return all_tasks() | pipelines()
 
 
 def _tags(
@@ -140,7 +140,7 @@ def _tags(
         "mlflow.source.name": f"dvc repro {record['stage']}",
         "mlflow.note.content": _description(result.task, record, metrics),
     }
-    sighted = sighting_tags(result)
+    sighted = revision_tags(result)
     # Before an experiment's commit exists, the journal alone knows its name.
     sighted["experiment"] = sighted["experiment"] or start.get("experiment", "")
     sighted["baseline"] = sighted["baseline"] or start.get("baseline", "")
@@ -185,7 +185,7 @@ def _finals(metrics: Path | None, end: int) -> list[Point]:
 
 
 def _latencies(journal: list[dict[str, Any]], end: int) -> list[Point]:
-    """Read what the clock said of a composition, ms; no output holds it."""
+    """Read what the clock said of a pipeline, ms; no output holds it."""
     told: Mapping[str, Any] = next(
         (event for event in reversed(journal) if event["event"] == "latency"), {}
     )

@@ -13,8 +13,8 @@ from assay.runs.files import content_digest
 from assay.runs.record import RECORD
 
 if TYPE_CHECKING:
-    from assay.tracking.entries import Sighting
-    from assay.tracking.lock_text import Entry
+    from assay.tracking.entries import Revision
+    from assay.tracking.lock_text import LockEntry
 
 METRICS = "metrics.json"
 
@@ -31,7 +31,7 @@ class Result:
 
     task: str
     outs: dict[str, str]
-    sightings: list[Sighting] = field(default_factory=list)
+    sightings: list[Revision] = field(default_factory=list)
 
     @cached_property
     def digest(self) -> str:
@@ -44,7 +44,7 @@ class Result:
         return self.outs[f"models/{self.task}/{RECORD}"]
 
 
-def join(sighted: Iterable[tuple[Entry, Sighting]]) -> list[Result]:
+def join_results(sighted: Iterable[tuple[LockEntry, Revision]]) -> list[Result]:
     """Join trainings with their evaluations, over all that was sighted; first sighted, first listed."""
     trainings: dict[str, _Seen] = {}
     evaluations: dict[str, dict[str, _Seen]] = {}  # digest of the record → of the metrics
@@ -68,8 +68,8 @@ def join(sighted: Iterable[tuple[Entry, Sighting]]) -> list[Result]:
 class _Seen:
     """An entry and where it was sighted, each place once."""
 
-    entry: Entry
-    sightings: dict[Sighting, None] = field(default_factory=dict)
+    entry: LockEntry
+    sightings: dict[Revision, None] = field(default_factory=dict)
 
 
 def _result(training: _Seen, evaluation: _Seen | None = None) -> Result:
@@ -79,7 +79,7 @@ def _result(training: _Seen, evaluation: _Seen | None = None) -> Result:
     return Result(training.entry.made[0], outs, list(last.sightings))
 
 
-class Cache:
+class DvcCache:
     """Reads what DVC keeps, by digest."""
 
     def __init__(self, root: Path) -> None:

@@ -16,9 +16,9 @@ from rich.progress import track
 from assay.runs.files import content_digest
 from assay.runs.lock import held
 from assay.runs.places import named_lock
-from assay.tracking.entries import sighted_entries
-from assay.tracking.projection import artifacts_of, project, sighting_tags
-from assay.tracking.results import Cache, join
+from assay.tracking.entries import iter_lock_entries
+from assay.tracking.projection import artifacts_of, project, revision_tags
+from assay.tracking.results import DvcCache, join_results
 from assay.tracking.stamp import note, noted, until_stable
 from assay.tracking.store import all_runs, experiment_of, open_store, stored_path
 
@@ -75,8 +75,8 @@ def sync(root: Path) -> Synced:
         MachineError: the store is another checkout's.
     """
     with held(named_lock(root, "sync"), "another sync runs; waiting"):
-        results, cache = join(sighted_entries(root)), Cache(root)
-        wanted = content_digest({each.digest: sighting_tags(each) for each in results})
+        results, cache = join_results(iter_lock_entries(root)), DvcCache(root)
+        wanted = content_digest({each.digest: revision_tags(each) for each in results})
         runs = known_runs(root, wanted)
         absent = [each for each in results if each.digest not in (runs or {})]
         if runs is not None and not any(cache.path(each.record) for each in absent):
@@ -102,7 +102,7 @@ def known_runs(root: Path, wanted: str = "") -> dict[str, str] | None:
         return None
 
 
-def _bring_up(root: Path, cache: Cache, results: list[Result]) -> Synced:
+def _bring_up(root: Path, cache: DvcCache, results: list[Result]) -> Synced:
     done, client = Synced(), open_store(root)
     known = {task: _known(client, root, task, done) for task in {each.task for each in results}}
     for result in track(results, "runs", disable=len(results) < 5, transient=True):
@@ -137,7 +137,7 @@ def _known(client: MlflowClient, root: Path, task: str, done: Synced) -> dict[st
 
 
 def _mend(
-    client: MlflowClient, root: Path, cache: Cache, run: Run, result: Result
+    client: MlflowClient, root: Path, cache: DvcCache, run: Run, result: Result
 ) -> Iterator[str]:
     """Restore a run that was deleted, put files back, and bring its tags up; say the first two."""
     if _is_deleted(run):
@@ -222,6 +222,6 @@ def _retag(client: MlflowClient, run: Run, result: Result) -> None:
     """Add what was sighted since: a repeated, cached experiment gives the known run another name."""
     if DRAFT in run.data.tags:  # cut off between the last two tags
         client.delete_tag(run.info.run_id, DRAFT)
-    for name, value in sighting_tags(result).items():
+    for name, value in revision_tags(result).items():
         if value and run.data.tags.get(name) != value:
             client.set_tag(run.info.run_id, name, value)

@@ -27,11 +27,11 @@ from assay.systems.ceph.data.layout import (
     table_name,
 )
 from assay.systems.ceph.data.machines import Unit, read_machines
-from assay.systems.ceph.data.sections import CephParams
+from assay.systems.ceph.data.params import CephParams
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
-    from assay.contract.listing import Range
+    from assay.contract.listing import LabelRange
     from assay.manifest.source import Source
     from assay.sections.data import Ingest
     from assay.systems.ceph.data.annotations import Reading
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         Film,
     )
     from assay.systems.ceph.data.likeness import Fetch
-    from assay.systems.ceph.data.sections import CephIngest, Phantom
+    from assay.systems.ceph.data.params import CephIngest, Phantom
 
 HANDS, REMOTE_HANDS = 2, 16  # files read at once
 Row = dict[str, Any]
@@ -79,7 +79,7 @@ class Aariz:
         notes = {name for row in rows for name in row["files"]}
         return Listing(_table(rows), "content", [*told, *sorted(notes)])
 
-    def filters(self, params: Ingest) -> Sequence[Range]:
+    def filters(self, params: Ingest) -> Sequence[LabelRange]:
         """Use every film."""
         return []
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from assay.systems.ceph.data.anatomy import FEWEST, Finding, found, numbers
+from assay.systems.ceph.data.anatomy import FEWEST, AnatomyFault, found, numbers
 from assay.systems.ceph.data.landmarks import SYMBOLS
 from assay.systems.ceph.data.pose import lay_on_mean
 
@@ -38,7 +38,7 @@ def target_of(senior: Floats, junior: Floats, way: Way) -> Floats:
     return np.where(np.isnan(mean), alone, mean)
 
 
-def readers_apart(senior: Floats, junior: Floats) -> list[Finding]:
+def readers_apart(senior: Floats, junior: Floats) -> list[AnatomyFault]:
     """Find points that two readers put in different places, one finding a landmark."""
     scale = lay_on_mean(senior).scale[:, None]
     apart = np.linalg.norm(senior - junior, axis=2) / scale > APART
@@ -48,7 +48,7 @@ def readers_apart(senior: Floats, junior: Floats) -> list[Finding]:
     ])  # fmt: skip
 
 
-def same_reader(senior: Floats, junior: Floats) -> list[Finding]:
+def same_reader(senior: Floats, junior: Floats) -> list[AnatomyFault]:
     """Find films whose two readers are one file: every point equal in both coordinates."""
     both = np.isfinite(senior).all(axis=2) & np.isfinite(junior).all(axis=2)
     equal = both & (senior == junior).all(axis=2)
@@ -65,7 +65,7 @@ def way_of(targets: Floats, senior: Floats, junior: Floats) -> Way | None:
     return None
 
 
-def not_the_readers(targets: Floats, senior: Floats, junior: Floats) -> list[Finding]:
+def not_the_readers(targets: Floats, senior: Floats, junior: Floats) -> list[AnatomyFault]:
     """Find targets that the readers do not say, and say so where a mean was rounded, or rounded up."""
     if way_of(targets, senior, junior) is not None:
         return []
@@ -75,10 +75,10 @@ def not_the_readers(targets: Floats, senior: Floats, junior: Floats) -> list[Fin
     rows = np.asarray(differs.any(axis=(1, 2)))
     reason = "the target is not what the readers say: neither their mean nor the senior's point"
     if not rows.any():
-        return [Finding((), f"{reason}, and points are masked that both readers have")]
+        return [AnatomyFault((), f"{reason}, and points are masked that both readers have")]
     whole = differs & (targets == np.round(targets)) & (np.abs(off) < 1)
     if (whole == differs).all():
         bias = float(np.nanmean(off))
         up = (off[differs] > 0).all()
         reason += f": rounded{' up' if up else ''}, {bias:+.2f} px on the average"
-    return [Finding(numbers(rows), reason)]
+    return [AnatomyFault(numbers(rows), reason)]

@@ -36,14 +36,14 @@ FEWEST_ROWS = 5  # that speak for a set
 
 
 @dataclass(frozen=True)
-class Finding:
+class AnatomyFault:
     """Rows that share one fault; none where the fault is the whole set's."""
 
     rows: tuple[int, ...]
     reason: str
 
 
-def wrong_way(points: Floats) -> list[Finding]:
+def wrong_way(points: Floats) -> list[AnatomyFault]:
     """Find mirrored films, exchanged x and y, and heads on their side or upside down."""
     plain, mirror = lay_on_mean(points), lay_on_mean(points, mirrored=True)
     judged = plain.count >= FEWEST
@@ -60,7 +60,7 @@ def wrong_way(points: Floats) -> list[Finding]:
     ])  # fmt: skip
 
 
-def no_face(points: Floats) -> list[Finding]:
+def no_face(points: Floats) -> list[AnatomyFault]:
     """Find rows whose points form no face whichever way it is held: another order, other landmarks."""
     plain, mirror = lay_on_mean(points), lay_on_mean(points, mirrored=True)
     misfit = np.minimum(plain.misfit, mirror.misfit)
@@ -68,7 +68,7 @@ def no_face(points: Floats) -> list[Finding]:
     return found([(strange, f"the points lie more than {MISFIT:g} mm (median) from any face's")])
 
 
-def misplaced(points: Floats) -> list[Finding]:
+def misplaced(points: Floats) -> list[AnatomyFault]:
     """Find single points far from where a face has them, one finding a landmark."""
     fit = lay_on_mean(points)
     off = np.linalg.norm(fit.aligned - mean_face(), axis=2)
@@ -79,7 +79,7 @@ def misplaced(points: Floats) -> list[Finding]:
     ])  # fmt: skip
 
 
-def exchanged(points: Floats) -> list[Finding]:
+def exchanged(points: Floats) -> list[AnatomyFault]:
     """Find landmarks that carry each other's names in the whole set: joined by position, not by id.
 
     What lies within 4 mm of each other is told apart by order: upper incisors stand in front.
@@ -101,18 +101,18 @@ def exchanged(points: Floats) -> list[Finding]:
     overjet = laid[:, PLACE["UIT"], 0] - laid[:, PLACE["LIT"], 0]
     if np.isfinite(overjet).sum() >= FEWEST_ROWS and np.nanmedian(overjet) < 0:
         said.append("UIT lies behind LIT")
-    return [Finding((), "; ".join(said))] if said else []
+    return [AnatomyFault((), "; ".join(said))] if said else []
 
 
-def outside(points: Floats, width: Floats, height: Floats) -> Bools:
+def outside_film(points: Floats, width: Floats, height: Floats) -> Bools:
     """Return which points (n, 29) lie outside their film; a point on its last edge is inside."""
     limit = np.stack([width, height], axis=1)[:, None]
     return np.asarray(((points < 0) | (points > limit)).any(axis=2))
 
 
-def found(masks: Iterable[tuple[Bools, str]]) -> list[Finding]:
+def found(masks: Iterable[tuple[Bools, str]]) -> list[AnatomyFault]:
     """Return a finding for each mask that has rows."""
-    return [Finding(numbers(mask), reason) for mask, reason in masks if mask.any()]
+    return [AnatomyFault(numbers(mask), reason) for mask, reason in masks if mask.any()]
 
 
 def numbers(mask: Bools) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import polars as pl
 from assay.contract.checks import Check
 from assay.manifest.index import BROKEN
 from assay.systems.ceph.data import agreement, anatomy, units
-from assay.systems.ceph.data.anatomy import Finding
+from assay.systems.ceph.data.anatomy import AnatomyFault
 from assay.systems.ceph.data.landmarks import COUNT, SYMBOLS
 from assay.systems.ceph.data.layout import READERS
 from assay.systems.ceph.data.pose import lay_on_mean
@@ -34,7 +34,7 @@ def mask_outside(table: pl.DataFrame) -> pl.DataFrame:
     masked = {}
     for reader in READERS:
         points = points_of(table, reader)
-        away = anatomy.outside(points, *extent) & opened[:, None]
+        away = anatomy.outside_film(points, *extent) & opened[:, None]
         for row, place in zip(*np.nonzero(away), strict=True):
             x, y = points[row, place]
             where = f"({x:g}, {y:g})"
@@ -87,17 +87,17 @@ def check_labels(table: pl.DataFrame) -> list[Check]:
     ]  # fmt: skip
 
 
-def _both(judge: Any, senior: Floats, junior: Floats) -> list[Finding]:
+def _both(judge: Any, senior: Floats, junior: Floats) -> list[AnatomyFault]:
     """Judge each reader's points; what both say of the same rows is said once."""
     found: dict[str, set[int]] = {}
     for points in (senior, junior):
         for finding in judge(points):
             found.setdefault(finding.reason, set()).update(finding.rows)
-    return [Finding(tuple(sorted(rows)), reason) for reason, rows in found.items()]
+    return [AnatomyFault(tuple(sorted(rows)), reason) for reason, rows in found.items()]
 
 
 def findings_check(
-    name: str, expected: str, findings: Sequence[Finding], rows: pl.DataFrame
+    name: str, expected: str, findings: Sequence[AnatomyFault], rows: pl.DataFrame
 ) -> Check:
     """Return the check that fails where there are findings, and names their rows."""
     ids = rows["sample_id"]

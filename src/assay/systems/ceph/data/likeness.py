@@ -17,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.manifest.index import OK
-from assay.systems.ceph.data.anatomy import FEWEST, FEWEST_ROWS, Finding, found
+from assay.systems.ceph.data.anatomy import FEWEST, FEWEST_ROWS, AnatomyFault, found
 from assay.systems.ceph.data.checks import findings_check, points_of
 from assay.systems.ceph.data.pose import lay_on_mean
 
@@ -51,7 +51,7 @@ def check_films(table: pl.DataFrame, fetch: Fetch) -> Check:
     points = stored(points_of(rows, "target"), rows["width"], rows["height"], grey.shape[1])
     findings = off_their_films(grey, points)
     check = findings_check("films", "the points lie on what their films show", findings, rows)
-    if findings or not np.isnan(likeness(grey, points)):
+    if findings or not np.isnan(patch_correlation(grey, points)):
         return check
     return replace(check, found="not judged: too few films with points")
 
@@ -63,7 +63,7 @@ def stored(points: Floats, width: pl.Series, height: pl.Series, size: int) -> Fl
     return np.asarray((points - (extent - 1) / 2) * scale + (size - 1) / 2)
 
 
-def likeness(grey: Images, points: Floats) -> float:
+def patch_correlation(grey: Images, points: Floats) -> float:
     """Return the mean correlation of patches with the mean patch of all other films; NaN if unknown.
 
     Args:
@@ -76,14 +76,19 @@ def likeness(grey: Images, points: Floats) -> float:
     return float(each[known].mean()) if known.any() else float("nan")
 
 
-def off_their_films(grey: Images, points: Floats) -> list[Finding]:
+def off_their_films(grey: Images, points: Floats) -> list[AnatomyFault]:
     """Find a set whose points lie on its images no better than on others', or single turned films."""
-    own, other = likeness(grey, points), likeness(grey, np.roll(points, 1, axis=0))
+    own, other = (
+        patch_correlation(grey, points),
+        patch_correlation(grey, np.roll(points, 1, axis=0)),
+    )
     if np.isnan(own) or np.isnan(other):
         return []
     if own - other < GAIN:
         reason = "the points fit their images"
-        return [Finding((), f"{reason} (likeness {own:.2f}) no better than others' ({other:.2f})")]
+        return [
+            AnatomyFault((), f"{reason} (likeness {own:.2f}) no better than others' ({other:.2f})")
+        ]
     patches = _patches(grey, points)
     plain = _alike(patches, patches)
     turned = np.stack([_alike(_patches(turn(grey), points), patches) for turn in TURNED.values()])

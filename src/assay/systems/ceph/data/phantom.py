@@ -25,20 +25,20 @@ from assay.systems.ceph.data.phantom_teeth import draw_teeth
 
 if TYPE_CHECKING:
     from assay.systems.ceph.data.mean_face import Floats
+    from assay.systems.ceph.data.params import Phantom
     from assay.systems.ceph.data.phantom_film import (
         Grey,
-        Machine,
         Place,
+        XrayUnit,
     )
     from assay.systems.ceph.data.phantom_spine import Vertebra
-    from assay.systems.ceph.data.sections import Phantom
 
 NECK = np.array([-17.0, 62.0])  # mm: C2's upper front corner in the mean face
 PUBLISHED = (0.70, 0.15, 0.15)  # of the films: train, valid, test
 
 
 @dataclass(frozen=True)
-class Film:
+class PhantomFilm:
     """One phantom film, and all that is true of it.
 
     Attributes:
@@ -57,7 +57,7 @@ class Film:
     id: str
     split: str
     stage: int
-    machine: Machine
+    machine: XrayUnit
     spacing: float
     grey: Grey
     truth: Floats
@@ -66,7 +66,7 @@ class Film:
     place: Place
 
 
-def draw_film(number: int, split: str, stage: int, params: Phantom) -> Film:
+def draw_phantom_film(number: int, split: str, stage: int, params: Phantom) -> PhantomFilm:
     """Draw film `number`; it depends on nothing but the seed, its number and these arguments."""
     random = np.random.default_rng([params.seed, number])
     growth = float(np.clip(stage / (STAGES - 1) + random.normal(0, 0.10), 0, 1))
@@ -85,14 +85,14 @@ def draw_film(number: int, split: str, stage: int, params: Phantom) -> Film:
     }
     name = f"phantom{params.seed}f{number:05d}"
     truth = place.pixels(face)
-    return Film(name, split, stage, machine, spacing, grey, truth, readers, spine, place)
+    return PhantomFilm(name, split, stage, machine, spacing, grey, truth, readers, spine, place)
 
 
-def draw_films(params: Phantom) -> Iterator[Film]:
+def draw_films(params: Phantom) -> Iterator[PhantomFilm]:
     """Draw all films: stages in equal shares, published splits in about 70 : 15 : 15, both shuffled."""
     random = np.random.default_rng(params.seed)
     stages = random.permutation(np.arange(params.films) % STAGES)
     ends = np.cumsum(PUBLISHED)[:-1] * params.films
     parts = random.permutation(np.searchsorted(ends, np.arange(params.films), side="right"))
     for number, (stage, part) in enumerate(zip(stages, parts, strict=True)):
-        yield draw_film(number, SPLITS[part], int(stage), params)
+        yield draw_phantom_film(number, SPLITS[part], int(stage), params)

@@ -27,7 +27,7 @@ SHIFT = 4  # fractional bits of OpenCV's coordinates
 
 
 @dataclass(frozen=True)
-class Machine:
+class XrayUnit:
     """One X-ray unit: how its films look and are stored.
 
     Attributes:
@@ -57,9 +57,9 @@ class Machine:
 
 
 MACHINES = (
-    Machine("Phantom A", 0.60, 1.0, 1.2, "png", 1.30, 1.05, 0.014, 0.35, True, 0.0),
-    Machine("Phantom B", 0.74, 0.82, 0.98, "jpg", 1.65, 1.25, 0.022, 0.50, False, 0.02),
-    Machine("Phantom C", 0.50, 1.20, 1.42, "bmp", 1.05, 0.72, 0.010, 0.30, True, 0.03),
+    XrayUnit("Phantom A", 0.60, 1.0, 1.2, "png", 1.30, 1.05, 0.014, 0.35, True, 0.0),
+    XrayUnit("Phantom B", 0.74, 0.82, 0.98, "jpg", 1.65, 1.25, 0.022, 0.50, False, 0.02),
+    XrayUnit("Phantom C", 0.50, 1.20, 1.42, "bmp", 1.05, 0.72, 0.010, 0.30, True, 0.03),
 )  # fmt: skip
 
 
@@ -81,7 +81,7 @@ class Place:
         return np.asarray(points @ self.matrix[:, :2].T + self.matrix[:, 2])
 
 
-def place_head(machine: Machine, width: int, random: np.random.Generator) -> Place:
+def place_head(machine: XrayUnit, width: int, random: np.random.Generator) -> Place:
     """Put a head on a film `width` px wide (times the machine's own share): turned up to 8°, shifted."""
     columns, rows = round(width * machine.columns), round(width * machine.rows)
     per_mm = width / 300 / machine.spacing
@@ -94,7 +94,7 @@ def place_head(machine: Machine, width: int, random: np.random.Generator) -> Pla
 
 
 def exposed(
-    shapes: list[Shape], machine: Machine, place: Place, random: np.random.Generator
+    shapes: list[Shape], machine: XrayUnit, place: Place, random: np.random.Generator
 ) -> Grey:
     """Return the film (rows, columns) of a head."""
     per_mm = float(np.hypot(*place.matrix[:, 0]))

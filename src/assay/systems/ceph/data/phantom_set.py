@@ -21,8 +21,8 @@ from assay.systems.ceph.data.phantom import draw_films
 
 if TYPE_CHECKING:
     from assay.systems.ceph.data.mean_face import Floats
-    from assay.systems.ceph.data.phantom import Film
-    from assay.systems.ceph.data.sections import Phantom
+    from assay.systems.ceph.data.params import Phantom
+    from assay.systems.ceph.data.phantom import PhantomFilm
 
 DATASET = "phantom: nobody was X-rayed"
 Entries = list[dict[str, object]]
@@ -56,7 +56,7 @@ def write_set(folder: Path, params: Phantom) -> None:
         csv.writer(stream).writerows([COLUMNS, *sorted(lines)])
 
 
-def _write_image(folder: Path, film: Film) -> Path:
+def _write_image(folder: Path, film: PhantomFilm) -> Path:
     path = folder / film.split / IMAGES / f"{film.id}.{film.machine.extension}"
     image = Image.fromarray(film.grey)
     # PNG is stored, not deflated: compressors give other bytes on other processors.
@@ -65,7 +65,7 @@ def _write_image(folder: Path, film: Film) -> Path:
 
 
 def _write_notes(
-    folder: Path, film: Film, name: str, split: str, notes: dict[str, Entries]
+    folder: Path, film: PhantomFilm, name: str, split: str, notes: dict[str, Entries]
 ) -> None:
     """Write the three annotation files, with the keys that the published ones have."""
     number = film.stage + 1
@@ -97,7 +97,7 @@ def _moved(entry: dict[str, object]) -> dict[str, object]:
     return {**entry, "value": {"x": value["x"] + 9, "y": value["y"]}}
 
 
-def _write_twin(folder: Path, film: Film, image: Path, params: Phantom) -> tuple[str, ...]:
+def _write_twin(folder: Path, film: PhantomFilm, image: Path, params: Phantom) -> tuple[str, ...]:
     """Write the same bytes under another id in another split, read anew by both readers."""
     random = np.random.default_rng([params.seed, int(film.id[-5:]), 1])
     split = SPLITS[(SPLITS.index(film.split) + 1) % len(SPLITS)]
@@ -112,6 +112,6 @@ def _write_twin(folder: Path, film: Film, image: Path, params: Phantom) -> tuple
     return _line(film, name, split)
 
 
-def _line(film: Film, name: str, split: str) -> tuple[str, ...]:
+def _line(film: PhantomFilm, name: str, split: str) -> tuple[str, ...]:
     machine = film.machine
     return (name, machine.name, f"{film.spacing:g}", machine.extension, split.capitalize())

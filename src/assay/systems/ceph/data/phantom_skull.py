@@ -26,7 +26,7 @@ def draw_skull(face: Floats, random: np.random.Generator) -> list[Shape]:
     ]  # fmt: skip
 
 
-def profile(face: Floats) -> Floats:
+def skin_profile(face: Floats) -> Floats:
     """Return the skin from the forehead to the throat; it passes through the soft landmarks."""
     nasion, tip, sub = at(face, "N`"), at(face, "Pn"), at(face, "Sn")
     upper, lower, chin = at(face, "Ls"), at(face, "Li"), at(face, "Pog`")
@@ -45,7 +45,7 @@ def profile(face: Floats) -> Floats:
 
 
 def _soft_parts(face: Floats) -> list[Shape]:
-    skin = profile(face)
+    skin = skin_profile(face)
     head = np.vstack([skin, [(BACK, BOTTOM), (BACK, TOP)]])
     inside = head - [7.0, 0.0]
     tongue = closed([

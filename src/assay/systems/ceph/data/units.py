@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.systems.ceph.data.anatomy import FEWEST, FEWEST_ROWS, MISFIT, Finding, found, numbers
+from assay.systems.ceph.data.anatomy import (
+    FEWEST,
+    FEWEST_ROWS,
+    MISFIT,
+    AnatomyFault,
+    found,
+    numbers,
+)
 from assay.systems.ceph.data.landmarks import STAGES
 from assay.systems.ceph.data.pose import lay_on_mean
 
@@ -25,7 +32,7 @@ SAME = 0.01  # two spacings of one machine, relative
 MANY = 60
 
 
-def odd_spacing(machine: Iterable[str | None], spacing: Floats) -> list[Finding]:
+def odd_spacing(machine: Iterable[str | None], spacing: Floats) -> list[AnatomyFault]:
     """Find films whose pixel size is not their machine's usual one."""
     names = np.array([name or "" for name in machine])
     findings = []
@@ -40,7 +47,9 @@ def odd_spacing(machine: Iterable[str | None], spacing: Floats) -> list[Finding]
     return findings
 
 
-def wrong_size(points: Floats, machine: Iterable[str | None], spacing: Floats) -> list[Finding]:
+def wrong_size(
+    points: Floats, machine: Iterable[str | None], spacing: Floats
+) -> list[AnatomyFault]:
     """Find heads of impossible size in mm, and machines whose heads differ from all others'."""
     fit = lay_on_mean(points)
     sound = (fit.count >= FEWEST) & (fit.misfit <= MISFIT)
@@ -58,16 +67,16 @@ def wrong_size(points: Floats, machine: Iterable[str | None], spacing: Floats) -
         others = [value for other, value in medians.items() if other != name]
         if others and abs(own / float(np.median(others)) - 1) > MACHINE_SIZE:
             reason = f"{name}: heads are {own / float(np.median(others)):.2f} × those of the others"
-            findings.append(Finding(numbers(names == name), reason))
+            findings.append(AnatomyFault(numbers(names == name), reason))
     return findings
 
 
-def shifted_stage(stage: Floats) -> list[Finding]:
+def shifted_stage(stage: Floats) -> list[AnatomyFault]:
     """Find a set whose CVM classes start at 1: CS1 absent among many, or a class 6."""
     known = stage[np.isfinite(stage)]
     beyond = np.isfinite(stage) & ((stage < 0) | (stage >= STAGES))
     if beyond.any():
-        return [Finding(numbers(beyond), "a CVM class outside 0–5; published stages are 1–6")]
+        return [AnatomyFault(numbers(beyond), "a CVM class outside 0–5; published stages are 1–6")]
     if len(known) >= MANY and known.min() >= 1:
-        return [Finding((), f"no film of class 0 (CS1) among {len(known)}: numbered from 1?")]
+        return [AnatomyFault((), f"no film of class 0 (CS1) among {len(known)}: numbered from 1?")]
     return []

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from assay.learning.landmarks.scores import WITHIN_MM, WITHIN_PX, radial_errors
+from assay.learning.vision.scores import WITHIN_MM, WITHIN_PX, radial_errors
 from assay.runs.figures import save_figure
 from assay.systems.ceph.tasks import points
 
@@ -31,7 +31,9 @@ def draw(errors: Numbers, rows: Rows, folder: Path) -> None:
         rows: the films.
         folder: where to.
     """
-    between = radial_errors(points.reader(rows, "senior"), points.reader(rows, "junior"))
+    between = radial_errors(
+        points.reader_points(rows, "senior"), points.reader_points(rows, "junior")
+    )
     spacing = points.spacing(rows)[:, None]
     unit, bounds = "px of the film", WITHIN_PX
     if not np.isnan(spacing).any():
@@ -52,7 +54,7 @@ def machine_means(rows: Rows, errors: Numbers) -> dict[str, tuple[int, float]]:
     return found
 
 
-def shares(errors: Numbers, bounds: Numbers) -> Numbers:
+def detection_rates(errors: Numbers, bounds: Numbers) -> Numbers:
     """Return the share of points within each bound, the bound included; nan where there is none."""
     counted = np.sort(errors[~np.isnan(errors)])
     if not counted.size:
@@ -84,8 +86,8 @@ def detection(
     distance = np.linspace(0, FARTHEST * max(bounds), STEPS)
     figure = Figure(figsize=(5, 3.6), layout="constrained")
     axes: Axes = figure.add_subplot()
-    axes.plot(distance, shares(errors, distance), label=OWN)
-    axes.plot(distance, shares(between, distance), color="0.6", label=HUMAN)
+    axes.plot(distance, detection_rates(errors, distance), label=OWN)
+    axes.plot(distance, detection_rates(between, distance), color="0.6", label=HUMAN)
     for bound in bounds:
         axes.axvline(bound, color="0.85", linewidth=0.8, zorder=0)
     axes.set(xlabel=f"within, {unit}", ylabel="share of points", ylim=(0, 1.02), xlim=(0, None))

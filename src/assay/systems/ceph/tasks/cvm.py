@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.contract.score import Score
-from assay.systems.ceph.tasks.cvm_sections import CvmParams
+from assay.systems.ceph.tasks.cvm_params import CvmParams
 from assay.systems.ceph.tasks.names import STAGES
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Maturation:
         network = cvm_model.load(params.model, weights)
         return partial(
             cvm_model.predict, network, params.model,
-            loop=params.train
+            config=params.train
         )  # fmt: skip
 
     def restore(self, predictions: Floats, rows: Rows) -> Floats:
@@ -79,8 +79,8 @@ class Maturation:
 
     def metrics(self, predictions: Floats, labels: Floats) -> dict[str, float]:
         """Return accuracy, macro F1, weighted kappa, within-one and log loss of the known stages."""
-        from assay.learning.landmarks.classes import as_classes, middle_classes
-        from assay.learning.landmarks.scores import class_scores, log_loss
+        from assay.learning.vision.classes import as_classes, middle_classes
+        from assay.learning.vision.scores import class_scores, log_loss
 
         true = as_classes(labels[:, 0])
         scores = class_scores(middle_classes(predictions), true, len(STAGES))

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from assay.systems.ceph.tasks.detector import Detector
+from assay.systems.ceph.tasks.detector import RegionNetwork
 
 if TYPE_CHECKING:
     from assay.systems.ceph.tasks.roi import Region
@@ -50,7 +50,7 @@ class FixedCrop(nn.Module):
 class FoundCrop(nn.Module):
     """Cuts out of each film the square that the detector says; the detector's weights stand still."""
 
-    def __init__(self, detector: Detector, side: int) -> None:
+    def __init__(self, detector: RegionNetwork, side: int) -> None:
         super().__init__()
         self.side = side
         self.detector = detector.requires_grad_(False)
@@ -83,7 +83,7 @@ def stored_crop(weights: Path, side: int) -> FixedCrop | FoundCrop:
         for name, value in load_file(weights).items()
         if name.startswith(PREFIX)
     }
-    crop = FixedCrop((0, 0, 1), side) if "region" in own else FoundCrop(Detector(), side)
+    crop = FixedCrop((0, 0, 1), side) if "region" in own else FoundCrop(RegionNetwork(), side)
     crop.load_state_dict(own)
     return crop.eval()
 

@@ -13,12 +13,12 @@ from torch import Tensor
 from assay.errors import AssayError
 from assay.jobs.train import train_model
 from assay.learning.determinism import set_determinism
-from assay.learning.landmarks.appearance import Appearance
-from assay.learning.landmarks.geometry import Warp
-from assay.learning.landmarks.losses import ClassLoss, balanced_weights
-from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
 from assay.learning.targets import Classes
+from assay.learning.training_spec import ParamGroup, TrainData, TrainingSpec
+from assay.learning.vision.appearance import Appearance
+from assay.learning.vision.geometry import Warp
+from assay.learning.vision.losses import ClassLoss, balanced_weights
 from assay.runs.start import first_weights
 from assay.systems.ceph.tasks import cvm_model, roi
 from assay.systems.ceph.tasks.cvm_crop import FixedCrop, FoundCrop
@@ -29,35 +29,35 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from assay.contract.task import Task
-    from assay.learning.plan import Floats, Metrics, Targets
+    from assay.learning.training_spec import Floats, Metrics, Targets
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
     from assay.systems.ceph.tasks.cvm_model import StageNetwork
-    from assay.systems.ceph.tasks.cvm_sections import CvmParams
+    from assay.systems.ceph.tasks.cvm_params import CvmParams
 
 
 def run_training(task: Task, train: Rows, valid: Rows, params: CvmParams, run: Run) -> None:
     """Build the network, and carry its plan out on the rows that have a stage."""
     set_determinism(params.train.threads)
-    train, valid = known(train), known(valid)
+    train, valid = with_stage(train), with_stage(valid)
     first = first_weights(run.task, params.model.weights, params.model.backbone)
     crop = make_crop(train, valid, params)
     network, start = cvm_model.build(params.model, crop, first, Path(), params.train.seed)
     learns, validates = make_set(train), make_set(valid)
-    plan = make_plan(task, network, params, learns)
-    train_model(plan, learns, validates, run, start)
+    spec = make_spec(task, network, params, learns)
+    train_model(spec, learns, validates, run, start)
 
 
 def make_crop(train: Rows, valid: Rows, params: CvmParams) -> cvm_model.Crop:
     """Return what cuts the films, learned from the training films' points; see `roi`."""
     rule, side = params.model.roi, params.model.input_size
     if rule == "none":
-        return FixedCrop(roi.whole(train.images.shape[1]), side)
+        return FixedCrop(roi.full_frame(train.images.shape[1]), side)
     fixed = FixedCrop(roi.learn_region(train, rule), side)
     if params.model.finder == "fixed":
         return fixed
     squares = roi.stored_squares(train, rule)
-    there = roi.known(squares)
+    there = roi.is_found(squares)
     detector = train_detector(train.where(there).images, squares[there], params.train.seed)
     found = FoundCrop(detector, side)
     _tell_overlap(found, fixed, valid, rule)
@@ -73,7 +73,8 @@ def _tell_overlap(found: FoundCrop, fixed: FixedCrop, valid: Rows, rule: Sequenc
         return
     films = valid.where(there)
     own, one = (
-        overlap(cvm_model.squares(crop, films.images), wanted[there]) for crop in (found, fixed)
+        overlap(cvm_model.crop_squares(crop, films.images), wanted[there])
+        for crop in (found, fixed)
     )
     print(
         f"detector: intersection over union with the rule's squares of {there.sum()} validation"
@@ -82,7 +83,7 @@ def _tell_overlap(found: FoundCrop, fixed: FixedCrop, valid: Rows, rule: Sequenc
     )
 
 
-def known(rows: Rows) -> Rows:
+def with_stage(rows: Rows) -> Rows:
     """Return the rows that have a stage.
 
     Raises:
@@ -99,10 +100,10 @@ def known(rows: Rows) -> Rows:
     return rows.where(there)
 
 
-def make_set(rows: Rows) -> Set:
+def make_set(rows: Rows) -> TrainData:
     """Return what is trained on: class indices, which the preflight holds against the manifest's."""
     stage = rows.columns["cvm"]
-    return Set(
+    return TrainData(
         rows.images, stage.astype(np.int64), stage, rows.columns["sample_id"],
         lambda classes: classes.astype(stage.dtype),
     )  # fmt: skip
@@ -122,7 +123,9 @@ class CvmTransform:
         return self.appearance(images, training)
 
 
-def make_plan(task: Task, network: StageNetwork, params: CvmParams, train: Set) -> Plan:
+def make_spec(
+    task: Task, network: StageNetwork, params: CvmParams, train: TrainData
+) -> TrainingSpec:
     """Return the training of `network`; epochs are scored as predictions are."""
     how, size = params.train, train.images.shape[1]
 
@@ -130,7 +133,7 @@ def make_plan(task: Task, network: StageNetwork, params: CvmParams, train: Set) 
         said = cvm_model.probabilities(params.model, torch.from_numpy(outputs)).numpy()
         return task.metrics(said, targets.astype(np.float32)[:, None])
 
-    return Plan(
+    return TrainingSpec(
         network=network,
         loss=make_loss(params, train.targets),
         preprocess=CvmTransform(
@@ -139,15 +142,15 @@ def make_plan(task: Task, network: StageNetwork, params: CvmParams, train: Set) 
         ),
         metrics=metrics,
         rank=task.rank,
-        parts=[
-            Part(
+        param_groups=[
+            ParamGroup(
                 "network",
                 [*network.features.parameters(), *network.head.parameters()],
                 warmup_cosine(how.epochs, how.warmup_epochs, how.lr, how.lr_final),
                 how.lr,
             )
         ],
-        loop=how,
+        config=how,
         targets=Classes(STAGES),
         balanced=how.balance == "sampler",
     )

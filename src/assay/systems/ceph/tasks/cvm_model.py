@@ -14,22 +14,22 @@ from torch import Tensor, nn
 from assay.learning.backbone import NONE, build_backbone, ensure_takes
 from assay.learning.determinism import reseed
 from assay.learning.inference import predict_batches
-from assay.learning.landmarks.blocks import SmallEncoder, TimmEncoder
-from assay.learning.landmarks.classes import (
-    ClassHead,
-    OrdinalHead,
-    nominal_chances,
-    ordinal_chances,
-)
 from assay.learning.transfer import carry_over, holds_network
 from assay.learning.transforms import normalise
+from assay.learning.vision.blocks import SmallEncoder, TimmEncoder
+from assay.learning.vision.classes import (
+    ClassHead,
+    OrdinalHead,
+    nominal_probabilities,
+    ordinal_probabilities,
+)
 from assay.systems.ceph.tasks.cvm_crop import FixedCrop, FoundCrop
-from assay.systems.ceph.tasks.detector import Detector
+from assay.systems.ceph.tasks.detector import RegionNetwork
 from assay.systems.ceph.tasks.names import STAGES
 
 if TYPE_CHECKING:
     from assay.sections.task import Train
-    from assay.systems.ceph.tasks.cvm_sections import CvmModel
+    from assay.systems.ceph.tasks.cvm_params import CvmModel
 
 Crop = FixedCrop | FoundCrop
 
@@ -94,13 +94,13 @@ def load(params: CvmModel, weights: Path) -> StageNetwork:
     """Return the trained network in eval mode."""
     empty: Crop = FixedCrop((0, 0, 1), params.input_size)
     if params.finder == "detector":
-        empty = FoundCrop(Detector(), params.input_size)
+        empty = FoundCrop(RegionNetwork(), params.input_size)
     network, _ = build(params, empty, NONE, weights.parent, seed=0)
     network.load_state_dict(load_file(weights))
     return network.eval()
 
 
-def squares(crop: Crop, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def crop_squares(crop: Crop, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Return what is cut (n, 3) of images (n, size, size, 3); see `cvm_crop`."""
     found = []
     with torch.inference_mode():
@@ -112,15 +112,17 @@ def squares(crop: Crop, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32
 
 def probabilities(params: CvmModel, logits: Tensor) -> Tensor:
     """Return the probability of each stage (n, 6)."""
-    return (ordinal_chances if params.head == "ordinal" else nominal_chances)(logits.float())
+    return (ordinal_probabilities if params.head == "ordinal" else nominal_probabilities)(
+        logits.float()
+    )
 
 
 def predict(
-    network: StageNetwork, params: CvmModel, images: npt.NDArray[np.uint8], loop: Train
+    network: StageNetwork, params: CvmModel, images: npt.NDArray[np.uint8], config: Train
 ) -> npt.NDArray[np.float32]:
     """Return the probability of each stage (n, 6) of images (n, size, size, 3)."""
     return predict_batches(
-        network, lambda stored: probabilities(params, network(normalise(stored))), images, loop
+        network, lambda stored: probabilities(params, network(normalise(stored))), images, config
     )
 
 

@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from assay.learning.landmarks.classes import ABSENT, as_classes, middle_classes
-from assay.learning.landmarks.scores import confusion
+from assay.learning.vision.classes import ABSENT, as_classes, middle_classes
+from assay.learning.vision.scores import confusion_matrix
 from assay.runs.figures import save_figure
 from assay.systems.ceph.tasks import points
 from assay.systems.ceph.tasks.cvm_crop import cut, stored_crop
-from assay.systems.ceph.tasks.cvm_model import squares
+from assay.systems.ceph.tasks.cvm_model import crop_squares
 from assay.systems.ceph.tasks.names import STAGES
 from assay.systems.ceph.tasks.roi import RULE_POINTS
 
@@ -30,7 +30,7 @@ Numbers = npt.NDArray[Any]
 def draw(predictions: npt.NDArray[np.float32], stages: npt.NDArray[np.float32], path: Path) -> None:
     """Draw how often each stage was called which; films without a stage are left out."""
     true = as_classes(stages)
-    matrix = confusion(middle_classes(predictions), true, len(STAGES))
+    matrix = confusion_matrix(middle_classes(predictions), true, len(STAGES))
     figure = Figure(figsize=(4.8, 4.4), layout="constrained")
     axes: Axes = figure.add_subplot()
     axes.imshow(matrix, cmap="Blues", vmin=0, vmax=max(int(matrix.max()), 1))
@@ -49,7 +49,7 @@ def draw_crops(weights: Path, rows: Rows, stages: npt.NDArray[np.float32], path:
     """Draw the first film of each stage: whole, with its square and the rule's points, and cut."""
     true = as_classes(stages)
     chosen = [np.flatnonzero(true == stage)[:1] for stage in range(len(STAGES))]
-    placed = points.frame(rows).stored(points.target(rows))[:, RULE_POINTS]
+    placed = points.film_frame(rows).stored(points.target(rows))[:, RULE_POINTS]
     crop, size = stored_crop(weights, side=1), rows.images.shape[1]
     figure = Figure(figsize=(12, 4.4), layout="constrained")
     pairs = figure.subplots(2, len(STAGES)).T
@@ -59,7 +59,7 @@ def draw_crops(weights: Path, rows: Rows, stages: npt.NDArray[np.float32], path:
         film.set_title(f"{name}: no film" if not len(found) else name, fontsize=9)
         for row in found:
             image = rows.images[row : row + 1]
-            square = squares(crop, image)
+            square = crop_squares(crop, image)
             film.imshow(image[0])
             film.scatter(*placed[row].T, s=8, color="lime")
             x, y, side = (square[0] * size).tolist()

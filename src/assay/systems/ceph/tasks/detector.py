@@ -17,15 +17,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from assay.learning.determinism import reseed
-from assay.learning.landmarks.appearance import Appearance
-from assay.learning.landmarks.blocks import SmallEncoder
-from assay.learning.landmarks.geometry import Warp
 from assay.learning.schedules import rate, warmup_cosine
+from assay.learning.vision.appearance import Appearance
+from assay.learning.vision.blocks import SmallEncoder
+from assay.learning.vision.geometry import Warp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from assay.learning.landmarks.geometry import Moves
+    from assay.learning.vision.geometry import Moves
 
 Numbers = npt.NDArray[Any]
 
@@ -37,7 +37,7 @@ LIT = Appearance(brightness=0.1, noise=0.02)
 STREAM = 1  # beside the training's own draws from one seed
 
 
-class Detector(nn.Module):
+class RegionNetwork(nn.Module):
     """A film → its square: centre x, y and side in shares of the stored side; 0.15 M parameters."""
 
     usual: Tensor
@@ -52,17 +52,17 @@ class Detector(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return squares (b, 3) of normalised images (b, 3, size, size) of any size."""
-        features = self.encoder(thumbnails(images))
+        features = self.encoder(shrink(images))
         said: Tensor = self.usual + self.head(features[-1].flatten(1))
         return said
 
 
-def thumbnails(images: Tensor) -> Tensor:
+def shrink(images: Tensor) -> Tensor:
     """Return (b, channels, SIDE, SIDE) of images (b, channels, size, size)."""
     return functional.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
 
 
-def train_detector(images: npt.NDArray[np.uint8], squares: Numbers, seed: int) -> Detector:
+def train_detector(images: npt.NDArray[np.uint8], squares: Numbers, seed: int) -> RegionNetwork:
     """Return a detector that has learned the squares, in eval mode; the same for the same arguments.
 
     Args:
@@ -73,7 +73,7 @@ def train_detector(images: npt.NDArray[np.uint8], squares: Numbers, seed: int) -
     small = _shrunk(images)
     wanted = torch.from_numpy(squares).float()
     reseed(seed, STREAM)
-    network = Detector(wanted.mean(dim=0).tolist()).train()
+    network = RegionNetwork(wanted.mean(dim=0).tolist()).train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK)
     schedule = warmup_cosine(STEPS, STEPS // 20, PEAK, LAST)
     for step in range(STEPS):
@@ -107,7 +107,7 @@ def _shrunk(images: npt.NDArray[np.uint8]) -> Tensor:
     parts = []
     for start in range(0, len(images), BATCH):
         part = torch.from_numpy(np.ascontiguousarray(images[start : start + BATCH]))
-        small = thumbnails(part.permute(0, 3, 1, 2).float())
+        small = shrink(part.permute(0, 3, 1, 2).float())
         parts.append(small.round().to(torch.uint8).permute(0, 2, 3, 1))
     return torch.cat(parts)
 

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from assay.manifest.rows import Rows
 
 
-def draw_film(row: Rows, path: Path) -> None:
+def draw_readers(row: Rows, path: Path) -> None:
     """Draw one stored film with both readers' points, a line between them, and the symbols."""
-    placed, target = points.frame(row), points.target(row)
-    senior, junior = (placed.stored(points.reader(row, name))[0] for name in ("senior", "junior"))
+    placed, target = points.film_frame(row), points.target(row)
+    senior, junior = (
+        placed.stored(points.reader_points(row, name))[0] for name in ("senior", "junior")
+    )
     middle = placed.stored(target)[0]
     figure = Figure(figsize=(8, 8), layout="constrained")
     axes: Axes = figure.add_subplot()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.contract.score import Score
-from assay.systems.ceph.tasks.sections import LandmarkParams
+from assay.systems.ceph.tasks.params import LandmarkParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +61,7 @@ class Landmarks:
         network = landmarks_model.load(params.model, weights)
         return partial(
             landmarks_model.predict, network, params.model,
-            loop=params.train
+            config=params.train
         )  # fmt: skip
 
     def restore(self, predictions: Floats, rows: Rows) -> Floats:
@@ -75,7 +75,7 @@ class Landmarks:
         from assay.systems.ceph.tasks import points
 
         shape = points.mean_shape(train)[None].repeat(len(rows), axis=0)
-        laid: Floats = points.frame(rows, size=1).original(shape).astype("float32")
+        laid: Floats = points.film_frame(rows, size=1).original(shape).astype("float32")
         return laid.reshape(len(rows), -1)
 
     def metrics(self, predictions: Floats, labels: Floats) -> dict[str, float]:
@@ -105,9 +105,9 @@ class Landmarks:
 
     def draw_row(self, row: Rows, path: Path) -> None:
         """Draw one stored film with both readers' points."""
-        from assay.systems.ceph.tasks.drawing import draw_film
+        from assay.systems.ceph.tasks.drawing import draw_readers
 
-        draw_film(row, path)
+        draw_readers(row, path)
 
 
 LANDMARKS = Landmarks()

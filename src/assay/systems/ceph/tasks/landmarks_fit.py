@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from assay.jobs.train import train_model
 from assay.learning.determinism import set_determinism
-from assay.learning.landmarks.appearance import Appearance
-from assay.learning.landmarks.codecs import Heatmap
-from assay.learning.landmarks.geometry import Warp
-from assay.learning.landmarks.losses import ClassLoss, CoordinateLoss, HeatmapLoss, JointLoss
-from assay.learning.plan import Plan, Set
-from assay.learning.targets import Classes, Joint, Points, places
+from assay.learning.targets import Classes, Joint, Points, target_points
+from assay.learning.training_spec import TrainData, TrainingSpec
+from assay.learning.vision.appearance import Appearance
+from assay.learning.vision.codecs import Heatmap
+from assay.learning.vision.geometry import Warp
+from assay.learning.vision.losses import ClassLoss, CoordinateLoss, HeatmapLoss, JointLoss
 from assay.runs.start import first_weights
 from assay.systems.ceph.tasks import landmarks_model, points
 from assay.systems.ceph.tasks.names import STAGES, SYMBOLS
@@ -24,11 +24,11 @@ from assay.systems.ceph.tasks.parts import make_parts
 
 if TYPE_CHECKING:
     from assay.contract.task import Task
-    from assay.learning.landmarks.codecs import Coordinates
-    from assay.learning.plan import Metrics
+    from assay.learning.training_spec import Metrics
+    from assay.learning.vision.codecs import Coordinates
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
-    from assay.systems.ceph.tasks.sections import LandmarkParams, LandmarkTrain
+    from assay.systems.ceph.tasks.params import LandmarkParams, LandmarkTrain
 
 Floats = npt.NDArray[np.float32]
 
@@ -39,23 +39,23 @@ def run_training(task: Task, train: Rows, valid: Rows, params: LandmarkParams, r
     first = first_weights(run.task, params.model.weights, params.model.backbone)
     network, start = landmarks_model.build(params.model, first, Path(), params.train.seed)
     codec = landmarks_model.make_codec(params.model, train.images.shape[1])
-    plan = make_plan(task, network, codec, valid, params.train)
+    spec = make_spec(task, network, codec, valid, params.train)
     stages = params.model.stages
-    train_model(plan, make_set(train, stages), make_set(valid, stages), run, start)
+    train_model(spec, make_set(train, stages), make_set(valid, stages), run, start)
 
 
-def make_set(rows: Rows, stages: bool = False) -> Set:
+def make_set(rows: Rows, stages: bool = False) -> TrainData:
     """Return what is trained on: points in stored px, and `stages`; the preflight leads it back."""
-    placed, target = points.frame(rows), points.target(rows)
+    placed, target = points.film_frame(rows), points.target(rows)
     stored, names = placed.stored(target).astype(np.float32), rows.columns["sample_id"]
     if not stages:
-        return Set(rows.images, stored, target, names, placed.original)
+        return TrainData(rows.images, stored, target, names, placed.original)
     labels, targets = (_joined(each, points.stage(rows)) for each in (target, stored))
 
     def back(joint: points.Numbers) -> points.Numbers:
-        return _joined(placed.original(places(joint)), joint[:, -1])
+        return _joined(placed.original(target_points(joint)), joint[:, -1])
 
-    return Set(rows.images, targets.astype(np.float32), labels, names, back)
+    return TrainData(rows.images, targets.astype(np.float32), labels, names, back)
 
 
 def _joined(spots: points.Numbers, stage: points.Numbers) -> points.Numbers:
@@ -63,13 +63,13 @@ def _joined(spots: points.Numbers, stage: points.Numbers) -> points.Numbers:
     return np.concatenate([spots.reshape(len(spots), -1), stage[:, None]], axis=1)
 
 
-def make_plan(
+def make_spec(
     task: Task,
     network: landmarks_model.Network,
     codec: Heatmap | Coordinates,
     valid: Rows,
     params: LandmarkTrain,
-) -> Plan:
+) -> TrainingSpec:
     """Return the training of `network`; epochs are scored in px of the original films."""
     truth, size = task.labels(valid), valid.images.shape[1]
     stages, spots = landmarks_model.says_stages(network), Points(SYMBOLS, size, size, gaps=True)
@@ -78,14 +78,14 @@ def make_plan(
         # The validation loader keeps the order of the rows and drops none.
         return task.metrics(task.restore(predictions, valid), truth)
 
-    return Plan(
+    return TrainingSpec(
         network=network,
         loss=make_loss(codec, stages, params.cvm_loss_weight),
         preprocess=Appearance(params.brightness, params.noise),
         metrics=metrics,
         rank=task.rank,
-        parts=make_parts(network, params),
-        loop=params,
+        param_groups=make_parts(network, params),
+        config=params,
         targets=Joint(spots, Classes(STAGES)) if stages else spots,
         geometry=Warp(
             size,
@@ -94,7 +94,7 @@ def make_plan(
             params.translate,
             params.elastic,
         ),
-        read=partial(landmarks_model.read, codec),
+        decode=partial(landmarks_model.decode, codec),
         outputs=landmarks_model.outputs(network),
     )
 

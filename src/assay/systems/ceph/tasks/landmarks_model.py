@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from assay.learning.backbone import NONE
 from assay.learning.determinism import reseed
 from assay.learning.inference import predict_batches
-from assay.learning.landmarks.classes import ClassHead, nominal_chances
-from assay.learning.landmarks.codecs import Coordinates, Heatmap
-from assay.learning.landmarks.networks import (
+from assay.learning.transfer import carry_over, holds_network
+from assay.learning.transforms import normalise
+from assay.learning.vision.classes import ClassHead, nominal_probabilities
+from assay.learning.vision.codecs import Coordinates, Heatmap
+from assay.learning.vision.networks import (
     CoordinateNetwork,
     HeatmapNetwork,
     coordinate_network,
@@ -25,13 +27,11 @@ from assay.learning.landmarks.networks import (
     small_unet,
     timm_unet,
 )
-from assay.learning.transfer import carry_over, holds_network
-from assay.learning.transforms import normalise
 from assay.systems.ceph.tasks.names import STAGES, SYMBOLS
 
 if TYPE_CHECKING:
     from assay.sections.task import Train
-    from assay.systems.ceph.tasks.sections import Model
+    from assay.systems.ceph.tasks.params import Model
 
 Network = HeatmapNetwork | CoordinateNetwork
 
@@ -99,7 +99,7 @@ def outputs(network: Network) -> int:
     return 2 * POINTS + (len(STAGES) if says_stages(network) else 0)
 
 
-def read(codec: Coordinates | Heatmap, said: Tensor) -> Tensor:
+def decode(codec: Coordinates | Heatmap, said: Tensor) -> Tensor:
     """Return predictions (b, 58, 64 or 87), stored px, of a network's outputs; see `points.said`."""
     if isinstance(codec, Heatmap):
         return torch.cat([codec.decode(said).flatten(1), codec.uncertainty(said)], dim=1)
@@ -107,14 +107,17 @@ def read(codec: Coordinates | Heatmap, said: Tensor) -> Tensor:
         return codec.decode(said).flatten(1)
     coordinates, logits = said[:, : 2 * POINTS], said[:, 2 * POINTS :].float()
     placed = codec.decode(coordinates)
-    return torch.cat([placed, nominal_chances(logits)], dim=1)
+    return torch.cat([placed, nominal_probabilities(logits)], dim=1)
 
 
 def predict(
-    network: nn.Module, params: Model, images: npt.NDArray[np.uint8], loop: Train
+    network: nn.Module, params: Model, images: npt.NDArray[np.uint8], config: Train
 ) -> npt.NDArray[np.float32]:
     """Return predictions (n, 58, 64 or 87), stored px, of images (n, size, size, 3)."""
     codec = make_codec(params, images.shape[1])
     return predict_batches(
-        network, lambda stored: read(codec, network(normalise(stored)).float().cpu()), images, loop
+        network,
+        lambda stored: decode(codec, network(normalise(stored)).float().cpu()),
+        images,
+        config,
     )

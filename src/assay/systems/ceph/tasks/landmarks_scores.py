@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
 
-from assay.learning.landmarks.classes import as_classes, middle_classes
-from assay.learning.landmarks.scores import class_scores, landmark_scores, radial_errors
+from assay.learning.vision.classes import as_classes, middle_classes
+from assay.learning.vision.scores import class_scores, landmark_scores, radial_errors
 from assay.systems.ceph.tasks import points
 from assay.systems.ceph.tasks.names import STAGES
 
@@ -26,7 +26,7 @@ def scores(predictions: Numbers, labels: Numbers) -> dict[str, float]:
         predictions: (n, 58), (n, 64) or (n, 87), px of the film; see `points.said`.
         labels: (n, 176), what `points.labels` gave.
     """
-    true, found = points.parted(labels), points.said(predictions)
+    true, found = points.split_labels(labels), points.said(predictions)
     told = landmark_scores(found.points, true.target, true.spacing)
     for name, one, other in (
         ("senior", found.points, true.senior), ("junior", found.points, true.junior),

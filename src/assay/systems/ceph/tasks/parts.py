@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, cast
 from torch import nn
 
 from assay.errors import MachineError
-from assay.learning.landmarks.blocks import SmallEncoder, TimmEncoder
-from assay.learning.plan import Part
 from assay.learning.schedules import after, warmup_cosine
+from assay.learning.training_spec import ParamGroup
+from assay.learning.vision.blocks import SmallEncoder, TimmEncoder
 from assay.systems.ceph.tasks import landmarks_model
 
 if TYPE_CHECKING:
-    from assay.systems.ceph.tasks.sections import LandmarkTrain
+    from assay.systems.ceph.tasks.params import LandmarkTrain
 
 
-def make_parts(network: landmarks_model.Network, params: LandmarkTrain) -> list[Part]:
+def make_parts(network: landmarks_model.Network, params: LandmarkTrain) -> list[ParamGroup]:
     """Return backbone and head, each with its rate; the backbone may stand still at first.
 
     The head's cosine runs over all epochs, the backbone's, with a warm-up of its own, over those in
@@ -36,7 +36,7 @@ def make_parts(network: landmarks_model.Network, params: LandmarkTrain) -> list[
         params.backbone_lr,
         params.lr_final * ratio,
     )
-    backbone = Part(
+    backbone = ParamGroup(
         "backbone",
         list(slow.parameters()),
         after(params.freeze_epochs, learning),
@@ -46,7 +46,7 @@ def make_parts(network: landmarks_model.Network, params: LandmarkTrain) -> list[
     backbone.enter(0)
     head = [value for value in network.parameters() if id(value) not in own]
     schedule = warmup_cosine(params.epochs, params.warmup_epochs, params.lr, params.lr_final)
-    return [backbone, Part("head", head, schedule, params.lr)]
+    return [backbone, ParamGroup("head", head, schedule, params.lr)]
 
 
 def top(backbone: nn.Module) -> nn.Module:

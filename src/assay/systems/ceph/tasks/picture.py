@@ -13,7 +13,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from assay.learning.landmarks.scores import landmark_means, radial_errors
+from assay.learning.vision.scores import landmark_means, radial_errors
 from assay.runs.figures import save_figure
 from assay.runs.files import write_text
 from assay.systems.ceph.tasks import calibration, curves, points
@@ -49,7 +49,7 @@ def _overlays(rows: Rows, said: Numbers, target: Numbers, errors: Numbers, path:
     mean = np.where(seen, errors, 0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
     order = np.argsort(mean, kind="stable")
     chosen = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
-    placed = points.frame(rows)
+    placed = points.film_frame(rows)
     stored, true = placed.stored(said), placed.stored(target)
     figure = Figure(figsize=(12, 4.4), layout="constrained")
     for (name, row), axes in zip(chosen.items(), figure.subplots(1, 3), strict=True):
@@ -86,7 +86,9 @@ def landmark_table(errors: Numbers, between: Numbers, spacing: Numbers) -> str:
 
 def _by_landmark(rows: Rows, errors: Numbers, folder: Path) -> None:
     """Draw the mean error of each landmark beside the distance between the readers, and list them."""
-    between = radial_errors(points.reader(rows, "senior"), points.reader(rows, "junior"))
+    between = radial_errors(
+        points.reader_points(rows, "senior"), points.reader_points(rows, "junior")
+    )
     own, human = landmark_means(errors), landmark_means(between)
     write_text(folder / "landmarks.csv", landmark_table(errors, between, points.spacing(rows)))
     figure = Figure(figsize=(10, 3.6), layout="constrained")

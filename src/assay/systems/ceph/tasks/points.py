@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from assay.learning.landmarks.geometry import Frame
+from assay.learning.vision.geometry import Frame
 from assay.systems.ceph.tasks.names import COUNT, STAGES
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Said(NamedTuple):
     probabilities: Numbers | None
 
 
-def reader(rows: Rows, name: str) -> Numbers:
+def reader_points(rows: Rows, name: str) -> Numbers:
     """Return the points of a reader, or the `target`, (n, 29, 2), original px; nan where absent."""
     column: Numbers = np.stack(list(rows.columns[name])).astype(np.float64)
     return column.reshape(len(column), COUNT, 2)
@@ -58,7 +58,7 @@ def reader(rows: Rows, name: str) -> Numbers:
 
 def target(rows: Rows) -> Numbers:
     """Return what is learned of the readers' points (n, 29, 2), original px; see `ceph.ingest.target`."""
-    return reader(rows, "target")
+    return reader_points(rows, "target")
 
 
 def spacing(rows: Rows) -> Numbers:
@@ -76,7 +76,7 @@ def machine(rows: Rows) -> Numbers:
     return np.array([name or UNKNOWN for name in rows.columns["machine"].tolist()])
 
 
-def frame(rows: Rows, size: int | None = None) -> Frame:
+def film_frame(rows: Rows, size: int | None = None) -> Frame:
     """Return where the films lie in their stored squares."""
     side = rows.images.shape[1] if size is None else size
     return Frame(
@@ -86,13 +86,13 @@ def frame(rows: Rows, size: int | None = None) -> Frame:
 
 def labels(rows: Rows) -> npt.NDArray[np.float32]:
     """Return (n, 176): target, senior and junior points in original px, flat, mm per px, stage."""
-    parts = [target(rows), reader(rows, "senior"), reader(rows, "junior")]
+    parts = [target(rows), reader_points(rows, "senior"), reader_points(rows, "junior")]
     flat = [part.reshape(len(part), FLAT) for part in parts]
     alone = [spacing(rows)[:, None], stage(rows)[:, None]]
     return np.concatenate([*flat, *alone], axis=1).astype(np.float32)
 
 
-def parted(table: Numbers) -> Labels:
+def split_labels(table: Numbers) -> Labels:
     """Return the parts of what `labels` gave."""
     points = [table[:, start : start + FLAT].reshape(-1, COUNT, 2) for start in (0, FLAT, 2 * FLAT)]
     return Labels(points[0], points[1], points[2], table[:, -2], table[:, -1])
@@ -113,7 +113,7 @@ def said(predictions: Numbers) -> Said:
 
 def restored(predictions: Numbers, rows: Rows) -> npt.NDArray[np.float32]:
     """Return predictions in px of the stored image as such of the original film; stages as they are."""
-    placed, parts = frame(rows), said(predictions)
+    placed, parts = film_frame(rows), said(predictions)
     found = [placed.original(parts.points).reshape(len(predictions), FLAT)]
     if parts.doubt is not None:
         found.append(parts.doubt / placed.scale[:, None])
@@ -124,7 +124,7 @@ def restored(predictions: Numbers, rows: Rows) -> npt.NDArray[np.float32]:
 
 def mean_shape(train: Rows) -> Numbers:
     """Return the mean place (29, 2) of each landmark, in shares of the square; its middle if unseen."""
-    placed = frame(train, size=1).stored(target(train))
+    placed = film_frame(train, size=1).stored(target(train))
     seen = ~np.isnan(placed)
     total = np.where(seen, placed, 0).sum(axis=0)
     found: Numbers = total / np.maximum(seen.sum(axis=0), 1)

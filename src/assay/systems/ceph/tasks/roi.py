@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from assay.errors import AssayError
 from assay.systems.ceph.tasks.names import SYMBOLS
-from assay.systems.ceph.tasks.points import frame, target
+from assay.systems.ceph.tasks.points import film_frame, target
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
@@ -56,10 +56,10 @@ def boxes(found: Numbers, rule: Sequence[float]) -> Numbers:
     return np.concatenate([corners.min(axis=0), corners.max(axis=0)], axis=1)
 
 
-def stored_boxes(rows: Rows, rule: Sequence[float]) -> Numbers:
+def landmark_boxes(rows: Rows, rule: Sequence[float]) -> Numbers:
     """Return the boxes (n, 4) of the rows' annotated points, px of the stored square."""
     found = boxes(target(rows), rule)
-    return frame(rows).stored(found.reshape(-1, 2, 2)).reshape(-1, 4)
+    return film_frame(rows).stored(found.reshape(-1, 2, 2)).reshape(-1, 4)
 
 
 def stored_squares(rows: Rows, rule: Sequence[float]) -> Numbers:
@@ -68,7 +68,7 @@ def stored_squares(rows: Rows, rule: Sequence[float]) -> Numbers:
     A tenth wider than the box, for what a detector is off by. A share of 0 is the outer edge of the
     first pixel; nan where a point is absent.
     """
-    found = stored_boxes(rows, rule)
+    found = landmark_boxes(rows, rule)
     low, high = found[:, :2], found[:, 2:]
     side = WIDER * (high - low).max(axis=1, keepdims=True)
     squares = np.concatenate([(low + high) / 2 + 0.5, side], axis=1)
@@ -82,8 +82,8 @@ def learn_region(train: Rows, rule: Sequence[float]) -> Region:
     Raises:
         AssayError: no training film has all five points.
     """
-    found = stored_boxes(train, rule)
-    found = found[known(found)]
+    found = landmark_boxes(train, rule)
+    found = found[is_found(found)]
     low = np.quantile(found[:, :2], LEFT_OUT, axis=0)
     high = np.quantile(found[:, 2:], 1 - LEFT_OUT, axis=0)
     size = train.images.shape[1]
@@ -99,7 +99,7 @@ def complete(found: Numbers) -> npt.NDArray[np.bool_]:
     return there
 
 
-def known(found: Numbers) -> npt.NDArray[np.bool_]:
+def is_found(found: Numbers) -> npt.NDArray[np.bool_]:
     """Return which of the boxes or squares (n, …) are there.
 
     Raises:
@@ -116,6 +116,6 @@ def known(found: Numbers) -> npt.NDArray[np.bool_]:
     return there
 
 
-def whole(size: int) -> Region:
+def full_frame(size: int) -> Region:
     """Return the region that leaves nothing out."""
     return 0, 0, size

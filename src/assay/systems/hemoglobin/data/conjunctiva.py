@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from assay.contract.listing import Listing, Range
+from assay.contract.listing import LabelRange, Listing
 from assay.errors import SourceError
 from assay.systems.hemoglobin.data import labels
-from assay.systems.hemoglobin.data.sections import ConjunctivaParams
+from assay.systems.hemoglobin.data.params import ConjunctivaParams
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
     from assay.manifest.source import Source
-    from assay.systems.hemoglobin.data.sections import HbIngest, Phantom
+    from assay.systems.hemoglobin.data.params import HbIngest, Phantom
 
 FOLDERS = {"f1:": "conj_folder1.csv", "f2:": "conj_folder2.csv"}
 
@@ -56,9 +56,9 @@ class Conjunctiva:
         kind = labels.group_kind(table, len("f1:"))
         return Listing(table, kind, [FOLDERS[key] for key in tables])
 
-    def filters(self, params: HbIngest) -> Sequence[Range]:
+    def filters(self, params: HbIngest) -> Sequence[LabelRange]:
         """Keep the Hb range of the study; the rest is filtered after conflicts are judged."""
-        return [Range("hb", params.hb_min, params.hb_max)]
+        return [LabelRange("hb", params.hb_min, params.hb_max)]
 
     def masked(self, table: pl.DataFrame, params: HbIngest) -> pl.DataFrame:
         """Return the manifest as it is: one label a photograph."""

@@ -14,14 +14,14 @@ import polars as pl
 from assay.contract.listing import Listing
 from assay.errors import SourceError
 from assay.systems.hemoglobin.data import labels
-from assay.systems.hemoglobin.data.sections import NailParams
+from assay.systems.hemoglobin.data.params import NailParams
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
-    from assay.contract.listing import Range
+    from assay.contract.listing import LabelRange
     from assay.manifest.source import Source
     from assay.sections.data import Ingest
-    from assay.systems.hemoglobin.data.sections import NailPhantom
+    from assay.systems.hemoglobin.data.params import NailPhantom
 
 TABLE = "nail_meta_1.csv"
 
@@ -51,7 +51,7 @@ class Nail:
             raise SourceError(source.base, "no table of the published layout", TABLE)
         return Listing(table, labels.group_kind(table), [TABLE])
 
-    def filters(self, params: Ingest) -> Sequence[Range]:
+    def filters(self, params: Ingest) -> Sequence[LabelRange]:
         """Use every Hb, as the study does."""
         return []
 

@@ -76,7 +76,7 @@ def crescent(size: int, random: np.random.Generator) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def picture(
+def draw_conjunctiva(
     hb: float, blood_path: float, melanin: float, size: int, random: np.random.Generator
 ) -> Image.Image:
     """Return one RGBA photograph (size, size): the crescent, all else transparent."""
@@ -97,6 +97,6 @@ def write_person(
     blood_path = BLOOD_PATH * np.exp(random.normal(0, 0.07))
     melanin = random.uniform(0, 0.5)
     for name in names:
-        image = picture(hb, blood_path, melanin, size, random)
+        image = draw_conjunctiva(hb, blood_path, melanin, size, random)
         # Stored, not deflated: compressors give other bytes on other processors.
         image.save(folder / name, compress_level=0)

@@ -27,11 +27,11 @@ from assay.systems.hemoglobin.data.phantom import (
 from assay.systems.hemoglobin.data.phantom_set import HB_RANGE, finish_set
 
 if TYPE_CHECKING:
+    from assay.systems.hemoglobin.data.params import NailPhantom
     from assay.systems.hemoglobin.data.phantom import (
         Floats,
     )
     from assay.systems.hemoglobin.data.phantom_set import Row
-    from assay.systems.hemoglobin.data.sections import NailPhantom
 
 TABLE = "nail_meta_1.csv"
 SKIN = np.array([0.90, 0.70, 0.58])  # reflectance of bloodless skin
@@ -123,7 +123,7 @@ def draw_finger(size: int, random: np.random.Generator) -> Finger:
     return Finger(u, v, width, width * share, width * share * slender, 8 / size)
 
 
-def picture(person: Person, size: int, random: np.random.Generator) -> Image.Image:
+def draw_nail(person: Person, size: int, random: np.random.Generator) -> Image.Image:
     """Return one opaque RGB photograph (size, size) of a fingertip on plain paper."""
     finger = draw_finger(size, random)
     linear = _paper(finger, random)
@@ -199,7 +199,7 @@ def write_nail_set(folder: Path, params: NailPhantom) -> None:
     for number in track(range(1, params.people + 1), "phantom nail"):
         hb = round(float(random.uniform(*HB_RANGE)), 1)
         name = f"nail/{number:04d}.png"
-        image = picture(draw_person(hb, random), params.size, random)
+        image = draw_nail(draw_person(hb, random), params.size, random)
         # Stored, not deflated: compressors give other bytes on other processors.
         image.save(folder / name, compress_level=0)
         rows.append((name, hb, str(number)))

@@ -13,7 +13,7 @@ from rich.progress import track
 from assay.systems.hemoglobin.data.phantom import write_person
 
 if TYPE_CHECKING:
-    from assay.systems.hemoglobin.data.sections import Faults, Phantom
+    from assay.systems.hemoglobin.data.params import Faults, Phantom
 
 HB_RANGE = (
     7.0,

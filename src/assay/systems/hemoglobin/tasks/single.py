@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.contract.score import Score
-from assay.systems.hemoglobin.tasks.sections import SingleParams
+from assay.systems.hemoglobin.tasks.params import SingleParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,7 @@ class SingleModality:
         from assay.systems.hemoglobin.tasks import single_model
 
         network = single_model.load(params.model, weights)
-        return partial(single_model.predict, network, loop=params.train)
+        return partial(single_model.predict, network, config=params.train)
 
     def restore(self, predictions: npt.NDArray[np.float32], rows: Rows) -> npt.NDArray[np.float32]:
         """Return them as they are: the network says g/dL."""

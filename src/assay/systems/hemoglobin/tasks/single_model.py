@@ -17,7 +17,7 @@ from assay.learning.transforms import normalise
 
 if TYPE_CHECKING:
     from assay.sections.task import Train
-    from assay.systems.hemoglobin.tasks.sections import Model
+    from assay.systems.hemoglobin.tasks.params import Model
 
 
 def build(params: Model, weights: str, root: Path, seed: int) -> tuple[Regressor, str]:
@@ -39,7 +39,7 @@ def load(params: Model, weights: Path) -> Regressor:
 
 
 def predict(
-    network: Regressor, images: npt.NDArray[np.uint8], loop: Train
+    network: Regressor, images: npt.NDArray[np.uint8], config: Train
 ) -> npt.NDArray[np.float32]:
     """Return Hb in g/dL (n, 1)."""
-    return predict_batches(network, lambda stored: network(normalise(stored)), images, loop)
+    return predict_batches(network, lambda stored: network(normalise(stored)), images, config)

@@ -24,20 +24,20 @@ from assay.systems.pills.data.codes import (
 )
 from assay.systems.pills.data.curriculum import STAGES, choose
 from assay.systems.pills.data.drugs import with_drugs
-from assay.systems.pills.data.index import EXPECTED, index_of
+from assay.systems.pills.data.index import EXPECTED, read_index
+from assay.systems.pills.data.params import PillsParams
 from assay.systems.pills.data.parting import part
-from assay.systems.pills.data.photographs import photographs
-from assay.systems.pills.data.sections import PillsParams
+from assay.systems.pills.data.photographs import list_photographs
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
-    from assay.contract.listing import Range
+    from assay.contract.listing import LabelRange
     from assay.manifest.source import Source
     from assay.sections.data import Split
     from assay.systems.pills.data.codes import (
         ClassTable,
     )
-    from assay.systems.pills.data.sections import Ingest, Phantom
+    from assay.systems.pills.data.params import Phantom, PillsIngest
 
 Table = list[dict[str, Any]]
 Reading = Callable[[], tuple[pl.DataFrame, dict[str, Any]]]
@@ -71,8 +71,8 @@ class AiHub:
         Raises:
             SourceError: it is no folder, or no photograph is there.
         """
-        index = index_of(source)
-        table = photographs(index)
+        index = read_index(source)
+        table = list_photographs(index)
         if not len(table):
             raise SourceError(source.base, "no photograph of the published layout", EXPECTED)
         classes = read_classes(Path())
@@ -82,7 +82,7 @@ class AiHub:
         tables = sorted(set(labels.to_series()) - set(table["uri"]))
         return Listing(table, "session", tables)
 
-    def chosen(self, table: pl.DataFrame, params: Ingest) -> pl.DataFrame:
+    def chosen(self, table: pl.DataFrame, params: PillsIngest) -> pl.DataFrame:
         """Return the photographs of the curriculum's stage, grouped as `session_key` says."""
         chosen = choose(table, params)
         key = pl.coalesce(params.session_key, "session", "sample_id")
@@ -103,11 +103,11 @@ class AiHub:
         table = read_classes(root).extended(codes, source, forms_of(sound))
         return write_classes(root, table)
 
-    def filters(self, params: Ingest) -> Sequence[Range]:
+    def filters(self, params: PillsIngest) -> Sequence[LabelRange]:
         """Use every photograph; the curriculum chooses before they are opened."""
         return []
 
-    def masked(self, table: pl.DataFrame, params: Ingest) -> pl.DataFrame:
+    def masked(self, table: pl.DataFrame, params: PillsIngest) -> pl.DataFrame:
         """Break rows whose photograph has another size than its labels say."""
         return checks.break_resized(table)
 

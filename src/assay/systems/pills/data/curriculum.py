@@ -17,7 +17,7 @@ from assay.contract.curriculum import Goal
 from assay.systems.pills.data.names import TEST
 
 if TYPE_CHECKING:
-    from assay.systems.pills.data.sections import Ingest
+    from assay.systems.pills.data.params import PillsIngest
 
 
 STAGES = {
@@ -28,7 +28,7 @@ STAGES = {
 }
 
 
-def choose(table: pl.DataFrame, params: Ingest) -> pl.DataFrame:
+def choose(table: pl.DataFrame, params: PillsIngest) -> pl.DataFrame:
     """Return the photographs of the stage; of the test set those with none but its drugs.
 
     Args:

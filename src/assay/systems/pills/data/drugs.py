@@ -36,7 +36,7 @@ def with_drugs(table: pl.DataFrame, index: Index) -> pl.DataFrame:
 
 
 @dataclass(frozen=True)
-class Drugs:
+class DrugTable:
     """Drugs by class id, and by EDI code.
 
     Attributes:
@@ -100,7 +100,7 @@ def edi_codes(published: str | None) -> list[str]:
     return sorted({code.strip() for code in (published or "").split(",")} - {""})
 
 
-def drugs_of(index: Index, classes: ClassTable) -> Drugs:
+def gather_drugs(index: Index, classes: ClassTable) -> DrugTable:
     """Gather what labels say of the drugs that the class table knows."""
     said = (
         index.labels.filter(pl.col("damage").is_null())
@@ -119,4 +119,4 @@ def drugs_of(index: Index, classes: ClassTable) -> Drugs:
     for number in sorted(facts):
         for code in edi_codes(facts[number]["di_edi_code"]):
             ids_of[code].append(number)
-    return Drugs(classes, dict(sorted(facts.items())), dict(sorted(ids_of.items())))
+    return DrugTable(classes, dict(sorted(facts.items())), dict(sorted(ids_of.items())))

@@ -47,7 +47,7 @@ def normalised(boxes: Floats, size: Floats) -> Floats:
     return np.asarray(shares / np.tile(size, 2))
 
 
-def pills_of(rows: pl.DataFrame) -> pl.DataFrame:
+def export_rows(rows: pl.DataFrame) -> pl.DataFrame:
     """Return one row a pill: `sample_id, uri, fold, width, height, code, class, x, y, w, h`."""
     lists = ["codes", "classes", "boxes"]
     keep = [
@@ -60,7 +60,7 @@ def pills_of(rows: pl.DataFrame) -> pl.DataFrame:
 
 def write_parquet(rows: pl.DataFrame, path: Path) -> None:
     """Write one row a pill, with its box in px and as shares."""
-    pills = pills_of(rows)
+    pills = export_rows(rows)
     shares = normalised(
         pills.select("x", "y", "w", "h").to_numpy(), pills.select("width", "height").to_numpy()
     )

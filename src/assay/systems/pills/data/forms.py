@@ -12,12 +12,12 @@ from assay.errors import AssayError
 from assay.manifest.source import Source
 from assay.runs.places import PRIVATE
 from assay.systems.pills.data.codes import classes_for, read_classes
-from assay.systems.pills.data.drugs import drugs_of
+from assay.systems.pills.data.drugs import gather_drugs
 from assay.systems.pills.data.export import export_yolo, write_parquet
 from assay.systems.pills.data.folders import folders_to_detection
-from assay.systems.pills.data.index import index_of
+from assay.systems.pills.data.index import read_index
 from assay.systems.pills.data.parting import VALIDATES
-from assay.systems.pills.data.photographs import photographs
+from assay.systems.pills.data.photographs import list_photographs
 
 if TYPE_CHECKING:
     from assay.systems.pills.data.codes import ClassTable
@@ -55,7 +55,7 @@ def write_form(form: str, root: Path, place: Path, source: str, rows: Reading) -
     if form == "yolo-drugs":
         return export_yolo(table, root, classes.codes, range(len(classes)), VALIDATES, place)
     path = _named(root, place, "drug_metadata.json")
-    drugs_of(index, classes).write(path)
+    gather_drugs(index, classes).write(path)
     return path
 
 
@@ -79,5 +79,5 @@ def _named(root: Path, place: Path, name: str) -> Path:
 def _classes(root: Path, facts: Mapping[str, Any]) -> tuple[Index, ClassTable]:
     """Return the index of the source that the rows are of, and the class table that their ids are of."""
     base = str(facts["base"])
-    index = index_of(Source(base, root))
-    return index, classes_for(photographs(index), read_classes(root), base)
+    index = read_index(Source(base, root))
+    return index, classes_for(list_photographs(index), read_classes(root), base)

@@ -92,7 +92,7 @@ class Variants:
         return table
 
 
-def index_of(source: Source) -> Index:
+def read_index(source: Source) -> Index:
     """Return the index of a source, brought up to date.
 
     Raises:

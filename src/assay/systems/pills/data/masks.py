@@ -25,15 +25,15 @@ from assay.manifest.index import BROKEN, OK
 from assay.manifest.source import ReadError
 from assay.systems.pills.data import mask_checks
 from assay.systems.pills.data.mask import fault_of, letterboxed, read_mask, to_png
-from assay.systems.pills.data.mask_sections import MasksParams
+from assay.systems.pills.data.mask_params import MasksParams
 from assay.systems.pills.data.names import EXTENSIONS, HIDDEN, VIEW
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check
-    from assay.contract.listing import Range
+    from assay.contract.listing import LabelRange
     from assay.manifest.source import Source
     from assay.sections.data import Ingest
-    from assay.systems.pills.data.mask_sections import MasksPhantom
+    from assay.systems.pills.data.mask_params import MasksPhantom
 
 IMAGES, MASKS, NAMES = "images/", "masks/", "classes.json"
 EXPECTED = "images/<name>.png and masks/<name>.png"
@@ -89,7 +89,7 @@ class Masks:
             sorted(name for name in tables if name not in used),
         )
 
-    def filters(self, params: Ingest) -> Sequence[Range]:
+    def filters(self, params: Ingest) -> Sequence[LabelRange]:
         """Use every photograph."""
         return []
 

@@ -28,7 +28,7 @@ VIEW = r"(?:_\d+){3}$"  # camera latitude, longitude, and the size, at the end o
 
 
 @dataclass(frozen=True)
-class Part:
+class Archive:
     """One published archive, as a folder.
 
     Attributes:
@@ -46,7 +46,7 @@ class Part:
     is_labels: bool
 
 
-def part_of(folder: str) -> Part | None:
+def part_of(folder: str) -> Archive | None:
     """Return which part the folder (relative, with `/`) is; None where it is none.
 
     A file system may hold Korean names decomposed (macOS does); they are composed first.
@@ -60,7 +60,7 @@ def part_of(folder: str) -> Part | None:
     root, mode = "/".join(above[:half]), MODES[word]
     is_test = letter == "V" or TEST in above
     key = f"{root}|{letter}{number}|{mode}"
-    return Part(key, f"{letter}S_{number}_{word}", TEST if is_test else TRAIN, mode, kind == "L")
+    return Archive(key, f"{letter}S_{number}_{word}", TEST if is_test else TRAIN, mode, kind == "L")
 
 
 def stem(name: pl.Expr) -> pl.Expr:

@@ -12,12 +12,12 @@ import numpy.typing as npt
 from scipy.ndimage import zoom
 
 from assay.systems.pills.data.names import TEST, TRAIN
-from assay.systems.pills.data.phantom_drugs import DRUGS, code_of
+from assay.systems.pills.data.phantom_drugs import DRUGS, k_code
 from assay.systems.pills.data.phantom_pill import View, draw_pill
 
 if TYPE_CHECKING:
+    from assay.systems.pills.data.params import Phantom
     from assay.systems.pills.data.phantom_pill import Outline
-    from assay.systems.pills.data.sections import Phantom
 
 HIGH = 1280 / 976
 LATITUDES, TURNS = (70, 75, 90), 18
@@ -59,7 +59,7 @@ class Shot:
     @property
     def stem(self) -> str:
         """Return the file name: codes, session, and last the view."""
-        codes = "-".join(code_of(drug).removeprefix("K-") for drug in self.drugs)
+        codes = "-".join(k_code(drug).removeprefix("K-") for drug in self.drugs)
         side, light, roll = self.session % 2, self.session // 2 % 2, self.session // 4
         latitude, longitude = self.camera
         return f"K-{codes}_0_{2 * light}_{side}_{roll}_{latitude}_{longitude:03d}_200"

@@ -55,14 +55,14 @@ DRUGS = (
 )
 
 
-def code_of(number: int) -> str:
+def k_code(number: int) -> str:
     """Return the K-code of a drug."""
     return f"K-{FIRST + STEP * number:06d}"
 
 
 def told_of(number: int) -> dict[str, str | int | float]:
     """Return what every label says of a drug: the published keys, those not drawn left empty."""
-    drug, code = DRUGS[number], code_of(number)
+    drug, code = DRUGS[number], k_code(number)
     is_capsule = len(drug.colours) > 1
     line = "-" if drug.is_scored else ""
     said: dict[str, str | int | float] = dict.fromkeys(DRUG, "")

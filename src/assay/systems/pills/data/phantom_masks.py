@@ -13,12 +13,12 @@ from PIL import Image
 from rich.progress import track
 
 from assay.systems.pills.data.names import TEST
+from assay.systems.pills.data.params import Phantom
 from assay.systems.pills.data.phantom import outlined, shots
 from assay.systems.pills.data.phantom_drugs import DRUGS
-from assay.systems.pills.data.sections import Phantom
 
 if TYPE_CHECKING:
-    from assay.systems.pills.data.mask_sections import MasksPhantom
+    from assay.systems.pills.data.mask_params import MasksPhantom
     from assay.systems.pills.data.phantom import Shot
 
 CLASSES = ("ground", "round", "long")

@@ -12,11 +12,11 @@ from rich.progress import track
 
 from assay.systems.pills.data.names import TEST
 from assay.systems.pills.data.phantom import GROUNDS, LIGHTS, photograph, shots
-from assay.systems.pills.data.phantom_drugs import code_of, told_of
+from assay.systems.pills.data.phantom_drugs import k_code, told_of
 
 if TYPE_CHECKING:
+    from assay.systems.pills.data.params import Phantom
     from assay.systems.pills.data.phantom import Shot
-    from assay.systems.pills.data.sections import Phantom
 
 FOLDERS = {
     "english": ("data/{}/images/{}/{}S_1_{}", "data/{}/labels/{}/{}L_1_{}",
@@ -76,7 +76,7 @@ def _write(folder: Path, shot: Shot, params: Phantom, fault: str) -> None:
     ]
     for drug, label in zip(shot.drugs, _spoilt(pills, fault), strict=False):
         place = labels / f"{codes}_json"
-        place = place if len(shot.drugs) == 1 else place / code_of(drug)
+        place = place if len(shot.drugs) == 1 else place / k_code(drug)
         place.mkdir(parents=True, exist_ok=True)
         text = json.dumps(label, ensure_ascii=False, indent=2)
         text = text[: len(text) // 2] if fault == "truncated" else text
@@ -107,7 +107,7 @@ def _label(shot: Shot, drug: int, box: list[int], shape: tuple[int, ...]) -> Lab
         "drug_dir": "앞면" if shot.is_front else "뒷면",
         "light_color": LIGHTS[shot.session // 2 % 2][0],
         "camera_la": latitude, "camera_lo": longitude, "size": 200,
-        "dl_mapping_code": code_of(drug), **told_of(drug), "id": 1,
+        "dl_mapping_code": k_code(drug), **told_of(drug), "id": 1,
     }  # fmt: skip
     annotation = {
         "area": box[2] * box[3], "iscrowd": 0, "bbox": box, "category_id": 1, "ignore": 0,

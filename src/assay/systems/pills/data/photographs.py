@@ -18,7 +18,7 @@ KEY = ("place", "file_name")
 BOX = pl.Array(pl.Float64, 4)
 
 
-def photographs(index: Index) -> pl.DataFrame:
+def list_photographs(index: Index) -> pl.DataFrame:
     """Return one row a photograph, or a label that belongs to none, sorted by `sample_id`.
 
     Columns: `sample_id` (its relative path), `uri, item, subset, part, mode, session, img_key`,

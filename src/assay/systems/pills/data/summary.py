@@ -27,9 +27,9 @@ def summarise(table: pl.DataFrame) -> tuple[dict[str, Table], dict[str, bytes]]:
     """Return tables, and figures as PNG files, of a manifest, by title."""
     used = table.filter(pl.col("status") == OK)
     shown = sampled(used)
-    pills = pills_of(shown)
+    pills = box_sizes(shown)
     tables = {
-        "summary: photographs": photographs(table, len(shown)),
+        "summary: photographs": summarise_photographs(table, len(shown)),
         "summary: EDI codes of the drugs": mapped(used),
         f"summary: the {TOP} most frequent drugs": frequent(used),
         f"summary: sizes and boxes of {len(shown)} photographs": statistics(shown, pills),
@@ -45,7 +45,7 @@ def sampled(used: pl.DataFrame, count: int = SAMPLE) -> pl.DataFrame:
     return used[np.sort(chosen)]
 
 
-def photographs(table: pl.DataFrame, shown: int) -> Table:
+def summarise_photographs(table: pl.DataFrame, shown: int) -> Table:
     """Return a row a part and mode: photographs, used ones, pills, drugs; what is broken or left out."""
     counted = table.group_by("subset", "mode").agg(
         photographs=pl.len(),
@@ -89,7 +89,7 @@ def frequent(used: pl.DataFrame) -> Table:
     return shares.sort("pills", "code", descending=[True, False]).head(TOP).to_dicts()
 
 
-def pills_of(shown: pl.DataFrame) -> pl.DataFrame:
+def box_sizes(shown: pl.DataFrame) -> pl.DataFrame:
     """Return one row a pill: the box's width and height as shares of the photograph, its area, aspect."""
     pills = shown.select("width", "height", "boxes").explode("boxes").drop_nulls("boxes")
     w, h = (pl.col("boxes").arr.get(place) for place in (2, 3))

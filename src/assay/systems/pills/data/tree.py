@@ -13,7 +13,7 @@ import polars as pl
 from assay.systems.pills.data.names import EXTENSIONS, HIDDEN, INDEX, part_of
 
 if TYPE_CHECKING:
-    from assay.systems.pills.data.names import Part
+    from assay.systems.pills.data.names import Archive
 
 LABELS = {"place": pl.Int32, "folder": pl.Int32, "name": pl.String, "bytes": pl.Int64,
           "mtime": pl.Int64}  # fmt: skip
@@ -60,7 +60,7 @@ class _Files:
 @dataclass
 class _Found:
     base: str
-    places: dict[tuple[str, str], tuple[int, Part]] = field(default_factory=dict)
+    places: dict[tuple[str, str], tuple[int, Archive]] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
     images: _Files = field(default_factory=_Files)
     labels: _Files = field(default_factory=_Files)
@@ -98,7 +98,7 @@ def _search(found: _Found, folder: str) -> None:
         _search(found, f"{folder}/{name}" if folder else name)
 
 
-def _part(found: _Found, folder: str, part: Part) -> None:
+def _part(found: _Found, folder: str, part: Archive) -> None:
     read = _labels if part.is_labels else _images
     for name in _sorted_folders(f"{found.base}/{folder}"):
         drugs = name.removesuffix("_json") if part.is_labels else name

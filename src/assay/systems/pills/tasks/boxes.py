@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from assay.learning.landmarks.geometry import Frame
+from assay.learning.vision.geometry import Frame
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 FIELDS = 6
 
 
-def pills(rows: Rows) -> list[Numbers]:
+def pill_boxes(rows: Rows) -> list[Numbers]:
     """Return each photograph's true boxes (k, 6), px of the original; score 1, class of the table."""
     found = []
     for boxes, classes in zip(rows.columns["boxes"], rows.columns["classes"], strict=True):
@@ -41,7 +41,7 @@ def padded(boxes: list[Numbers], most: int | None = None) -> Floats:
     return table.reshape(len(boxes), -1)
 
 
-def frame(rows: Rows) -> Frame:
+def photograph_frame(rows: Rows) -> Frame:
     """Return where the photographs lie in their stored squares."""
     width, height = (rows.columns[name].astype(np.float64) for name in ("width", "height"))
     return Frame(width, height, rows.images.shape[1])
@@ -49,12 +49,12 @@ def frame(rows: Rows) -> Frame:
 
 def to_stored(table: Numbers, rows: Rows) -> Numbers:
     """Return boxes (n, 6k) px of the original as px of the stored square, float64."""
-    return _moved(table, frame(rows).stored)
+    return _moved(table, photograph_frame(rows).stored)
 
 
 def to_original(table: Numbers, rows: Rows) -> Numbers:
     """Return boxes (n, 6k) px of the stored square as px of the original, cut off at its edges."""
-    boxes = _moved(table, frame(rows).original).reshape(len(table), -1, FIELDS)
+    boxes = _moved(table, photograph_frame(rows).original).reshape(len(table), -1, FIELDS)
     size = np.stack([rows.columns["width"], rows.columns["height"]], axis=1)[:, None]
     low = np.clip(boxes[:, :, :2], 0, size)
     high = np.clip(boxes[:, :, :2] + boxes[:, :, 2:4], 0, size)
@@ -73,7 +73,7 @@ def _moved(table: Numbers, move: Any) -> Numbers:
 
 def mean_box(train: Rows, rows: Rows) -> Floats:
     """Return (n, 6·pills) one box a row: where training boxes lie on average, in shares; score 1."""
-    own = pills(train)
+    own = pill_boxes(train)
     size = np.concatenate([
         np.tile([[width, height, width, height]], (len(each), 1)) for each, width, height in
         zip(own, train.columns["width"], train.columns["height"], strict=True)

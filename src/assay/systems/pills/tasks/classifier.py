@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.contract.score import Score
-from assay.systems.pills.tasks.classifier_sections import ClassifierParams
+from assay.systems.pills.tasks.classifier_params import ClassifierParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +63,7 @@ class Classifier:
         network = classifier_model.load(params.model, weights)
         return partial(
             classifier_model.predict, network, params.model,
-            loop=params.train
+            config=params.train
         )  # fmt: skip
 
     def restore(self, predictions: Floats, rows: Rows) -> Floats:
@@ -81,7 +81,7 @@ class Classifier:
 
     def metrics(self, predictions: Floats, labels: Floats) -> dict[str, float]:
         """Return top 1, top 5, macro F1 and log loss of trained drugs, and the share of the others."""
-        from assay.learning.pills.scores import drug_scores
+        from assay.systems.pills.learning.scores import drug_scores
 
         return drug_scores(predictions, labels[:, 0])
 

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.contract.task_rows import CUT
-from assay.learning.pills.cuts import CutBackend, stored_boxes
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
+from assay.systems.pills.learning.cuts import CutBackend, stored_boxes
 
 if TYPE_CHECKING:
-    from assay.systems.pills.tasks.classifier_sections import ClassifierModel
+    from assay.systems.pills.tasks.classifier_params import ClassifierModel
 
 Numbers = npt.NDArray[Any]
 

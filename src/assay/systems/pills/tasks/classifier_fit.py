@@ -15,22 +15,22 @@ from assay.contract.checks import Check
 from assay.errors import UnreadableError
 from assay.jobs.train import train_model
 from assay.learning.determinism import set_determinism
-from assay.learning.landmarks.losses import ClassLoss
-from assay.learning.pills.transforms import Looks, PillTransform
-from assay.learning.pills.weights import effective_number, inverse_frequency
-from assay.learning.plan import Part, Plan, Set
 from assay.learning.schedules import warmup_cosine
 from assay.learning.targets import Classes
+from assay.learning.training_spec import ParamGroup, TrainData, TrainingSpec
+from assay.learning.vision.losses import ClassLoss
 from assay.runs.start import first_weights
+from assay.systems.pills.learning.transforms import Looks, PillTransform
+from assay.systems.pills.learning.weights import effective_number, inverse_frequency
 from assay.systems.pills.tasks import classifier_model
 
 if TYPE_CHECKING:
     from assay.contract.task import Task
-    from assay.learning.plan import Floats, Metrics, Targets
+    from assay.learning.training_spec import Floats, Metrics, Targets
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
     from assay.systems.pills.tasks.classifier_model import DrugNetwork
-    from assay.systems.pills.tasks.classifier_sections import ClassifierParams, ClassifierTrain
+    from assay.systems.pills.tasks.classifier_params import ClassifierParams, ClassifierTrain
 
 HELD = (
     1 << 30
@@ -39,7 +39,7 @@ SHOWN = 8  # drugs that a line names
 
 
 @dataclass(frozen=True)
-class Drugs:
+class KnownDrugs:
     """The drugs that the rows of a training name.
 
     Attributes:
@@ -66,7 +66,7 @@ class Drugs:
 def run_training(task: Task, train: Rows, valid: Rows, params: ClassifierParams, run: Run) -> None:
     """Build the network, and carry its plan out."""
     set_determinism(params.train.threads)
-    drugs = drugs_of(train, valid)
+    drugs = known_drugs(train, valid)
     tell_unseen(drugs, valid)
     first = first_weights(run.task, params.model.weights, params.model.backbone)
     network, start = classifier_model.build(
@@ -74,10 +74,10 @@ def run_training(task: Task, train: Rows, valid: Rows, params: ClassifierParams,
     )
     learns, validates = (make_set(rows, drugs) for rows in (train, valid))
     told = replace(run, facts={**run.facts, "classes": record_of(drugs, params)})
-    train_model(make_plan(task, network, drugs, params), learns, validates, told, start)
+    train_model(make_spec(task, network, drugs, params), learns, validates, told, start)
 
 
-def drugs_of(train: Rows, valid: Rows) -> Drugs:
+def known_drugs(train: Rows, valid: Rows) -> KnownDrugs:
     """Return the drugs that training or validation names.
 
     An id's code is that of its first row, training first; where another row has another code under the
@@ -89,10 +89,10 @@ def drugs_of(train: Rows, valid: Rows) -> Drugs:
     known, first = np.unique(ids.astype(np.int64), return_index=True)
     places = np.searchsorted(known, train.columns["drug"])
     counts = np.bincount(places, minlength=len(known)).astype(np.int64)
-    return Drugs(known, tuple(str(codes[row]) for row in first), counts)
+    return KnownDrugs(known, tuple(str(codes[row]) for row in first), counts)
 
 
-def tell_unseen(drugs: Drugs, valid: Rows) -> None:
+def tell_unseen(drugs: KnownDrugs, valid: Rows) -> None:
     """Say which drugs validation has and training lacks: no network can name them."""
     unseen = drugs.counts == 0
     if unseen.any():
@@ -105,17 +105,19 @@ def tell_unseen(drugs: Drugs, valid: Rows) -> None:
         )
 
 
-def make_set(rows: Rows, drugs: Drugs) -> Set:
+def make_set(rows: Rows, drugs: KnownDrugs) -> TrainData:
     """Return what is trained on: places among the drugs, which the preflight holds against the codes."""
     images: Any = rows.images
     if np.prod(images.shape) <= HELD:
         # Where an original is read, and cannot be, the loader leaves it out when it comes to it.
         with contextlib.suppress(UnreadableError):
             images = images[:]
-    return Set(images, drugs.places(rows), rows.columns["code"], rows.columns["sample_id"])
+    return TrainData(images, drugs.places(rows), rows.columns["code"], rows.columns["sample_id"])
 
 
-def make_plan(task: Task, network: DrugNetwork, drugs: Drugs, params: ClassifierParams) -> Plan:
+def make_spec(
+    task: Task, network: DrugNetwork, drugs: KnownDrugs, params: ClassifierParams
+) -> TrainingSpec:
     """Return the training of `network`; epochs are scored as predictions are."""
     how = params.train
 
@@ -123,29 +125,29 @@ def make_plan(task: Task, network: DrugNetwork, drugs: Drugs, params: Classifier
         said = network.probabilities(torch.from_numpy(outputs).to(network.ids.device)).cpu().numpy()
         return task.metrics(said, drugs.ids[targets].astype(np.float32)[:, None])
 
-    return Plan(
+    return TrainingSpec(
         network=network,
         loss=ClassLoss("cross_entropy", class_weights(drugs, how)),
         preprocess=PillTransform(looks_of(how), params.model.input_size),
         metrics=metrics,
         rank=task.rank,
-        parts=[
-            Part(
+        param_groups=[
+            ParamGroup(
                 "network",
                 list(network.parameters()),
                 warmup_cosine(how.epochs, how.warmup_epochs, how.lr, how.lr_final),
                 how.lr,
             )
         ],
-        loop=how,
+        config=how,
         drop_last=how.drop_last,
         targets=Classes(drugs.codes, gaps=True),
         balanced=how.balanced_sampler,
-        laws=lambda: [imprints(how)],
+        invariants=lambda: [imprints(how)],
     )
 
 
-def class_weights(drugs: Drugs, how: ClassifierTrain) -> tuple[float, ...]:
+def class_weights(drugs: KnownDrugs, how: ClassifierTrain) -> tuple[float, ...]:
     """Return the weight of each drug in the loss, 0 for those never trained, which are told."""
     if how.class_weights == "inv_freq":
         weights = inverse_frequency(drugs.counts, how.smooth)
@@ -175,7 +177,7 @@ def imprints(how: ClassifierTrain) -> Check:
     return Check("imprints", True, "told; train.fliplr above 0 mirrors what is printed", found, 1)
 
 
-def record_of(drugs: Drugs, params: ClassifierParams) -> dict[str, Any]:
+def record_of(drugs: KnownDrugs, params: ClassifierParams) -> dict[str, Any]:
     """Return what `run.json` says of the classes; their split and test policy stand under `data`."""
     how = params.train
     ids = [int(number) for number in drugs.ids]

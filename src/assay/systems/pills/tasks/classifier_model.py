@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from assay.learning.backbone import NONE, build_backbone, ensure_takes
 from assay.learning.determinism import reseed
 from assay.learning.inference import predict_batches
-from assay.learning.pills.transforms import centre
 from assay.learning.transforms import normalise
+from assay.systems.pills.learning.transforms import centre_crop
 
 if TYPE_CHECKING:
     from assay.sections.task import Train
-    from assay.systems.pills.tasks.classifier_sections import ClassifierModel
+    from assay.systems.pills.tasks.classifier_params import ClassifierModel
 
 Ids = npt.NDArray[np.int64]
 Images = npt.NDArray[np.uint8]
@@ -89,10 +89,10 @@ def load(params: ClassifierModel, weights: Path) -> DrugNetwork:
     return network.eval()
 
 
-def predict(network: DrugNetwork, params: ClassifierModel, images: Images, loop: Train) -> Floats:
+def predict(network: DrugNetwork, params: ClassifierModel, images: Images, config: Train) -> Floats:
     """Return probabilities (n, C) over the class table of cuts (n, size, size, 3); see `cut_boxes`."""
 
     def read(cuts: Tensor) -> Tensor:
-        return network.probabilities(network(normalise(centre(cuts, params.input_size))))
+        return network.probabilities(network(normalise(centre_crop(cuts, params.input_size))))
 
-    return predict_batches(network, read, images, loop)
+    return predict_batches(network, read, images, config)

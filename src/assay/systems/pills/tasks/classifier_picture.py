@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from assay.learning.pills.scores import given_to, named
 from assay.runs.figures import save_figure
 from assay.runs.files import atomic_write
+from assay.systems.pills.learning.scores import prob_of_true, top1
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
@@ -27,9 +27,9 @@ WORST = 24  # errors that are shown
 
 def draw(predictions: npt.NDArray[np.float32], rows: Rows, folder: Path) -> None:
     """Write `confusion.png`, `drugs.csv`, `drugs.png` and `errors.png`; of drugs once trained."""
-    true, said = rows.columns["drug"].astype(np.int64), named(predictions)
-    seen = ~np.isnan(given_to(predictions, true))
-    codes = code_names(rows)
+    true, said = rows.columns["drug"].astype(np.int64), top1(predictions)
+    seen = ~np.isnan(prob_of_true(predictions, true))
+    codes = drug_codes(rows)
     table = drug_table(true[seen], said[seen], codes)
     atomic_write(folder / "drugs.csv", lambda aside: _write(table, aside))
     chosen = [line["class"] for line in table[:MOST]]
@@ -38,7 +38,7 @@ def draw(predictions: npt.NDArray[np.float32], rows: Rows, folder: Path) -> None
     _errors(predictions, rows, np.flatnonzero(seen & (said != true)), codes, folder / "errors.png")
 
 
-def code_names(rows: Rows) -> dict[int, str]:
+def drug_codes(rows: Rows) -> dict[int, str]:
     """Return the K-codes that these rows name, by class id."""
     pairs = zip(rows.columns["drug"].tolist(), rows.columns["code"].tolist(), strict=True)
     return {int(number): str(code) for number, code in pairs}
@@ -111,8 +111,8 @@ def _errors(
     predictions: Numbers, rows: Rows, wrong: Numbers, codes: dict[int, str], path: Path
 ) -> None:
     """Draw the pills that were given the least chance of being what they are."""
-    given = given_to(predictions, rows.columns["drug"].astype(np.int64))
-    said = named(predictions)
+    given = prob_of_true(predictions, rows.columns["drug"].astype(np.int64))
+    said = top1(predictions)
     worst = wrong[np.argsort(given[wrong], kind="stable")[:WORST]]
     high = max(1, -(-len(worst) // 6))
     figure = Figure(figsize=(10, 2.1 * high), layout="constrained")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.contract.score import Score
-from assay.systems.pills.tasks.detector_sections import DetectorParams
+from assay.systems.pills.tasks.detector_params import DetectorParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +53,7 @@ class Detector:
         """Return the true boxes, score 1: what a perfect prediction says."""
         from assay.systems.pills.tasks import boxes
 
-        return boxes.padded(boxes.pills(rows))
+        return boxes.padded(boxes.pill_boxes(rows))
 
     def fit(self, train: Rows, valid: Rows, params: DetectorParams, run: Run) -> None:
         """Preflight, train and record; see `detector_fit`."""
@@ -68,7 +68,7 @@ class Detector:
         network, ids = detector_model.load(params.model, weights)
         return partial(
             detector_model.predict, network, ids, params.model,
-            loop=params.train
+            config=params.train
         )  # fmt: skip
 
     def restore(self, predictions: Floats, rows: Rows) -> Floats:
@@ -87,7 +87,7 @@ class Detector:
 
     def metrics(self, predictions: Floats, labels: Floats) -> dict[str, float]:
         """Return mAP at 0.5 and 0.5:0.95; precision, recall, F1 and whole photographs in use."""
-        from assay.learning.pills.detection_scores import detection_scores
+        from assay.systems.pills.learning.detection_scores import detection_scores
 
         return detection_scores(predictions, labels)
 

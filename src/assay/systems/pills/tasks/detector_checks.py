@@ -18,7 +18,7 @@ from assay.systems.pills.tasks.yolo import library
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
-    from assay.systems.pills.tasks.detector_course import Course
+    from assay.systems.pills.tasks.detector_run import DetectorRun
 
 Numbers = npt.NDArray[Any]
 TOLERANCE = 0.01  # px of the original
@@ -26,20 +26,20 @@ VIEWS = 16  # photographs that are augmented, twice each
 SMALLEST = 2.0  # px of what the network sees: a pill below it is a speck
 
 
-def preflight(course: Course, train: Rows, valid: Rows, path: Path) -> None:
+def detector_preflight(course: DetectorRun, train: Rows, valid: Rows, path: Path) -> None:
     """Judge what is to be learned, and write the verdict to `path`.
 
     Raises:
         GateError: a check failed; nothing was trained.
     """
     parts = {"train": train, "validation": valid}
-    checks = [images(parts), places(parts), classes(course, parts)]
+    checks = [check_images(parts), check_boxes(parts), classes(course, parts)]
     if all(check.passed for check in checks):
         checks += [codec(parts), sizes(course, parts), most(course, parts), views(course)]
     Verdict("preflight", course.run.task, checks).write_and_raise(path)
 
 
-def images(parts: dict[str, Rows]) -> Check:
+def check_images(parts: dict[str, Rows]) -> Check:
     """Square uint8 images, one list of boxes each."""
     shapes = {name: tuple(rows.images.shape) for name, rows in parts.items()}
     fits = all(
@@ -52,12 +52,12 @@ def images(parts: dict[str, Rows]) -> Check:
     return Check("images", fits, "uint8 (n, size, size, 3), none empty", found, _count(parts))
 
 
-def places(parts: dict[str, Rows]) -> Check:
+def check_boxes(parts: dict[str, Rows]) -> Check:
     """Finite boxes with an area, inside their photographs; x, y, w, h within 0–1 as shares."""
     wrong, count = [], 0
     for name, rows in parts.items():
         size = np.stack([rows.columns["width"], rows.columns["height"]], axis=1)
-        for row, own in enumerate(boxes.pills(rows)):
+        for row, own in enumerate(boxes.pill_boxes(rows)):
             count += len(own)
             inside = (
                 np.isfinite(own[:, :4]).all(axis=1) & (own[:, :2] >= 0).all(axis=1)
@@ -70,18 +70,18 @@ def places(parts: dict[str, Rows]) -> Check:
                  count, wrong, "dvc repro validate@pills" if wrong else "")  # fmt: skip
 
 
-def classes(course: Course, parts: dict[str, Rows]) -> Check:
+def classes(course: DetectorRun, parts: dict[str, Rows]) -> Check:
     """One class a box, a whole number from 0, known to the head."""
     wrong = [
         _told(rows, name, row, box)
         for name, rows in parts.items()
-        for row, own in enumerate(boxes.pills(rows))
+        for row, own in enumerate(boxes.pill_boxes(rows))
         for box in own[~((own[:, 5] >= 0) & (own[:, 5] % 1 == 0))]
     ]
     count = _pills(parts)
     found = f"{len(wrong)} of {count} have none"
     if course.ids is not None and not wrong:
-        seen = {float(each) for own in boxes.pills(parts["train"]) for each in own[:, 5]}
+        seen = {float(each) for own in boxes.pill_boxes(parts["train"]) for each in own[:, 5]}
         absent = [int(each) for each in course.ids if each not in seen]
         found += f"; {len(course.ids)} classes, {len(absent)} of them in validation alone {absent}"
     return Check("classes", not wrong, "an id of the class table for each box", found, count, wrong)
@@ -91,7 +91,7 @@ def codec(parts: dict[str, Rows]) -> Check:
     """Original px → stored px → original px changes nothing."""
     wrong = []
     for name, rows in parts.items():
-        labels = boxes.padded(boxes.pills(rows))
+        labels = boxes.padded(boxes.pill_boxes(rows))
         back = boxes.to_original(boxes.to_stored(labels, rows), rows)
         off = np.nan_to_num(np.abs(back - labels)).max(axis=1) > TOLERANCE
         wrong += [_told(rows, name, int(row), labels[row]) for row in np.flatnonzero(off)]
@@ -100,7 +100,7 @@ def codec(parts: dict[str, Rows]) -> Check:
                  _count(parts), wrong)  # fmt: skip
 
 
-def sizes(course: Course, parts: dict[str, Rows]) -> Check:
+def sizes(course: DetectorRun, parts: dict[str, Rows]) -> Check:
     """Pills large enough to be seen at the network's input."""
     side = course.params.model.imgsz
     least = min(
@@ -112,16 +112,16 @@ def sizes(course: Course, parts: dict[str, Rows]) -> Check:
                  f"the smallest side is {least:.1f} px", _pills(parts), (), mend)  # fmt: skip
 
 
-def most(course: Course, parts: dict[str, Rows]) -> Check:
+def most(course: DetectorRun, parts: dict[str, Rows]) -> Check:
     """No photograph with more pills than boxes may be said of it."""
     allowed = course.params.model.max_det
-    counts = [len(own) for rows in parts.values() for own in boxes.pills(rows)]
+    counts = [len(own) for rows in parts.values() for own in boxes.pill_boxes(rows)]
     found = f"{min(counts)} to {max(counts)} pills a photograph"
     mend = f"-S pills-detector.model.max_det={max(counts)}" if max(counts) > allowed else ""
     return Check("most", max(counts) <= allowed, f"at most {allowed}", found, len(counts), (), mend)
 
 
-def views(course: Course) -> Check:
+def views(course: DetectorRun) -> Check:
     """Augmented boxes are boxes, draws differ, and validation draws nothing."""
     how = course.params
     args = library().settings(overrides=settings(how.model, how.train, course.folder))
@@ -148,7 +148,7 @@ def _count(parts: dict[str, Rows]) -> int:
 
 
 def _pills(parts: dict[str, Rows]) -> int:
-    return sum(len(own) for rows in parts.values() for own in boxes.pills(rows))
+    return sum(len(own) for rows in parts.values() for own in boxes.pill_boxes(rows))
 
 
 def _told(rows: Rows, part: str, row: int, box: Numbers) -> dict[str, Any]:

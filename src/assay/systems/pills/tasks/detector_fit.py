@@ -12,18 +12,18 @@ from assay.learning.determinism import set_determinism
 from assay.runs.files import atomic_write
 from assay.runs.record import HISTORY, WEIGHTS, write_history, write_record
 from assay.systems.pills.tasks import boxes
-from assay.systems.pills.tasks.detector_checks import preflight
-from assay.systems.pills.tasks.detector_course import BEST, Course
+from assay.systems.pills.tasks.detector_checks import detector_preflight
 from assay.systems.pills.tasks.detector_data import Shown
+from assay.systems.pills.tasks.detector_run import BEST, DetectorRun
 from assay.systems.pills.tasks.detector_settings import settings
-from assay.systems.pills.tasks.detector_trainer import Taught, read_state
+from assay.systems.pills.tasks.detector_trainer import DetectorTrainer, read_resume_state
 from assay.systems.pills.tasks.yolo import library
 
 if TYPE_CHECKING:
     from assay.contract.task import Task
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
-    from assay.systems.pills.tasks.detector_sections import DetectorParams
+    from assay.systems.pills.tasks.detector_params import DetectorParams
 
 Numbers = npt.NDArray[Any]
 
@@ -41,13 +41,13 @@ def run_training(task: Task, train: Rows, valid: Rows, params: DetectorParams, r
     set_determinism(params.train.threads)
     run.resume.mkdir(parents=True, exist_ok=True)
     ids = class_ids(train, valid) if params.model.classes != "pill" else None
-    course = Course(task, params, run, valid, shown(train, ids), shown(valid, ids), ids)
-    preflight(course, train, valid, run.reports / "preflight.json")
-    state = read_state(run.resume)
+    course = DetectorRun(task, params, run, valid, shown(train, ids), shown(valid, ids), ids)
+    detector_preflight(course, train, valid, run.reports / "preflight.json")
+    state = read_resume_state(run.resume)
     if state is not None:
         course.epochs = state["history"]
     if state is None or not state["ended"]:
-        trainer = type("Yolo", (Taught, library().Trainer), {})
+        trainer = type("Yolo", (DetectorTrainer, library().Trainer), {})
         trainer(course, settings(params.model, params.train, run.resume)).train()
         set_determinism(params.train.threads)  # ultralytics leaves torch as it thinks it was
     write_history(run.folder / HISTORY, course.epochs)
@@ -61,13 +61,15 @@ def run_training(task: Task, train: Rows, valid: Rows, params: DetectorParams, r
 
 def class_ids(train: Rows, valid: Rows) -> Numbers:
     """Return the ids that the rows name, sorted; a pill without one is the preflight's to refuse."""
-    named = np.concatenate([each[:, 5] for rows in (train, valid) for each in boxes.pills(rows)])
+    named = np.concatenate(
+        [each[:, 5] for rows in (train, valid) for each in boxes.pill_boxes(rows)]
+    )
     return np.unique(named[np.isfinite(named)]).astype(np.int64)
 
 
 def shown(rows: Rows, ids: Numbers | None) -> Shown:
     """Return the photographs with their boxes as shares of the stored square."""
-    own = boxes.pills(rows)
+    own = boxes.pill_boxes(rows)
     placed = boxes.to_stored(boxes.padded(own), rows).reshape(len(rows), -1, boxes.FIELDS)
     found, classes = [], []
     for box, true in zip(placed, own, strict=True):

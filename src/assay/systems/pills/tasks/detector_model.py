@@ -17,7 +17,7 @@ from assay.systems.pills.tasks.yolo import library
 
 if TYPE_CHECKING:
     from assay.sections.task import Train
-    from assay.systems.pills.tasks.detector_sections import DetectorModel
+    from assay.systems.pills.tasks.detector_params import DetectorModel
 
 Images = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[Any]
@@ -81,7 +81,7 @@ def boxes_of(
 
 
 def predict(
-    network: nn.Module, ids: Numbers | None, params: DetectorModel, images: Images, loop: Train
+    network: nn.Module, ids: Numbers | None, params: DetectorModel, images: Images, config: Train
 ) -> npt.NDArray[np.float32]:
     """Return boxes (n, 6·most) of images (n, size, size, 3), stored px, the surest first."""
 
@@ -89,4 +89,4 @@ def predict(
         outputs = network(batched(stored.cpu().numpy(), params.imgsz).to(stored.device))
         return torch.from_numpy(boxes_of(outputs[0], ids, params, stored.shape[1]))
 
-    return predict_batches(network, read, images, loop)
+    return predict_batches(network, read, images, config)

@@ -12,21 +12,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from assay.learning.pills.detection_scores import (
-    OVERLAPS,
-    USED,
-    by_class,
-    curve,
-    parted,
-    photograph_f1,
-)
 from assay.runs.figures import save_figure
 from assay.runs.files import read_json
 from assay.runs.record import RECORD
+from assay.systems.pills.learning.detection_scores import (
+    OVERLAPS,
+    USED,
+    as_boxes,
+    curve,
+    match_by_class,
+    photograph_f1,
+)
 from assay.systems.pills.tasks import boxes
 from assay.systems.pills.tasks.detector_data import data_set
 from assay.systems.pills.tasks.detector_fit import shown
-from assay.systems.pills.tasks.detector_sections import DetectorModel, DetectorTrain
+from assay.systems.pills.tasks.detector_params import DetectorModel, DetectorTrain
 from assay.systems.pills.tasks.detector_settings import settings
 from assay.systems.pills.tasks.yolo import library
 
@@ -51,7 +51,7 @@ def draw_true(row: Rows, path: Path) -> None:
     figure = Figure(figsize=(7, 7), layout="constrained")
     axes: Axes = figure.add_subplot()
     axes.imshow(row.images[0])
-    true = parted(boxes.to_stored(boxes.padded(boxes.pills(row)), row))[0]
+    true = as_boxes(boxes.to_stored(boxes.padded(boxes.pill_boxes(row)), row))[0]
     _boxes(axes, true, TRUE, [str(code) for code in row.columns["codes"][0]])
     axes.set_title(title(row, 0), fontsize=9)
     axes.set_axis_off()
@@ -87,14 +87,14 @@ def title(rows: Rows, row: int) -> str:
 
 def _overlays(predictions: Numbers, labels: Numbers, rows: Rows, path: Path) -> None:
     """Draw three photographs by F1; of equal ones the one with more pills is the better picture."""
-    said = parted(predictions)
+    said = as_boxes(predictions)
     said[said[:, :, 4] < USED] = np.nan
     used = said.reshape(len(said), -1)
     scores = photograph_f1(used, labels)
-    count = np.isfinite(parted(labels)[:, :, 0]).sum(axis=1)
+    count = np.isfinite(as_boxes(labels)[:, :, 0]).sum(axis=1)
     order = np.lexsort((-count, -scores))
     chosen = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
-    found, true = (parted(boxes.to_stored(each, rows)) for each in (used, labels))
+    found, true = (as_boxes(boxes.to_stored(each, rows)) for each in (used, labels))
     figure = Figure(figsize=(12, 4.6), layout="constrained")
     for (name, row), axes in zip(chosen.items(), figure.subplots(1, 3), strict=True):
         axes.imshow(rows.images[row])
@@ -119,7 +119,7 @@ def _boxes(axes: Axes, own: Numbers, color: str, texts: list[str] | None = None)
 
 def _curves(predictions: Numbers, labels: Numbers, path: Path) -> None:
     """Draw precision over recall, the mean of the classes where there are some."""
-    found = [each for each in by_class(predictions, labels) if each.true]
+    found = [each for each in match_by_class(predictions, labels) if each.true]
     figure = Figure(figsize=(5, 4.4), layout="constrained")
     axes: Axes = figure.add_subplot()
     grid = np.linspace(0, 1, 201)

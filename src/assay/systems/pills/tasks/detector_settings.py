@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from assay.systems.pills.tasks.detector_sections import DetectorModel, DetectorTrain
+    from assay.systems.pills.tasks.detector_params import DetectorModel, DetectorTrain
 
 
 def settings(model: DetectorModel, how: DetectorTrain, folder: Path) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def settings(model: DetectorModel, how: DetectorTrain, folder: Path) -> dict[str
         "amp": "bf16" if how.precision == "bf16-mixed" else False,
         "seed": how.seed, "deterministic": True, "save": True, "plots": False, "verbose": False,
         "save_dir": str(folder), "exist_ok": True, "single_cls": False,
-        **optimisation(how), **augmentation(how),
+        **optimisation(how), **augmentation_settings(how),
     }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def optimisation(how: DetectorTrain) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def augmentation(how: DetectorTrain) -> dict[str, Any]:
+def augmentation_settings(how: DetectorTrain) -> dict[str, Any]:
     """Return the augmentation's settings; an installed albumentations changes nothing."""
     return {
         "mosaic": how.mosaic, "close_mosaic": how.close_mosaic, "mixup": how.mixup, "cutmix": 0.0,

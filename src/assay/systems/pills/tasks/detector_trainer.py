@@ -22,15 +22,15 @@ from assay.runs.files import atomic_write
 from assay.systems.pills.tasks.detector_data import data_set
 
 if TYPE_CHECKING:
-    from assay.systems.pills.tasks.detector_course import Course
+    from assay.systems.pills.tasks.detector_run import DetectorRun
 
 STATE = "last.pt"
 
 
-class Taught:
+class DetectorTrainer:
     """Mixed into ultralytics' trainer; the attributes are its own."""
 
-    def __init__(self, course: Course, overrides: Mapping[str, Any]) -> None:
+    def __init__(self, course: DetectorRun, overrides: Mapping[str, Any]) -> None:
         self.course = course
         super().__init__(overrides=dict(overrides))  # type: ignore[call-arg]
         set_determinism(course.params.train.threads)  # ultralytics took all processors but one
@@ -116,7 +116,7 @@ class Taught:
 
     def resume_training(self, ckpt: object) -> None:
         """Go on from a killed training's last state."""
-        state = read_state(self.course.folder)
+        state = read_resume_state(self.course.folder)
         if state is None:
             return
         print(f"going on from {self.course.folder / STATE}", flush=True)
@@ -130,7 +130,7 @@ class Taught:
         """Leave it: every epoch has been scored."""
 
 
-def read_state(folder: Path) -> dict[str, Any] | None:
+def read_resume_state(folder: Path) -> dict[str, Any] | None:
     """Return what a killed training left, if anything."""
     path = folder / STATE
     if not path.exists():

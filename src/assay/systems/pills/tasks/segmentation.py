@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.contract.score import Score
-from assay.systems.pills.tasks.segmentation_sections import SegmentationParams
+from assay.systems.pills.tasks.segmentation_params import SegmentationParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,7 @@ class Segmentation:
 
     def validate_params(self, own: SegmentationParams, data: DataParams) -> str:
         """Refuse a fold that the split does not have, and maps that do not tile the image."""
-        from assay.systems.pills.tasks.segmentation_sections import cell
+        from assay.systems.pills.tasks.segmentation_params import cell
 
         size, stride = data.ingest.size, own.model.stride
         if own.train.fold >= data.split.folds:
@@ -50,7 +50,7 @@ class Segmentation:
         from assay.systems.pills.tasks import segmentation_masks
 
         masks = segmentation_masks.masks_of(rows)
-        return segmentation_masks.within(segmentation_masks.cells(masks), rows)
+        return segmentation_masks.within(segmentation_masks.majority_class(masks), rows)
 
     def fit(self, train: Rows, valid: Rows, params: SegmentationParams, run: Run) -> None:
         """Preflight, train and record; see `segmentation_fit`."""
@@ -65,7 +65,7 @@ class Segmentation:
         network = segmentation_model.load(params.model, weights)
         return partial(
             segmentation_model.predict, network,
-            loop=params.train
+            config=params.train
         )  # fmt: skip
 
     def restore(self, predictions: Floats, rows: Rows) -> Floats:
@@ -73,14 +73,14 @@ class Segmentation:
         from assay.systems.pills.tasks import segmentation_masks
 
         stored = segmentation_masks.spread(predictions, rows.images.shape[1])
-        return segmentation_masks.within(segmentation_masks.cells(stored), rows)
+        return segmentation_masks.within(segmentation_masks.majority_class(stored), rows)
 
     def baseline(self, train: Rows, rows: Rows) -> Floats:
         """Return the ground everywhere: what most cells are, and no pill ever."""
         import numpy as np
 
         from assay.systems.pills.tasks import segmentation_masks
-        from assay.systems.pills.tasks.segmentation_sections import cell
+        from assay.systems.pills.tasks.segmentation_params import cell
 
         size = rows.images.shape[1]
         ground = np.zeros((len(rows), (size // cell(size)) ** 2), np.float32)
@@ -88,7 +88,7 @@ class Segmentation:
 
     def metrics(self, predictions: Floats, labels: Floats) -> dict[str, float]:
         """Return mean IoU, mean Dice and pixel accuracy; classes that neither side has do not count."""
-        from assay.learning.pills.segmentation_scores import map_scores
+        from assay.systems.pills.learning.segmentation_scores import map_scores
 
         return map_scores(predictions, labels)
 

@@ -11,23 +11,23 @@ import numpy.typing as npt
 
 from assay.jobs.train import train_model
 from assay.learning.determinism import set_determinism
-from assay.learning.landmarks.appearance import Appearance
-from assay.learning.pills.segmentation_loss import SegmentationLoss
-from assay.learning.pills.segmentation_plan import MaskPlan, Masks, make_laws
-from assay.learning.pills.segmentation_views import Together
-from assay.learning.plan import Part, Set
 from assay.learning.schedules import warmup_cosine
+from assay.learning.training_spec import ParamGroup, TrainData
+from assay.learning.vision.appearance import Appearance
 from assay.runs.start import first_weights
+from assay.systems.pills.learning.segmentation_loss import SegmentationLoss
+from assay.systems.pills.learning.segmentation_target import MaskSpec, MaskTarget, make_invariants
+from assay.systems.pills.learning.segmentation_views import Together
 from assay.systems.pills.tasks import segmentation_masks, segmentation_model
 
 if TYPE_CHECKING:
     from torch import nn
 
     from assay.contract.task import Task
-    from assay.learning.plan import Floats, Metrics, Targets
+    from assay.learning.training_spec import Floats, Metrics, Targets
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
-    from assay.systems.pills.tasks.segmentation_sections import (
+    from assay.systems.pills.tasks.segmentation_params import (
         SegmentationParams,
         SegmentationTrain,
     )
@@ -45,15 +45,15 @@ def run_training(
     )
     learns, validates = make_set(train), make_set(valid)
     size = train.images.shape[1]
-    masks = Masks(names, size, size, params.model.stride)
-    plan = make_plan(task, network, masks, valid, (learns, validates), params.train)
+    masks = MaskTarget(names, size, size, params.model.stride)
+    plan = make_spec(task, network, masks, valid, (learns, validates), params.train)
     train_model(plan, learns, validates, run, start)
 
 
-def make_set(rows: Rows) -> Set:
+def make_set(rows: Rows) -> TrainData:
     """Return what is trained on; masks are held against the manifest's by their check sums."""
     masks = segmentation_masks.masks_of(rows)
-    return Set(rows.images, masks, checksums(masks), rows.columns["sample_id"], checksums)
+    return TrainData(rows.images, masks, checksums(masks), rows.columns["sample_id"], checksums)
 
 
 def checksums(masks: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
@@ -61,14 +61,14 @@ def checksums(masks: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     return np.array([zlib.crc32(mask.tobytes()) for mask in masks], np.float64)
 
 
-def make_plan(
+def make_spec(
     task: Task,
     network: nn.Module,
-    masks: Masks,
+    masks: MaskTarget,
     valid: Rows,
-    sets: tuple[Set, Set],
+    sets: tuple[TrainData, TrainData],
     how: SegmentationTrain,
-) -> MaskPlan:
+) -> MaskSpec:
     """Return the training of `network`; epochs are scored as predictions are."""
     truth = task.labels(valid)
     together = Together(how.fliplr, how.degrees, (how.scale[0], how.scale[1]), how.translate)
@@ -79,19 +79,19 @@ def make_plan(
         return task.metrics(task.restore(predictions, valid), truth)
 
     schedule = warmup_cosine(how.epochs, how.warmup_epochs, how.lr, how.lr_final)
-    return MaskPlan(
+    return MaskSpec(
         network=network,
         loss=loss,
         preprocess=Appearance(how.brightness, how.noise),
         metrics=metrics,
         rank=task.rank,
-        parts=[Part("network", list(network.parameters()), schedule, how.lr)],
-        loop=how,
+        param_groups=[ParamGroup("network", list(network.parameters()), schedule, how.lr)],
+        config=how,
         drop_last=how.drop_last,
         targets=masks.kind,
-        read=segmentation_model.read,
-        terms=loss.terms,
-        laws=make_laws(masks, together, *sets),
+        decode=segmentation_model.decode,
+        loss_terms=loss.terms,
+        invariants=make_invariants(masks, together, *sets),
         masks=masks,
         together=together,
     )

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from assay.errors import AssayError
-from assay.learning.landmarks.geometry import Frame
-from assay.systems.pills.tasks.segmentation_sections import cell
+from assay.learning.vision.geometry import Frame
+from assay.systems.pills.tasks.segmentation_params import cell
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
@@ -44,7 +44,7 @@ def names_of(rows: Rows) -> tuple[str, ...]:
     return tuple(str(name) for name in rows.columns["classes"][0])
 
 
-def cells(masks: Masks) -> npt.NDArray[np.float32]:
+def majority_class(masks: Masks) -> npt.NDArray[np.float32]:
     """Return the class that most pixels of each cell have, (n, cells); of equals the lower one.
 
     A cell has 2 × 2 px, or as many more as leave 128 cells along a side: see `cell`.
@@ -69,7 +69,7 @@ def spread(maps: Numbers, size: int) -> Masks:
     return grid.repeat(size // side, axis=1).repeat(size // side, axis=2)
 
 
-def outside(rows: Rows, count: int) -> npt.NDArray[np.bool_]:
+def letterbox_cells(rows: Rows, count: int) -> npt.NDArray[np.bool_]:
     """Return which of `count` cells a row lie on the letterbox's bars, (n, count)."""
     side, size = round(count**0.5), rows.images.shape[1]
     width, height = (rows.columns[name].astype(np.float64) for name in ("width", "height"))
@@ -82,5 +82,5 @@ def outside(rows: Rows, count: int) -> npt.NDArray[np.bool_]:
 
 def within(maps: Numbers, rows: Rows) -> npt.NDArray[np.float32]:
     """Return class maps (n, cells) with nan on the letterbox's bars: no photograph is there."""
-    found: npt.NDArray[np.float32] = np.where(outside(rows, maps.shape[1]), np.nan, maps)
+    found: npt.NDArray[np.float32] = np.where(letterbox_cells(rows, maps.shape[1]), np.nan, maps)
     return found.astype(np.float32)

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from assay.learning.backbone import NONE
 from assay.learning.determinism import reseed
 from assay.learning.inference import predict_batches
-from assay.learning.landmarks.networks import small_unet, timm_unet
 from assay.learning.transfer import carry_over, holds_network
 from assay.learning.transforms import normalise
+from assay.learning.vision.networks import small_unet, timm_unet
 
 if TYPE_CHECKING:
-    from assay.learning.landmarks.networks import HeatmapNetwork
+    from assay.learning.vision.networks import HeatmapNetwork
     from assay.sections.task import Train
-    from assay.systems.pills.tasks.segmentation_sections import SegmentationModel
+    from assay.systems.pills.tasks.segmentation_params import SegmentationModel
 
 HEAD = "head.weight"  # (classes, features, 1, 1)
 # Of its first weights. Landmark maps begin at 0.001; from there classes that look alike begin alike, and
@@ -53,13 +53,15 @@ def load(params: SegmentationModel, weights: Path) -> nn.Module:
     return network.eval()
 
 
-def read(logits: Tensor) -> Tensor:
+def decode(logits: Tensor) -> Tensor:
     """Return the likeliest class of each cell, float (b, h·w), of logits (b, classes, h, w)."""
     return logits.argmax(dim=1).flatten(1).float()
 
 
 def predict(
-    network: nn.Module, images: npt.NDArray[np.uint8], loop: Train
+    network: nn.Module, images: npt.NDArray[np.uint8], config: Train
 ) -> npt.NDArray[np.float32]:
     """Return class maps (n, cells) of images (n, size, size, 3)."""
-    return predict_batches(network, lambda stored: read(network(normalise(stored))), images, loop)
+    return predict_batches(
+        network, lambda stored: decode(network(normalise(stored))), images, config
+    )

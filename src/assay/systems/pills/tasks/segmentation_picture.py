@@ -12,9 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from assay.learning.pills.segmentation_scores import by_class, confusion, map_scores
 from assay.runs.figures import save_figure
 from assay.runs.files import write_text
+from assay.systems.pills.learning.segmentation_scores import (
+    cell_confusion_matrix,
+    map_scores,
+    scores_by_class,
+)
 from assay.systems.pills.tasks.segmentation_masks import masks_of, names_of
 
 if TYPE_CHECKING:
@@ -57,10 +61,10 @@ def draw(predictions: Numbers, labels: Numbers, rows: Rows, folder: Path) -> Non
 
 def class_table(predictions: Numbers, labels: Numbers, names: tuple[str, ...]) -> str:
     """Return a CSV: class, cells stated and predicted, IoU and Dice; empty where neither has it."""
-    counts = confusion(predictions, labels, len(names))
+    counts = cell_confusion_matrix(predictions, labels, len(names))
     lines = ["class,stated,predicted,iou,dice"]
     stated, called = counts.sum(axis=1), counts[:, :-1].sum(axis=0)
-    for number, (iou, dice) in enumerate(zip(*by_class(counts), strict=True)):
+    for number, (iou, dice) in enumerate(zip(*scores_by_class(counts), strict=True)):
         figures = [f"{value:.4f}" if np.isfinite(value) else "" for value in (iou, dice)]
         lines.append(",".join([names[number], str(stated[number]), str(called[number]), *figures]))
     return "\n".join(lines) + "\n"

@@ -11,16 +11,16 @@ from threadpoolctl import threadpool_limits
 
 from assay.contract.listing import Listing
 from assay.errors import SourceError
+from assay.systems.spectra.data.params import SpectraParams
 from assay.systems.spectra.data.parts import find_parts
-from assay.systems.spectra.data.sections import SpectraParams
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
-    from assay.contract.listing import Range
+    from assay.contract.listing import LabelRange
     from assay.manifest.source import Source
     from assay.manifest.streamed import Streamed
     from assay.sections.data import Ingest
-    from assay.systems.spectra.data.sections import Phantom, SpectraIngest
+    from assay.systems.spectra.data.params import Phantom, SpectraIngest
     from assay.systems.spectra.data.stream import Write
 
 
@@ -85,7 +85,7 @@ class Metasurface:
         print(f"  structures hold {zero} and {unit}, spectra are stored {streamed.facts['stored']}")
         return streamed
 
-    def filters(self, params: Ingest) -> Sequence[Range]:
+    def filters(self, params: Ingest) -> Sequence[LabelRange]:
         """Use every spectrum that was computed."""
         return []
 

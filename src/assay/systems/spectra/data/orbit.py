@@ -41,12 +41,14 @@ def orbit_digests(bits: Bits, diagonal: npt.NDArray[np.bool_]) -> list[bytes]:
     for number, move in enumerate(MOVES):
         rows = np.flatnonzero(best[:, number])
         if len(rows):
-            for row, digest in zip(rows.tolist(), digests(moved(bits[rows], move)), strict=True):
+            for row, digest in zip(
+                rows.tolist(), digests(move_structures(bits[rows], move)), strict=True
+            ):
                 found[row] = min(found[row], digest) if found[row] else digest
     return found
 
 
-def moved(bits: Bits, move: Move) -> Bits:
+def move_structures(bits: Bits, move: Move) -> Bits:
     """Return packed structures after a move."""
     transposed, (rows, columns), (down, across) = move
     if transposed:

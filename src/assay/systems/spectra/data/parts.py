@@ -42,7 +42,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Part:
+class RawPart:
     """Files whose rows belong together by number."""
 
     number: int
@@ -64,7 +64,7 @@ class Part:
         return self.structures.shape[0]
 
 
-def find_parts(source: Source) -> list[Part]:
+def find_parts(source: Source) -> list[RawPart]:
     """Return the parts of a source, by their numbers.
 
     Raises:
@@ -111,9 +111,9 @@ def _ensure_whole(source: Source, names: set[str], structures: dict[int, str]) -
         )
 
 
-def _part(source: Source, names: set[str], number: int, structures: str) -> Part:
+def _part(source: Source, names: set[str], number: int, structures: str) -> RawPart:
     valid = VALID.format(number)
-    part = Part(
+    part = RawPart(
         number,
         _file(source, structures),
         _file(source, SPECTRA.format(number)),

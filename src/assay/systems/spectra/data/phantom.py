@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.progress import track
 
-from assay.learning.optics.physics import BINS, spectra_of
-from assay.learning.optics.structures import random_structures
 from assay.runs.files import content_digest
 from assay.systems.spectra.data.parts import SPECTRA, VALID
+from assay.systems.spectra.optics.physics import BINS, spectra_of
+from assay.systems.spectra.optics.structures import random_structures
 
 if TYPE_CHECKING:
-    from assay.systems.spectra.data.sections import Phantom
+    from assay.systems.spectra.data.params import Phantom
     from assay.systems.spectra.data.thinning import Floats
 
 SIDE = 128
@@ -79,11 +79,11 @@ def _solved(
 ) -> tuple[Floats, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
     """Return channels as `_spectra` does, and the codes (n,) of a valid file: 2 where none was found."""
     from assay.systems.spectra.data.rcwa import Accuracy
-    from assay.systems.spectra.data.rcwa_part import Part, solve_part
+    from assay.systems.spectra.data.rcwa_part import RcwaPart, solve_part
 
     name = content_digest([hashlib.md5(structures.tobytes()).hexdigest(), orders], 8)
     place = folder.parent / f"rcwa-{name}"
     place.mkdir(exist_ok=True)
-    part = Part(place / SPECTRA.format(0), place / VALID.format(0))
+    part = RcwaPart(place / SPECTRA.format(0), place / VALID.format(0))
     solve_part(structures, part, Accuracy(orders), len(os.sched_getaffinity(0)))
     return np.load(part.spectra), np.load(part.valid)

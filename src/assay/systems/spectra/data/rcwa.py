@@ -16,15 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.errors import MachineError
-from assay.learning.optics.physics import (
+from assay.systems.spectra.optics.physics import (
     BINS,
     DEPTH,
     GLASS,
     HEIGHT,
     LONGEST,
     SHORTEST,
-    index_of,
     interpolation,
+    refractive_index,
 )
 
 Any8 = npt.NDArray[np.uint8]
@@ -49,7 +49,7 @@ class Accuracy:
     wavelengths: int = 31
 
 
-def solve(structure: Any8, accuracy: Accuracy, bins: int = BINS) -> Floats:
+def solve_structure(structure: Any8, accuracy: Accuracy, bins: int = BINS) -> Floats:
     """Return the power (2, 2, bins) of a structure (side, side) of 0 and 1, as [[R, G1], [G2, B]].
 
     Raises:
@@ -83,7 +83,7 @@ def _power(package: ModuleType, structure: Any8, wavelength: float, orders: int)
     solver.Add_LayerGrid(HEIGHT, *structure.shape)
     solver.Add_LayerUniform(0.0, GLASS**2)
     solver.Init_Setup()
-    epsilon = np.where(structure, index_of(wavelength) ** 2, 1.0).astype(complex)
+    epsilon = np.where(structure, refractive_index(wavelength) ** 2, 1.0).astype(complex)
     solver.GridLayer_geteps(epsilon.ravel())
     total = np.zeros((2, 2))
     for p, s in ((1, 0), (0, 1)):

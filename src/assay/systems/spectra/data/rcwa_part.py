@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from assay.code.declared import heed
 from assay.errors import SourceError
-from assay.learning.optics.physics import BINS
 from assay.runs.files import atomic_write
 from assay.runs.parent import die_with_parent
-from assay.systems.spectra.data.rcwa import solve
+from assay.systems.spectra.data.rcwa import solve_structure
+from assay.systems.spectra.optics.physics import BINS
 
 if TYPE_CHECKING:
     from assay.systems.spectra.data.rcwa import Accuracy, Any8, Floats
@@ -28,7 +28,7 @@ MISSING, SOLVED, FAILED = 0, 1, 2  # the codes of a published valid file
 
 
 @dataclass(frozen=True)
-class Part:
+class RcwaPart:
     """Where a part's arrays lie.
 
     Attributes:
@@ -45,7 +45,7 @@ class Part:
         return self.spectra.with_suffix(".rcwa.json")
 
 
-def solve_part(structures: Any8, part: Part, accuracy: Accuracy, processes: int = 1) -> int:
+def solve_part(structures: Any8, part: RcwaPart, accuracy: Accuracy, processes: int = 1) -> int:
     """Solve the rows of a part that are missing, and return how many have failed in all.
 
     Each row is written in place, its code after it. Killed at any time, the same call goes on with what
@@ -101,14 +101,14 @@ def _settle() -> None:
 def _try(structure: Any8, accuracy: Accuracy) -> Floats | None:
     heed()
     try:
-        power = solve(structure, accuracy)
+        power = solve_structure(structure, accuracy)
     except np.linalg.LinAlgError:
         return None
     return power if np.isfinite(power).all() else None
 
 
 def _open(
-    structures: Any8, part: Part, accuracy: Accuracy
+    structures: Any8, part: RcwaPart, accuracy: Accuracy
 ) -> tuple[np.memmap[Any, Any], np.memmap[Any, Any]]:
     claim = json.dumps(
         {"structures": hashlib.sha256(np.packbits(structures).tobytes()).hexdigest()}

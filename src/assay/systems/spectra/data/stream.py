@@ -24,8 +24,8 @@ from assay.systems.spectra.data.parts import MEND
 from assay.systems.spectra.data.table import FACTS, counts, manifest_rows
 
 if TYPE_CHECKING:
-    from assay.systems.spectra.data.parts import File, Part
-    from assay.systems.spectra.data.sections import SpectraIngest
+    from assay.systems.spectra.data.params import SpectraIngest
+    from assay.systems.spectra.data.parts import File, RawPart
     from assay.systems.spectra.data.table import Facts
     from assay.systems.spectra.data.thinning import Floats
 
@@ -101,7 +101,7 @@ class Reader:
         return block
 
 
-def stream_parts(parts: Sequence[Part], how: SpectraIngest, write: Write) -> Streamed:
+def stream_parts(parts: Sequence[RawPart], how: SpectraIngest, write: Write) -> Streamed:
     """Judge every row of the parts and write a record for each usable one; see `contract.Streaming`.
 
     Raises:
@@ -137,7 +137,7 @@ def stream_parts(parts: Sequence[Part], how: SpectraIngest, write: Write) -> Str
 class _Block:
     """Rows of one part that are judged together."""
 
-    part: Part
+    part: RawPart
     place: int
     start: int
     structures: Structures
@@ -190,7 +190,7 @@ class _Block:
         return records
 
 
-def _blocks(part: Part) -> Iterator[tuple[int, Structures, Floats, npt.NDArray[np.int64]]]:
+def _blocks(part: RawPart) -> Iterator[tuple[int, Structures, Floats, npt.NDArray[np.int64]]]:
     """Yield first row, structures (n, side, side), spectra (n, 3, 301) and codes (n,) of each block."""
     codes = np.full(len(part), COMPUTED, dtype=np.int64)
     if part.valid is not None:

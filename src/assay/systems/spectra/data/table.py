@@ -13,7 +13,7 @@ from assay.manifest.index import BROKEN, FILTERED, OK
 from assay.systems.spectra.data.kernel import DAMAGED, REASONS
 
 if TYPE_CHECKING:
-    from assay.systems.spectra.data.parts import Part
+    from assay.systems.spectra.data.parts import RawPart
 
 Facts = npt.NDArray[np.void]
 MEASURED = ("mean", "green", "lowest", "highest", "cell_sum", "green_gap")
@@ -24,13 +24,13 @@ FACTS = np.dtype([
 BLOCK = 1 << 13  # rows that are named at once: what they are made of takes three times their table
 
 
-def manifest_rows(facts: Facts, parts: Sequence[Part]) -> pl.DataFrame:
+def manifest_rows(facts: Facts, parts: Sequence[RawPart]) -> pl.DataFrame:
     """Return a row of the manifest for each; ids sort as the rows stand."""
     blocks = (facts[start : start + BLOCK] for start in range(0, len(facts), BLOCK))
     return pl.concat([_named(block, parts) for block in blocks])
 
 
-def _named(facts: Facts, parts: Sequence[Part]) -> pl.DataFrame:
+def _named(facts: Facts, parts: Sequence[RawPart]) -> pl.DataFrame:
     wide, long = len(str(parts[-1].number)), max(6, len(str(max(map(len, parts)))))
     numbers = [f"{part.number:0{wide}d}" for part in parts]
     used = pl.col("reason") == 0

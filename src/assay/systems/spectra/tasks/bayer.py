@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.contract.score import Score
-from assay.systems.spectra.tasks.sections import BayerParams
+from assay.systems.spectra.tasks.params import BayerParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +63,7 @@ class Bayer:
         network = bayer_model.load(params.model, weights, symmetry)
         return partial(
             bayer_model.predict, network, params.model.input_size,
-            loop=params.train
+            config=params.train
         )  # fmt: skip
 
     def restore(self, predictions: Floats, rows: Rows) -> Floats:
@@ -80,10 +80,10 @@ class Bayer:
 
     def metrics(self, predictions: Floats, labels: Floats) -> dict[str, float]:
         """Return MSE, Pearson and R² over R, G and B, and of each channel by itself."""
-        from assay.learning.spectra.scores import spectra_scores
-        from assay.systems.spectra.tasks.names import cells
+        from assay.systems.spectra.learning.scores import spectra_scores
+        from assay.systems.spectra.tasks.names import as_cells
 
-        return spectra_scores(cells(predictions), cells(labels))
+        return spectra_scores(as_cells(predictions), as_cells(labels))
 
     def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """Prefer the lowest squared error."""

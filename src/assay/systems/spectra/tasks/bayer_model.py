@@ -15,16 +15,16 @@ from torch.nn.functional import avg_pool2d
 
 from assay.learning.determinism import reseed
 from assay.learning.inference import predict_batches
-from assay.learning.optics.symmetry import SYMMETRIES
-from assay.learning.spectra.averaging import Averaged
-from assay.learning.spectra.design import Design
-from assay.learning.spectra.networks import NETWORKS
+from assay.systems.spectra.learning.averaging import Averaged
+from assay.systems.spectra.learning.design import Design
+from assay.systems.spectra.learning.networks import NETWORKS
+from assay.systems.spectra.optics.symmetry import SYMMETRIES
 
 if TYPE_CHECKING:
-    from assay.learning.optics.symmetry import Name
-    from assay.learning.spectra.head import Head
     from assay.sections.task import Train
-    from assay.systems.spectra.tasks.sections import Model
+    from assay.systems.spectra.learning.head import Head
+    from assay.systems.spectra.optics.symmetry import Name
+    from assay.systems.spectra.tasks.params import Model
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def build(params: Model, bins: int, seed: int) -> nn.Module:
     return network.train()
 
 
-def centre(network: nn.Module, spectra: npt.NDArray[np.float32]) -> None:
+def set_spectra_mean(network: nn.Module, spectra: npt.NDArray[np.float32]) -> None:
     """Let the network speak about the mean of the training spectra (n, 2, 2, bins)."""
     cast("Head", network.head).centre(torch.from_numpy(spectra))
 
@@ -67,7 +67,7 @@ def load(params: Model, weights: Path, symmetry: Name = "none") -> nn.Module:
 
 
 def predict(
-    network: nn.Module, side: int, images: npt.NDArray[np.uint8], loop: Train
+    network: nn.Module, side: int, images: npt.NDArray[np.uint8], config: Train
 ) -> npt.NDArray[np.float32]:
     """Return spectra (n, 4 · bins) of structures (n, h, w, 1), read batch by batch."""
     views = Structures(side)
@@ -76,4 +76,4 @@ def predict(
         said: Tensor = network(views(stored, False))
         return said.flatten(1)
 
-    return predict_batches(network, read, images, loop)
+    return predict_batches(network, read, images, config)

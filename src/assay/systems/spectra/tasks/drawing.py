@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from assay.runs.figures import save_figure
-from assay.systems.spectra.tasks.names import CELLS, COLOURS, cells
+from assay.systems.spectra.tasks.names import CELLS, COLOURS, as_cells
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
@@ -34,7 +34,7 @@ def draw_sample(row: Rows, labels: Floats, path: Path) -> None:
     left, right = figure.subplots(1, 2)
     draw_structure(left, row.images[0])
     left.set_title(str(row.columns["sample_id"][0]))
-    for name, colour, line in zip(CELLS, COLOURS, cells(labels)[0].reshape(4, -1), strict=True):
+    for name, colour, line in zip(CELLS, COLOURS, as_cells(labels)[0].reshape(4, -1), strict=True):
         right.plot(line, color=colour, label=name)
     right.set(xlabel="bin", ylabel="share of the power that falls in", ylim=(0, None))
     right.legend()

@@ -14,6 +14,6 @@ CELLS = ("R", "G1", "G2", "B")
 COLOURS = ("tab:red", "tab:green", "limegreen", "tab:blue")
 
 
-def cells(spectra: Floats) -> Floats:
+def as_cells(spectra: Floats) -> Floats:
     """Return spectra (n, 4 · bins) as cells (n, 2, 2, bins), [[R, G1], [G2, B]]."""
     return spectra.reshape(len(spectra), 2, 2, -1)

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from assay.learning.spectra.scores import bin_errors, channels
 from assay.runs.figures import save_figure
 from assay.runs.files import write_text
+from assay.systems.spectra.learning.scores import bin_errors, channels
 from assay.systems.spectra.tasks.drawing import draw_structure
-from assay.systems.spectra.tasks.names import CELLS, COLOURS, cells
+from assay.systems.spectra.tasks.names import CELLS, COLOURS, as_cells
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
@@ -27,7 +27,7 @@ FEW = 2_000  # structures at most whose filling is counted: the picture needs no
 
 def draw(predictions: Floats, labels: Floats, rows: Rows, folder: Path) -> None:
     """Write `spectra.png`, `bins.png` with its table `bins.csv`, and `data.png`."""
-    said, true = cells(predictions), cells(labels)
+    said, true = as_cells(predictions), as_cells(labels)
     _spectra(said, true, rows, folder / "spectra.png")
     _bins(said, true, folder)
     _data(true, rows, folder / "data.png")

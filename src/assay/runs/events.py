@@ -1,0 +1,59 @@
+"""The journal (spool) of a stage: what outputs must not hold, clock, host, experiment name, progress.
+
+One JSON line an event, appended to `.assay/spool/<stage>/<key>.jsonl` under `DVC_ROOT`. `<key>` is
+the digest of the stage's declared inputs, which the run record repeats; so the projection finds the
+journal of a result, and a result without one (a fresh clone) still stands. Appending a line costs
+about 0.01 ms; nothing here can fail a training but a full disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from assay.runs.places import JOURNALS
+
+
+class EventLog:
+    """Append events to one journal file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def note(self, event: str, facts: Mapping[str, Any] | None = None) -> None:
+        """Append one event; a line is written by one system call, so a kill tears none."""
+        line = json.dumps({"event": event, "time": round(time.time(), 3), **(facts or {})})
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, (line + "\n").encode())
+        finally:
+            os.close(descriptor)
+
+
+def events_path(root: Path, stage: str, key: str) -> Path:
+    """Return where the journal of a stage with these inputs lies."""
+    return root / JOURNALS / stage / f"{key}.jsonl"
+
+
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """Return the newest run's events in order: from its first start, over kills, to its end.
+
+    A torn last line (power cut) is passed over.
+    """
+    if not path.exists():
+        return []
+    events: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            event = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if event["event"] == "start" and events and events[-1]["event"] == "end":
+            events = []
+        events.append(event)
+    return events

@@ -1,0 +1,141 @@
+"""Compose: what tasks say together of the validation rows, and how long a photograph takes them."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from assay.learning.summary import summary
+from assay.manifest.images import open_image
+from assay.manifest.parts import read_trainval, validation_fold
+from assay.manifest.source import Source
+from assay.manifest.storage import read_storage
+from assay.pipeline import (
+    find_pipeline,
+    one_fold,
+    read_models,
+    seen_as,
+    tasks_of,
+)
+from assay.runs.files import write_json
+from assay.runs.record import RECORD
+
+if TYPE_CHECKING:
+    from assay.contract.task import Task
+    from assay.manifest.rows import Rows
+    from assay.pipeline import (
+        Pipeline,
+        PipelineParams,
+        Reader,
+        TrainedModel,
+    )
+    from assay.stages.launch import Stage
+
+PHOTOGRAPHS = 40  # at most, that are timed in a mode
+WARM_UP = 3  # of them, read once before the clock runs
+
+
+def main(stage: Stage) -> None:
+    """Write metrics, predictions, pictures and a record; the clock is journalled."""
+    pipeline = find_pipeline(stage.item)
+    own = stage.params(pipeline.params)
+    models = read_models(tasks_of(pipeline))
+    rows, facts = read_trainval(pipeline.data)
+    fold = one_fold(pipeline.name, models, facts)
+    pipeline.ensure_fits(own, models)
+    train, valid = validation_fold(rows, fold)
+    reports = Path("reports") / pipeline.name
+    scores = pipeline.evaluate(models, train, valid, own, reports)
+    write_json(reports / "metrics.json", scores)
+    write_json(Path("models") / pipeline.name / RECORD, pipeline_record(stage, facts))
+    print(summary(cast("Task", pipeline), scores, facts))
+    for mode in pipeline.modes:
+        if remark := pipeline.remark(mode, models):
+            print(f"{pipeline.name}  {remark}")
+    source = Source(read_storage(facts, pipeline.data, "split").base, stage.root)
+    times = latencies(pipeline, models, own, valid, source, stage.root)
+    stage.journal.note("latency", times)
+    print("\n".join(latency_lines(pipeline.name, times)))
+
+
+def pipeline_record(stage: Stage, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what MLflow's run is built from; the weights are those that `inputs` names."""
+    return {
+        "task": stage.item, "stage": stage.name, "key": stage.key, "params": stage.declared,
+        "data": facts, "inputs": dict(stage.inputs),
+    }  # fmt: skip
+
+
+def latencies(
+    pipeline: Pipeline,
+    models: Mapping[str, TrainedModel],
+    own: PipelineParams,
+    rows: Rows,
+    source: Source,
+    root: Path,
+) -> dict[str, Any]:
+    """Return how long each mode takes from file to names, ms, and the device's name.
+
+    Each photograph by itself, spread evenly over those that the mode is chosen for. A mode without a
+    photograph's file at hand has none; remote files are not timed, since that is the network's time.
+    """
+    found: dict[str, Any] = {"device": device(models)}
+    for mode in pipeline.modes:
+        chosen = np.flatnonzero(pipeline.suited(mode, rows))
+        uris = [str(uri) for uri in rows.columns["uri"][chosen]]
+        files = [] if source.is_remote else [uri for uri in uris if source.stamp(uri).bytes > 0]
+        if files:
+            some = np.linspace(0, len(files) - 1, min(PHOTOGRAPHS, len(files))).round().astype(int)
+            read = pipeline.reader(mode, models, own, root)
+            seen = seen_as(pipeline.name, models)
+            times = timed(read, source, [files[place] for place in some], *seen)
+            found[mode] = {
+                "median": round(float(np.median(times)), 2),
+                "p95": round(float(np.percentile(times, 95)), 2), "photographs": len(times),
+            }  # fmt: skip
+    return found
+
+
+def timed(read: Reader, source: Source, files: list[str], size: int, fit: str) -> list[float]:
+    """Return the time of each file, from opening it to the names of what is on it, in ms."""
+    times = []
+    for uri in [*files[:WARM_UP], *files]:
+        start = time.perf_counter()
+        opened = open_image(source, uri, source.stamp(uri), size, fit=fit)
+        if opened.pixels is not None:
+            read(opened)
+        times.append(1e3 * (time.perf_counter() - start))
+    return times[min(WARM_UP, len(files)) :]
+
+
+def latency_lines(name: str, times: Mapping[str, Any]) -> list[str]:
+    """Return a line a mode."""
+    modes = {mode: each for mode, each in times.items() if mode != "device"}
+    if not modes:
+        return [f"{name}  latency not measured: the photographs' files are not on this machine"]
+    return [
+        f"{name}  {mode}, from file to names: median {each['median']:.1f} ms, p95 {each['p95']:.1f} ms"
+        f" · {each['photographs']} photographs · {times['device']}"
+        for mode, each in modes.items()
+    ]
+
+
+def device(models: Mapping[str, TrainedModel]) -> str:
+    """Return the GPU that is asked, or else the processor, and how many of its threads."""
+    import torch
+
+    from assay.learning.inference import device_at_hand
+
+    if any(device_at_hand(model.params.train).type == "cuda" for model in models.values()):
+        return str(torch.cuda.get_device_name())
+    cpus = Path("/proc/cpuinfo")
+    lines = cpus.read_text(encoding="utf-8").splitlines() if cpus.exists() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    threads = max(model.params.train.threads for model in models.values())
+    plural = "" if threads == 1 else "s"
+    return f"{next(named, platform.processor() or platform.machine())}, {threads} thread{plural}"

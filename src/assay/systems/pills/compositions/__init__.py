@@ -1,3 +1,0 @@
-"""Compositions of the system `pills`."""
-
-COMPOSITIONS = {"pills-combo": "combo:PILLS_COMBO"}

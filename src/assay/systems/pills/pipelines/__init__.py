@@ -1,0 +1,3 @@
+"""Pipelines of the system `pills`."""
+
+PIPELINES = {"pills-combo": "combo:PILLS_COMBO"}

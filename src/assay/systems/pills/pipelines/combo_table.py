@@ -1,0 +1,69 @@
+"""What became of each pill, true or found: a line each, for people and for DVC's plots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from assay.contract.task_rows import CUT
+from assay.runs.files import atomic_write
+from assay.systems.pills.pipelines.matching import NONE
+
+if TYPE_CHECKING:
+    from assay.manifest.rows import Rows
+    from assay.systems.pills.pipelines.combo_answers import Answers, Truth
+    from assay.systems.pills.pipelines.matching import PillMatches
+
+RIGHT, MISNAMED, BESIDE, MISSED = "right", "misnamed", "beside", "missed"
+SCHEMA = {
+    "sample_id": pl.String, "group_id": pl.String, "pill": pl.String, "outcome": pl.String,
+    "true": pl.String, "named": pl.String, "score": pl.Float64, "chance": pl.Float64,
+    "overlap": pl.Float64, "x": pl.Float64, "y": pl.Float64, "width": pl.Float64,
+    "height": pl.Float64,
+}  # fmt: skip
+
+
+def lines(
+    said: Answers, true: Truth, matches: list[PillMatches], rows: Rows, code: dict[int, str]
+) -> pl.DataFrame:
+    """Return a line for each found pill and each that was missed, photograph by photograph.
+
+    `pill` is the id that the classifier's rows have of the true pill; `x, y, width, height` are the found
+    box (px of the original), or the true one of a pill that was missed.
+    """
+    table: list[dict[str, Any]] = []
+    for row, own in enumerate(matches):
+        sample, group = (str(rows.columns[name][row]) for name in ("sample_id", "group_id"))
+        photograph = {"sample_id": sample, "group_id": group}
+        mine, labelled = (np.flatnonzero(boxes.row == row) for boxes in (said.found, true.boxes))
+        for place, number in enumerate(mine):
+            taken = int(own.pair[place])
+            there = taken != NONE
+            outcome = RIGHT if own.right[place] else MISNAMED if there else BESIDE
+            table.append(photograph | {
+                "pill": f"{sample}{CUT}{taken}" if there else None, "outcome": outcome,
+                "true": code[int(true.drugs[labelled[taken]])] if there else None,
+                "named": code[int(said.drugs.number[number])],
+                "score": said.found.score[number], "chance": said.drugs.chance[number],
+                "overlap": own.overlap[place], **_box(said.found.place[number]),
+            })  # fmt: skip
+        for place in sorted(set(range(len(labelled))) - set(own.pair.tolist())):
+            number = labelled[place]
+            table.append(photograph | {
+                "pill": f"{sample}{CUT}{place}", "outcome": MISSED,
+                "true": code[int(true.drugs[number])], **_box(true.boxes.place[number]),
+            })  # fmt: skip
+    return pl.DataFrame(table, schema=SCHEMA)
+
+
+def write(path: Path, table: pl.DataFrame) -> None:
+    """Write the lines as CSV."""
+    atomic_write(path, table.write_csv)
+
+
+def _box(place: Any) -> dict[str, float]:
+    sides = ("x", "y", "width", "height")
+    return {name: float(value) for name, value in zip(sides, place, strict=True)}
