@@ -34,10 +34,10 @@ NAMES = ("train_loss", "valid_loss", "mae", "rmse", "r2")
 WRITER = """
 import sys
 from pathlib import Path
-from assay.runs.events import Journal
-journal, epoch = Journal(Path(sys.argv[1])), 0
+from assay.runs.events import EventLog
+events, epoch = EventLog(Path(sys.argv[1])), 0
 while True:
-    journal.note("epoch", {"epoch": epoch})
+    events.note("epoch", {"epoch": epoch})
     print(epoch, flush=True)
     epoch += 1
 """
@@ -88,7 +88,7 @@ def ways(place: Path, few: int, many: int) -> dict[str, tuple[int, Callable[[], 
     def journal() -> None:
         journal = EventLog(place / f"{next(number)}.jsonl")
         for row in epochs(many):
-            journal.note("epoch", row)
+            events.note("epoch", row)
 
     return {
         "naive: log_metric": (few, naive),

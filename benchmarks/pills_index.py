@@ -107,8 +107,8 @@ INDEX = """
 count = len(build_index(Path(base), Path(base + ".index")).labels)
 """
 LISTED = """
-from assay.systems.pills.data.photographs import photographs
-count = photographs(build_index(Path(base), Path(base + ".index")))["fault"].is_null().sum()
+from assay.systems.pills.data.photographs import list_photographs
+count = list_photographs(build_index(Path(base), Path(base + ".index")))["fault"].is_null().sum()
 """
 HEAD = """
 import os, resource, shutil, time

@@ -47,11 +47,11 @@ import sys
 from pathlib import Path
 from rich.console import Console
 from assay.errors import AssayError
-from assay.repro.plan import make_plan
+from assay.repro.plan import plan_repro
 from assay.repro.run import run_plan
 jobs, keep_going, *targets = sys.argv[1:]
 try:
-    run_plan(make_plan(Path.cwd(), targets), Path.cwd(), int(jobs), keep_going == "k", Console(width=200))
+    run_plan(plan_repro(Path.cwd(), targets), Path.cwd(), int(jobs), keep_going == "k", Console(width=200))
 except AssayError as error:
     sys.exit(error.render())
 """
