@@ -112,7 +112,7 @@ def network(train: Rows, chooses: Rows, images: npt.NDArray[np.uint8], folder: P
     (folder / "model").mkdir(parents=True)
     run = Run(
         TASK.name, ROOT, folder / "model", folder, folder / "resume",
-        EventLog(folder / "journal.jsonl"), {"params": {}, "key": folder.name},
+        EventLog(folder / "events.jsonl"), {"params": {}, "key": folder.name},
     )  # fmt: skip
     TASK.fit(train, chooses, params, run)
     said: Floats = TASK.predictor(folder / "model" / "weights.safetensors", params)(images)[:, 0]

@@ -5,7 +5,7 @@
 Both builds in clones of their own, each in the environment of its own lock (6 GB each, hard links to uv's
 cache), in turn, on the same machine. Figures are CPU seconds (user + system, children included) and wall
 seconds of whole processes, and their ratios. `epochs` is the time between a training's first and last
-epoch, carried on to all of them, as the journals say: on a quiet machine the CPU time of one thread.
+epoch, carried on to all of them, as the event logs say: on a quiet machine the CPU time of one thread.
 
 Without names: demo, unchanged and start. `suite` costs an older build 45 CPU minutes. History at 300
 experiments, copies at 10,000 images and memory of a mapped part have files of their own (`history.py`,
@@ -89,8 +89,9 @@ def build(folder: Path, revision: str) -> Path:
 def epochs(folder: Path) -> float:
     """Return the seconds that all trainings of a build spent in epochs."""
     total = 0.0
-    for journal in (folder / ".assay" / "spool").glob("train@*/*.jsonl"):
-        events = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    logs = (folder / ".assay").glob("[es]*/train@*/*.jsonl")  # of older builds in spool/
+    for log in logs:
+        events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
         times = [each["time"] for each in events if each["event"] == "epoch"]
         if len(times) > 1:
             total += (times[-1] - times[0]) * len(times) / (len(times) - 1)

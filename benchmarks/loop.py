@@ -4,7 +4,7 @@
 
 All train the same network from the same weights, with the same data, order, AdamW, schedule, validation
 and one thread, and reseed before every step as Assay does; the bare loop and Assay must end with equal
-weights, which is checked. Bare (the limit) keeps nothing. Assay (`learning.fit`) also journals, keeps the
+weights, which is checked. Bare (the limit) keeps nothing. Assay (`learning.fit`) also logs, keeps the
 best weights and a resume state every epoch. Usual (naive) is Lightning with a CSV log of every step and
 a progress bar, and keeps a checkpoint an epoch. No augmentation, which would hide the loop.
 Two networks: timm's test_resnet at 64 px, about 50 ms a step, and three small layers at 32 px. CPU
@@ -141,7 +141,7 @@ def assay(
     spec: TrainingSpec, train: TrainData, valid: TrainData, folder: Path
 ) -> dict[str, torch.Tensor]:
     """Train as a stage does, and return the weights it wrote."""
-    run = Run("t", folder, folder, folder, folder / "resume", EventLog(folder / "journal.jsonl"))
+    run = Run("t", folder, folder, folder, folder / "resume", EventLog(folder / "events.jsonl"))
     run.resume.mkdir(exist_ok=True)
     fit(spec, train, valid, run)
     forget_state(run)

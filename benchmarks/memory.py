@@ -87,7 +87,7 @@ def run_stage(name: str) -> None:
     here = Path.cwd()
     Path("models", TASK).mkdir(parents=True, exist_ok=True)
     stage = Stage(
-        f"{name}@{TASK}", TASK, here, {TASK: section}, {}, "benchmark", EventLog(here / "journal")
+        f"{name}@{TASK}", TASK, here, {TASK: section}, {}, "benchmark", EventLog(here / "events")
     )
     importlib.import_module(f"assay.stages.{name}").main(stage)
 

@@ -75,7 +75,7 @@ def parameters(symmetry: str, *, average: bool = False) -> BayerParams:
 def trained(train: Rows, valid: Rows, symmetry: str, folder: Path) -> tuple[float, float]:
     """Train once; return the skill of plain and of averaged predictions."""
     how = parameters(symmetry)
-    run = Run(NAME, folder, folder, folder, folder / "resume", EventLog(folder / "journal.jsonl"))
+    run = Run(NAME, folder, folder, folder, folder / "resume", EventLog(folder / "events.jsonl"))
     with contextlib.redirect_stdout(io.StringIO()):
         TASK.fit(train, valid, how, run)
     averaged = parameters("full32", average=True)

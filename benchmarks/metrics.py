@@ -3,7 +3,7 @@
     python benchmarks/metrics.py [per-step values, 100] [values otherwise, 5000]
 
 Naive: MLflow on SQLite, `log_metric` at each step. Peer: `log_batch` of 1,000 values. Assay: one
-`runs.journal` line an epoch of five values, which is all that a training waits for, then what `assay
+`runs.events` line an epoch of five values, which is all that a training waits for, then what `assay
 sync` does with the points, `tracking.sync._log_points`, into the same store. Limit: appending JSON lines
 to an open file. CPU and wall microseconds a value, medians of rounds in turn. Last, a writer is killed
 with SIGKILL ten times, and the lines it had reported are looked for in its journal.
@@ -88,7 +88,7 @@ def ways(place: Path, few: int, many: int) -> dict[str, tuple[int, Callable[[], 
     def journal() -> None:
         journal = EventLog(place / f"{next(number)}.jsonl")
         for row in epochs(many):
-            events.note("epoch", row)
+            journal.note("epoch", row)
 
     return {
         "naive: log_metric": (few, naive),

@@ -95,7 +95,7 @@ def measured(rows: Rows, content: dict[str, Any], fold: int, root: Path) -> dict
     validates = pills.columns["fold"] == fold
     folder = root / str(fold)
     folder.mkdir()
-    run = Run(NAME, root, folder, folder, folder / "resume", EventLog(folder / "journal.jsonl"))
+    run = Run(NAME, root, folder, folder, folder / "resume", EventLog(folder / "events.jsonl"))
     begin, clock = time.process_time(), time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
         task.fit(pills.where(~validates), pills.where(validates), params, run)

@@ -80,7 +80,7 @@ def main(folder: Path, fold: int, changes: list[str]) -> None:
         inside = rows.columns["fold"] == fold
         train, valid = rows.where(~inside), rows.where(inside)
         run = Run(TASK.name, work, work / "model", work / "reports", work / "resume",
-                  EventLog(work / "journal.jsonl"), {"key": "0", "params": {}})  # fmt: skip
+                  EventLog(work / "events.jsonl"), {"key": "0", "params": {}})  # fmt: skip
         run.folder.mkdir()
         wall, cpu = time.time(), time.process_time()
         TASK.fit(train, valid, params, run)

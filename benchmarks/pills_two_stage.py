@@ -71,7 +71,7 @@ def trained(name: str, rows: Rows, content: dict[str, Any], fold: int, work: Pat
              "data": {"size": content[DATA]["ingest"]["size"], "fit": "letterbox"}}  # fmt: skip
     folder = work / f"{name}-{fold}-{content_digest([facts, rows.columns['digest'].tolist()], 8)}"
     folder.mkdir(parents=True, exist_ok=True)
-    run = Run(name, work, folder, folder, folder / "resume", EventLog(folder / "journal"), facts)
+    run = Run(name, work, folder, folder, folder / "resume", EventLog(folder / "events"), facts)
     spent = time.process_time()
     if not (folder / RECORD).exists():
         with contextlib.redirect_stdout(io.StringIO()):

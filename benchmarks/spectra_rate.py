@@ -86,7 +86,7 @@ def ours(how: BayerParams, train: Rows) -> float:
     with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
         folder = Path(place)
         run = Run(
-            NAME, folder, folder, folder, folder / "resume", EventLog(folder / "journal.jsonl")
+            NAME, folder, folder, folder, folder / "resume", EventLog(folder / "events.jsonl")
         )
         run.resume.mkdir()
         start = time.process_time()

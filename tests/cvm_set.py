@@ -63,7 +63,7 @@ def fitted(rows: Rows, folder: Path, params: CvmParams, kind: type[EventLog] = E
     (folder / "model").mkdir(parents=True, exist_ok=True)
     run = Run(
         TASK.name, folder, folder / "model", folder / "reports", folder / "resume",
-        kind(folder / "journal.jsonl"), {"params": {}, "key": "0"},
+        kind(folder / "events.jsonl"), {"params": {}, "key": "0"},
     )  # fmt: skip
     learns = training(rows)
     TASK.fit(rows.where(learns), rows.where(~learns), params, run)

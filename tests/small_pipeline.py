@@ -51,7 +51,8 @@ from assay.repro.plan import plan_repro
 from assay.repro.run import run_plan
 jobs, keep_going, *targets = sys.argv[1:]
 try:
-    run_plan(plan_repro(Path.cwd(), targets), Path.cwd(), int(jobs), keep_going == "k", Console(width=200))
+    plan = plan_repro(Path.cwd(), targets)
+    run_plan(plan, Path.cwd(), int(jobs), keep_going == "k", Console(width=200))
 except AssayError as error:
     sys.exit(error.render())
 """

@@ -106,7 +106,7 @@ def perfect(task: Task, rows: Rows) -> Any:
 def run_in(folder: Path, task: Task) -> Run:
     return Run(
         task.name, folder, folder / "model", folder / "reports", folder / "resume",
-        EventLog(folder / "journal.jsonl"), {"params": {}, "key": "0"},
+        EventLog(folder / "events.jsonl"), {"params": {}, "key": "0"},
     )  # fmt: skip
 
 
@@ -178,7 +178,7 @@ def test_fit_leaves_its_outputs_and_predicts_alike_after_loading(
     record = read_json(run.folder / RECORD)
     history = (run.folder / HISTORY).read_text().splitlines()
     assert len(history) == 1 + params.train.epochs
-    assert [e["event"] for e in read_events(run.journal.path)] == ["epoch"] * params.train.epochs
+    assert [e["event"] for e in read_events(run.events.path)] == ["epoch"] * params.train.epochs
     assert not run.resume.exists()
     predictions = task.predictor(run.folder / WEIGHTS, params)(rows.images)
     again = task.predictor(run.folder / WEIGHTS, params)(rows.images)

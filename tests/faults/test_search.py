@@ -95,8 +95,8 @@ def running_trials(plan: StudyPlan, root: Path) -> list[Path]:
 
 
 def is_half(folder: Path) -> bool:
-    journal = folder / "journal.jsonl"
-    return journal.exists() and 3 < journal.read_text().count('"epoch",') < EPOCHS - 3
+    events = folder / "events.jsonl"
+    return events.exists() and 3 < events.read_text().count('"epoch",') < EPOCHS - 3
 
 
 def held_by(worker: psutil.Process, path: str) -> psutil.Process | None:

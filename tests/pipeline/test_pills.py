@@ -18,7 +18,7 @@ from assay.registry.ledger import append
 
 @pytest.fixture
 def composed(tmp_path: Path) -> Project:
-    return copied(stories.scored_pipeline(), tmp_path / "project")
+    return copied(stories.composed(), tmp_path / "project")
 
 
 def test_the_pipeline_is_a_run_of_its_own(composed: Project) -> None:

@@ -78,10 +78,10 @@ def test_the_table_is_sorted_and_holds_the_files_numbers(swept: Project) -> None
 
 
 def test_a_second_sweep_trains_nothing(swept: Project) -> None:
-    journals = sorted((swept.folder / ".assay/spool").rglob("*"))
+    logs = sorted((swept.folder / ".assay/events").rglob("*"))
     said = swept.assay("sweep", TASK, "model.backbone", "test_vit")
     assert "[1/1] model.backbone=test_vit  known already" in said
-    assert sorted((swept.folder / ".assay/spool").rglob("*")) == journals
+    assert sorted((swept.folder / ".assay/events").rglob("*")) == logs
     assert experiments(swept) == {f"{TASK}-backbone-test_vit"}
     assert "several results" not in said
 

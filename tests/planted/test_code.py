@@ -37,7 +37,7 @@ def ran(said: str) -> list[str]:
 
 def test_edits_that_no_stage_can_reach_run_none(finished: Project) -> None:
     for path in ("stages/guard", "stages/launch", "errors", "learning/progress", "value_faults",
-                 "systems/pills/tasks/classifier", "learning/landmarks/losses"):  # fmt: skip
+                 "systems/pills/tasks/classifier", "learning/vision/losses"):  # fmt: skip
         edit(finished, f"src/assay/{path}.py")
     assert ran(finished.dvc("repro")) == ["code@hemoglobin"]
     assert "up to date" in finished.dvc("status")

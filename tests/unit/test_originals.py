@@ -156,21 +156,21 @@ def test_the_number_of_workers_is_tried_and_told(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, _, rows = read(root, "none")
-    journal = EventLog(root / "journal.jsonl")
+    events = EventLog(root / "events.jsonl")
     asked: list[int] = []
 
     def make(workers: int) -> Any:
         asked.append(workers)
         return train_loader(labelled(rows), 4, 1, workers)
 
-    count = choose_num_workers("auto", make, journal)
+    count = choose_num_workers("auto", make, events)
     cores = len(os.sched_getaffinity(0))
     assert asked == sorted({0, *(min(each, cores) for each in (4, 8, 12, 16))})
-    (note,) = read_events(journal.path)
+    (note,) = read_events(events.path)
     times = {int(number): ms for number, ms in note["ms_a_batch"].items()}
     assert times[count] == min(times.values())
     assert f"taken: {count}" in capsys.readouterr().out
-    assert choose_num_workers(3, make, journal) == 3
+    assert choose_num_workers(3, make, events) == 3
 
 
 def test_the_number_of_workers_changes_no_byte(root: Path) -> None:

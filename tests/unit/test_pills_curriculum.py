@@ -100,10 +100,10 @@ class Checkout(Project):
         """Journal latencies as the pipeline does."""
         key = read_json(self.path(TOGETHER))["key"]
         times = {mode: {"median": 9.0, "p95": ms, "photographs": 40} for mode, ms in p95.items()}
-        journal = EventLog(events_path(self.folder, "pipeline@pills-combo", key))
-        journal.note("start")
-        journal.note("latency", {"device": "EPYC, 1 thread", **times})
-        journal.note("end")
+        events = EventLog(events_path(self.folder, "pipeline@pills-combo", key))
+        events.note("start")
+        events.note("latency", {"device": "EPYC, 1 thread", **times})
+        events.note("end")
 
     def asked(self, *arguments: str) -> Result:
         return CliRunner().invoke(cli, ["curriculum", "pills", *arguments])
@@ -264,7 +264,7 @@ def test_latency_is_the_slower_modes_on_a_named_device(checkout: Checkout) -> No
     checkout.timed(single=20.0, combo=200.0)
     assert checkout.asked(*overruled("previous", "a test")).exit_code == 0
     assert "EPYC, 1 thread" in checkout.verdicts()[-1].facts["gates"]["latency"]
-    checkout.trained(3, top1=0.91)  # other weights: that journal is not theirs
+    checkout.trained(3, top1=0.91)  # other weights: that event log is not theirs
     assert "not measured" in checkout.asked().stdout
 
 

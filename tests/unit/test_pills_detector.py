@@ -86,7 +86,7 @@ def run_in(folder: Path, watch: Any = None) -> Run:
     (folder / "model").mkdir(parents=True, exist_ok=True)
     return Run(
         TASK.name, folder, folder / "model", folder / "reports", folder / "resume",
-        EventLog(folder / "journal.jsonl"), {"params": {}, "key": "0"}, watch,
+        EventLog(folder / "events.jsonl"), {"params": {}, "key": "0"}, watch,
     )  # fmt: skip
 
 
@@ -162,7 +162,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
         train(tmp_path / "killed", params(), kill)
     assert not (tmp_path / "killed/model" / WEIGHTS).exists()
     again = train(tmp_path / "killed", params())
-    told = [event["epoch"] for event in read_events(again.journal.path)]
+    told = [event["epoch"] for event in read_events(again.events.path)]
     assert told == [0, 1, 1, 2]  # the second was not saved when it was killed
     for name in (WEIGHTS, HISTORY):
         assert (again.folder / name).read_bytes() == (whole.folder / name).read_bytes()
@@ -334,7 +334,7 @@ def test_a_training_writes_its_outputs_alone_and_calls_nobody(tmp_path: Path) ->
     assert done.stdout.splitlines()[-1] == "tried []"
     left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
     assert left == [
-        "work/run/journal.jsonl", "work/run/model/history.csv", "work/run/model/run.json",
+        "work/run/events.jsonl", "work/run/model/history.csv", "work/run/model/run.json",
         "work/run/model/weights.safetensors", "work/run/reports/preflight.json",
     ]  # fmt: skip
 

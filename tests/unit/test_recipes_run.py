@@ -128,7 +128,7 @@ def test_it_runs_for_an_epoch(
     (tmp_path / "model").mkdir()
     run = Run(
         task.name, root, tmp_path / "model", tmp_path / "reports", tmp_path / "resume",
-        EventLog(tmp_path / "journal.jsonl"), {"params": {}, "key": "0"},
+        EventLog(tmp_path / "events.jsonl"), {"params": {}, "key": "0"},
     )  # fmt: skip
     task.fit(films.where(learns), films.where(~learns), params, run)
     [epoch] = csv.DictReader((run.folder / HISTORY).read_text().splitlines())

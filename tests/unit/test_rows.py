@@ -109,7 +109,7 @@ def trained(images: Any, chosen: np.ndarray, folder: Path) -> bytes:
     plan, rows = values()
     own = TrainData(images, rows.targets[chosen], rows.labels[chosen], rows.ids[chosen])
     folder.mkdir()
-    run = Run("t", folder, folder, folder, folder / "resume", EventLog(folder / "journal.jsonl"))
+    run = Run("t", folder, folder, folder, folder / "resume", EventLog(folder / "events.jsonl"))
     run.resume.mkdir()
     set_determinism(1)
     fit(plan, own, own, run)

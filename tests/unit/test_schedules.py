@@ -73,7 +73,7 @@ def run_in(folder: Path, **runtime: Any) -> Run:
     (folder / "model").mkdir(parents=True, exist_ok=True)
     return Run(
         "toy", folder, folder / "model", folder / "reports", folder / "resume",
-        EventLog(folder / "journal.jsonl"), runtime=Runtime(**runtime),
+        EventLog(folder / "events.jsonl"), runtime=Runtime(**runtime),
     )  # fmt: skip
 
 

@@ -149,8 +149,8 @@ def test_a_trial_is_the_tasks_own_training_to_the_byte(root: Path) -> None:
     for name, watch in (("plain", None), ("watched", lambda told: seen.append(len(told)))):
         folder = root / name
         folder.mkdir()
-        journal = EventLog(folder / "journal.jsonl")
-        own = Run(TOY, root, folder, folder, folder / "resume", journal, {}, watch)
+        events = EventLog(folder / "events.jsonl")
+        own = Run(TOY, root, folder, folder, folder / "resume", events, {}, watch)
         task.fit(*validation_fold(rows, 0), params, own)
         left[name] = [(folder / each).read_bytes() for each in (WEIGHTS, HISTORY, RECORD)]
     assert left["plain"] == left["watched"]

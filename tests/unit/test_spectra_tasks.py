@@ -59,7 +59,7 @@ def run_in(folder: Path) -> Run:
     (folder / "model").mkdir(parents=True)
     return Run(
         TASK.name, folder, folder / "model", folder / "reports", folder / "resume",
-        EventLog(folder / "journal.jsonl"), {"params": {}, "key": "0"},
+        EventLog(folder / "events.jsonl"), {"params": {}, "key": "0"},
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def fit(spec: TrainingSpec, train: TrainData, valid: TrainData, run: Run) -> Map
     """
     set_determinism(spec.config.threads)
     _quiet()
-    history = History(run.resume, run.journal, run.watch)
+    history = History(run.resume, run.events, run.watch)
     config, how, rows = spec.config, run.runtime, len(train.images)
     lone = rows > config.batch_size > 1 and rows % config.batch_size == 1
     drops = spec.drop_last or (lone and _normalises(spec))
@@ -47,7 +47,7 @@ def fit(spec: TrainingSpec, train: TrainData, valid: TrainData, run: Run) -> Map
         train_loader, train, config.batch_size, config.seed, balanced=spec.balanced,
         prefetch=how.prefetch_factor, drop_last=drops,
     )  # fmt: skip
-    loader = make(choose_num_workers(how.num_workers, make, run.journal))
+    loader = make(choose_num_workers(how.num_workers, make, run.events))
     module = Training(spec, rows=rows - rows % config.batch_size if drops else rows)
     trainer = L.Trainer(
         accelerator={"cpu": "cpu", "cuda": "gpu"}[spec.config.device],

@@ -24,15 +24,15 @@ BEST = "best.safetensors"
 
 
 class History(L.Callback):
-    """Scores each epoch, journals it, and keeps the weights of the best.
+    """Scores each epoch, logs it, and keeps the weights of the best.
 
     Its state travels in the resume checkpoint. The best weights lie beside that checkpoint and may be
     newer than it after a kill; the epochs in between are trained again, to the same bytes.
     """
 
-    def __init__(self, folder: Path, journal: EventLog, watch: Watch | None = None) -> None:
+    def __init__(self, folder: Path, events: EventLog, watch: Watch | None = None) -> None:
         self.best_weights = folder / BEST
-        self.journal = journal
+        self.events = events
         self.watch = watch
         self.epochs: list[dict[str, float]] = []
         self.best = -1
@@ -52,7 +52,7 @@ class History(L.Callback):
             atomic_write(self.best_weights, lambda aside: save_file(state, aside))
         act(trainer, pl_module.spec, self.best)
         row |= _rates(trainer)
-        self.journal.note("epoch", row)
+        self.events.note("epoch", row)
         epoch_line(trainer, row, min(each["valid_loss"] for each in self.epochs))
         if self.watch is not None:
             self.watch(self.epochs)

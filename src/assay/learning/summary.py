@@ -62,7 +62,7 @@ def summaries(root: Path, tasks: Mapping[str, Task], best_of: BestOf) -> list[st
 
 
 def _trained_in(root: Path, record: Mapping[str, Any]) -> str:
-    """Return how long this very training took, where its journal is on this machine."""
+    """Return how long this very training took, where its event log is on this machine."""
     events = read_events(events_path(root, record["stage"], record["key"]))
     if not events or not record["stage"].startswith("train@"):
         return ""

@@ -19,13 +19,13 @@ BATCHES = 50  # of each trial
 FILES = 1024  # a process may have open; each batch on its way is some
 
 
-def choose_num_workers(asked: Workers, make: Callable[[int], Loader], journal: EventLog) -> int:
+def choose_num_workers(asked: Workers, make: Callable[[int], Loader], events: EventLog) -> int:
     """Return the number of worker processes, which changes no result.
 
     Args:
         asked: so many, or `auto`: whichever of none and the candidates brings batches fastest.
         make: returns a loader with so many workers.
-        journal: takes the milliseconds a batch of each.
+        events: takes the milliseconds a batch of each.
     """
     open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if asked and 0 <= open_files < FILES:
@@ -38,7 +38,7 @@ def choose_num_workers(asked: Workers, make: Callable[[int], Loader], journal: E
     best = min(counts, key=lambda count: took[count])
     table = ", ".join(f"{count}: {took[count]:.1f}" for count in counts)
     print(f"loader workers, ms a batch: {table}; taken: {best}", flush=True)
-    journal.note("workers", {"ms_a_batch": {str(k): round(v, 3) for k, v in took.items()}})
+    events.note("workers", {"ms_a_batch": {str(k): round(v, 3) for k, v in took.items()}})
     return best
 
 

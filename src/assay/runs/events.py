@@ -1,8 +1,8 @@
-"""The journal (spool) of a stage: what outputs must not hold, clock, host, experiment name, progress.
+"""The event log of a stage: what outputs must not hold, clock, host, experiment name, progress.
 
-One JSON line an event, appended to `.assay/spool/<stage>/<key>.jsonl` under `DVC_ROOT`. `<key>` is
+One JSON line an event, appended to `.assay/events/<stage>/<key>.jsonl` under `DVC_ROOT`. `<key>` is
 the digest of the stage's declared inputs, which the run record repeats; so the projection finds the
-journal of a result, and a result without one (a fresh clone) still stands. Appending a line costs
+event log of a result, and a result without one (a fresh clone) still stands. Appending a line costs
 about 0.01 ms; nothing here can fail a training but a full disk.
 """
 
@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from assay.runs.places import JOURNALS
+from assay.runs.places import EVENTS
 
 
 class EventLog:
-    """Append events to one journal file."""
+    """Append events to one file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,8 +36,8 @@ class EventLog:
 
 
 def events_path(root: Path, stage: str, key: str) -> Path:
-    """Return where the journal of a stage with these inputs lies."""
-    return root / JOURNALS / stage / f"{key}.jsonl"
+    """Return where the event log of a stage with these inputs lies."""
+    return root / EVENTS / stage / f"{key}.jsonl"
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ FEATURES = PRIVATE / "features"
 
 # Of runs.
 LOCKS = PRIVATE / "locks"
-JOURNALS = PRIVATE / "spool"
+EVENTS = PRIVATE / "events"
 RESUME = PRIVATE / "resume"  # states of killed trainings
 STUDIES = PRIVATE / "search"
 SWEEPS = PRIVATE / "sweep"

@@ -1,4 +1,4 @@
-"""What a training is handed of the platform: where to write, where to journal, where to resume."""
+"""What a training is handed of the platform: where to write, where to log, where to resume."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Run:
         folder: takes weights, history and record.
         reports: takes the preflight's verdict.
         resume: takes the state that a killed run leaves.
-        journal: takes clock and progress.
+        events: takes clock and progress.
         facts: the inputs to be recorded beside the model: parameters, digests, data.
         watch: is told every epoch's row so far after each epoch, and ends the training by raising; it
             changes nothing of one that it lets go on.
@@ -37,7 +37,7 @@ class Run:
     folder: Path
     reports: Path
     resume: Path
-    journal: EventLog
+    events: EventLog
     facts: Mapping[str, Any] = field(default_factory=dict)
     watch: Watch | None = None
     runtime: Runtime = field(default_factory=Runtime)

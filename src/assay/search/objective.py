@@ -116,7 +116,7 @@ class TrialContext:
         train, valid = validation_fold(task_rows(task, self.rows, params), params.train.fold)
         run = Run(
             task.name, self.root, folder / "model", folder / "reports", folder / "resume",
-            EventLog(folder / "journal.jsonl"),
+            EventLog(folder / "events.jsonl"),
             {"key": plan.digest, "params": declared, "data": self.facts, "inputs": dict(plan.inputs)},
             reporter, typed(read_params(self.root / PARAMS_FILE), RUNTIME, Runtime),
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""How every stage runs: parameters checked, inputs known, locked, journalled."""
+"""How every stage runs: parameters checked, inputs known, locked, logged."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Stage:
         inputs: path → DVC's digest, of every declared dependency.
         runtime: what changes no byte, and so is not declared.
         key: digest of `declared` and `inputs`: equal keys, equal outputs.
-        journal: where clock, host and progress go.
+        events: where clock, host and progress go.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Stage:
     inputs: Mapping[str, str]
     runtime: Runtime
     key: str
-    journal: EventLog
+    events: EventLog
 
     def params(self, model: type[S]) -> S:
         """Return the item's own section as far as it was declared."""
@@ -81,14 +81,14 @@ def launch(main: Callable[[Stage], None], loaded: Iterable[str]) -> None:
 
 
 def _run(main: Callable[[Stage], None], stage: Stage, code: Declared) -> None:
-    stage.journal.note("start", _circumstances())
+    stage.events.note("start", _circumstances())
     try:
         main(stage)
         code.ensure_same()
     except AssayError as error:
-        stage.journal.note("refused", {"error": str(error)})
+        stage.events.note("refused", {"error": str(error)})
         raise
-    stage.journal.note("end")
+    stage.events.note("end")
 
 
 def _load(name: str, root: Path) -> Stage:
@@ -101,8 +101,8 @@ def _load(name: str, root: Path) -> Stage:
         declared, inputs, runtime = other.submit(_asked, name, root).result()
     key = content_digest({"declared": declared, "inputs": inputs})
     item = name.partition("@")[2]
-    journal = EventLog(events_path(root, name, key))
-    return Stage(name, item, root, declared, inputs, runtime, key, journal)
+    events = EventLog(events_path(root, name, key))
+    return Stage(name, item, root, declared, inputs, runtime, key, events)
 
 
 def _asked(name: str, root: Path) -> tuple[dict[str, Any], dict[str, str], Runtime]:

@@ -41,7 +41,7 @@ WARM_UP = 3  # of them, read once before the clock runs
 
 
 def main(stage: Stage) -> None:
-    """Write metrics, predictions, pictures and a record; the clock is journalled."""
+    """Write metrics, predictions, pictures and a record; the clock is logged."""
     pipeline = find_pipeline(stage.item)
     own = stage.params(pipeline.params)
     models = read_models(tasks_of(pipeline))
@@ -59,7 +59,7 @@ def main(stage: Stage) -> None:
             print(f"{pipeline.name}  {remark}")
     source = Source(read_storage(facts, pipeline.data, "split").base, stage.root)
     times = latencies(pipeline, models, own, valid, source, stage.root)
-    stage.journal.note("latency", times)
+    stage.events.note("latency", times)
     print("\n".join(latency_lines(pipeline.name, times)))
 
 

@@ -33,7 +33,7 @@ def main(stage: Stage) -> None:
     lock = named_lock(stage.root, f"resume-{stage.key}")
     with held(lock, "the same training runs elsewhere; waiting"):
         run = Run(
-            task.name, stage.root, folder, reports, resume, stage.journal, record,
+            task.name, stage.root, folder, reports, resume, stage.events, record,
             runtime=stage.runtime,
         )  # fmt: skip
         task.fit(train, valid, params, run)

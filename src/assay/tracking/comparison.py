@@ -162,7 +162,7 @@ def _row(result: Result, cache: DvcCache, root: Path, key: str) -> Row | None:
     if shown is None or METRICS not in shown.artifacts or key not in shown.params:
         return None
     inputs = read_json(shown.artifacts[RECORD])["inputs"]
-    # Before an experiment's commit exists, its journal alone knows its name.
+    # Before an experiment's commit exists, its event log alone knows its name.
     names = [*(sighting.experiment for sighting in result.sightings), shown.tags["experiment"]]
     return Row(
         value=shown.params[key],

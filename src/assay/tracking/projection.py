@@ -55,19 +55,19 @@ def project(result: Result, cache: DvcCache, root: Path) -> Projection | None:
     if path is None:
         return None
     record = json.loads(path.read_text(encoding="utf-8"))
-    journal = read_events(events_path(root, record["stage"], record["key"]))
-    start, end = _times(result, journal, path)
+    events = read_events(events_path(root, record["stage"], record["key"]))
+    start, end = _times(result, events, path)
     inputs, artifacts = record["inputs"], artifacts_of(result, cache)
     return Projection(
         name=_name(result, record),
         start=start,
         end=end,
         params=flat(record["params"].get(result.task, {})),
-        points=_curves(artifacts.get(HISTORY), journal, start)
+        points=_curves(artifacts.get(HISTORY), events, start)
         + _finals(artifacts.get(METRICS), end)
-        + _latencies(journal, end),
+        + _latencies(events, end),
         datasets={name: digest for name, digest in inputs.items() if name.startswith("data/")},
-        tags=_tags(result, record, journal, artifacts.get(METRICS)),
+        tags=_tags(result, record, events, artifacts.get(METRICS)),
         artifacts=artifacts,
     )
 
@@ -122,10 +122,10 @@ def _scored() -> dict[str, Any]:
 def _tags(
     result: Result,
     record: Mapping[str, Any],
-    journal: list[dict[str, Any]],
+    events: list[dict[str, Any]],
     metrics: Path | None,
 ) -> dict[str, str]:
-    start = next((event for event in journal if event["event"] == "start"), {})
+    start = next((event for event in events if event["event"] == "start"), {})
     dirt = [line for line in start.get("changed", []) if not line.endswith(OWN_CHANGES)]
     data = record["data"]
     tags = {
@@ -141,7 +141,7 @@ def _tags(
         "mlflow.note.content": _description(result.task, record, metrics),
     }
     sighted = revision_tags(result)
-    # Before an experiment's commit exists, the journal alone knows its name.
+    # Before an experiment's commit exists, the event log alone knows its name.
     sighted["experiment"] = sighted["experiment"] or start.get("experiment", "")
     sighted["baseline"] = sighted["baseline"] or start.get("baseline", "")
     return tags | sighted
@@ -152,20 +152,20 @@ def _name(result: Result, record: Mapping[str, Any]) -> str:
     return named or str(record["key"])[:8]
 
 
-def _times(result: Result, journal: list[dict[str, Any]], record: Path) -> tuple[int, int]:
-    """Take the journal's clock, else the first commit's, else the file's."""
-    if journal:
-        return int(journal[0]["time"] * 1000), int(journal[-1]["time"] * 1000)
+def _times(result: Result, events: list[dict[str, Any]], record: Path) -> tuple[int, int]:
+    """Take the event log's clock, else the first commit's, else the file's."""
+    if events:
+        return int(events[0]["time"] * 1000), int(events[-1]["time"] * 1000)
     committed = [sighting.time for sighting in result.sightings if sighting.time]
     moment = min(committed) if committed else int(record.stat().st_mtime)
     return moment * 1000, moment * 1000
 
 
-def _curves(history: Path | None, journal: list[dict[str, Any]], start: int) -> list[Point]:
-    """Read the curves from the history; the journal adds the clock where it is there."""
+def _curves(history: Path | None, events: list[dict[str, Any]], start: int) -> list[Point]:
+    """Read the curves from the history; the event log adds the clock where it is there."""
     if history is None:
         return []
-    clock = {int(e["epoch"]): int(e["time"] * 1000) for e in journal if e["event"] == "epoch"}
+    clock = {int(e["epoch"]): int(e["time"] * 1000) for e in events if e["event"] == "epoch"}
     points = []
     with history.open(newline="", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
@@ -184,10 +184,10 @@ def _finals(metrics: Path | None, end: int) -> list[Point]:
     return [Point(_final_name(name), float(value), 0, end) for name, value in values.items()]
 
 
-def _latencies(journal: list[dict[str, Any]], end: int) -> list[Point]:
+def _latencies(events: list[dict[str, Any]], end: int) -> list[Point]:
     """Read what the clock said of a pipeline, ms; no output holds it."""
     told: Mapping[str, Any] = next(
-        (event for event in reversed(journal) if event["event"] == "latency"), {}
+        (event for event in reversed(events) if event["event"] == "latency"), {}
     )
     modes = {mode: each for mode, each in told.items() if isinstance(each, Mapping)}
     return [Point(f"latency/{name}", float(value), 0, end) for name, value in flat(modes).items()]

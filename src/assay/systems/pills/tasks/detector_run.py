@@ -92,7 +92,7 @@ class DetectorRun:
         self.epochs.append(row)
         if self.best == len(self.epochs) - 1:
             atomic_write(self.folder / BEST, lambda aside: save_file(self._tensors(network), aside))
-        self.run.journal.note("epoch", row)
+        self.run.events.note("epoch", row)
         self._line(row)
         if self.run.watch is not None:
             self.run.watch(self.epochs)
