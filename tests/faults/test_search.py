@@ -198,5 +198,7 @@ def test_workers_share_a_postgresql(
     assert killed(plan, root)
     states = [t.state.name for t in open_study(plan, root).trials]
     assert "RUNNING" not in states
-    assert "WAITING" not in states
+    # Optuna fails a trial, then queues its repetition: between the two the other worker may have drawn
+    # another one for it, and the queued one waits until the study goes on.
+    assert states.count("WAITING") <= 1
     assert not (plan.folder(root) / FILE).exists()

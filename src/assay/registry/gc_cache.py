@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from dvc_data.hashfile.hash_info import HashInfo
 
     from assay.tracking.lock_text import LockEntry
-
-DAY = "%Y-%m-%d"  # DVC knows the age of a commit in whole days; of today's, all may go
 
 
 @dataclass(frozen=True)
@@ -69,24 +66,40 @@ def is_shared(root: Path, repo: Repo) -> bool:
 def _used(
     root: Path, repo: Repo, before: float, experiments: Iterable[str], young: list[Path]
 ) -> set[HashInfo]:
-    """Return what `dvc gc -w -a -T --date` keeps, and what it is told beyond that.
+    """Return what `dvc gc -w -a -T` keeps, and what it is told beyond that.
 
-    Told are experiments, the remotes' branches, the stash, what young runs of stages left, and what the
-    ledger names: its commits, and by digest the weights that no commit here holds.
+    Told are the young commits that changed what DVC reads (each costs it 0.3 s), experiments, the
+    remotes' branches, the stash, what young runs of stages left, and what the ledger names: its commits,
+    and by digest the weights that no commit here holds.
     """
     from dvc.exceptions import DvcException
     from dvc_data.hashfile.hash_info import HashInfo
 
     facts = [entry.facts for entry in entries(root)]
     tips = git(root, "for-each-ref", "--format=%(objectname)", "refs/remotes", "refs/stash")
-    commits = [*experiments, *tips.split(), *(str(each.get("commit", "")) for each in facts)]
-    day = time.strftime(DAY, time.localtime(before))
+    young_commits = git(
+        root,
+        "log",
+        "--all",
+        "--full-history",
+        f"--since={int(before)}",
+        "--format=%H",
+        "--",
+        "dvc.lock",
+        "*.dvc",
+    )
+    commits = [
+        *experiments,
+        *tips.split(),
+        *young_commits.split(),
+        *(str(each.get("commit", "")) for each in facts),
+    ]
     try:
         with _quiet():
             found = repo.used_objs(
                 all_branches=True, all_tags=True,
                 revs=[each for each in objects_of(root, [f"{c}^{{commit}}" for c in commits]) if each],
-                commit_date=None if day == time.strftime(DAY) else day,
+                force=True,  # a clone lacks folders of older commits; what lay in them it lacks too
                 used_run_cache=[(path.parent.name, path.name) for path in young],
             )  # fmt: skip
     except DvcException as fault:
