@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from assay.search.results import StudyResults
 
+LEGEND = 12  # curves that a legend can tell apart
 FEWEST = 4  # complete trials, for a statement about importance
 Named = tuple[str, Callable[[], Any]]  # file name, and what draws it
 
@@ -34,10 +35,11 @@ def draw(study: optuna.Study, results: StudyResults, folder: Path) -> list[Path]
             plot()
             figure = plt.gcf()
             # A slice has one field a parameter.
-            wide = 2.4 * len(results.plan.study.space) if name.startswith("slice") else 0
-            figure.set_size_inches(max(7.5, wide), 4.2)
+            keys = len(results.plan.study.space) if name.startswith("slice") else 0
+            figure.set_size_inches(max(7.5, 2.4 * keys), 4.2)
             figure.set_dpi(110)
-            figure.set_layout_engine("tight")
+            # The bar of a lone slice stands in a grid with an empty row, by which "constrained" divides.
+            figure.set_layout_engine("tight" if keys == 1 else "constrained")
             paths.append(folder / f"{name}.png")
             save_figure(figure, paths[-1])
         plt.close("all")
@@ -62,7 +64,20 @@ def _pictures(study: optuna.Study, results: StudyResults) -> Iterator[Named]:
         if complete > 1:
             yield f"slice-{name}", partial(plots.plot_slice, study, **target)
     if len(names) == 1:
-        yield "curves", partial(plots.plot_intermediate_values, study)
+        yield "curves", partial(_curves, study, names[0])
+
+
+def _curves(study: optuna.Study, name: str) -> None:
+    """Draw every trial's objective over its epochs, named as what they are."""
+    from matplotlib.ticker import MaxNLocator
+    from optuna.visualization import matplotlib as plots
+
+    axes = plots.plot_intermediate_values(study)
+    axes.set(xlabel="epoch", ylabel=name, title="Validation, epoch by epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    legend = axes.get_legend()
+    if legend is not None and len(axes.lines) > LEGEND:
+        legend.remove()
 
 
 def _value(index: int) -> Callable[[FrozenTrial], float]:
