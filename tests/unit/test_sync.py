@@ -91,7 +91,8 @@ def assert_mended_once(history: History, asked: list[Path], line: str, *healed: 
     done = sync(history.folder)
     assert done.line() == line
     assert len(done.healed) == len(healed)
-    assert all(said in line for said, line in zip(healed, done.healed, strict=True))
+    # Runs of one second come in no order.
+    assert all(any(said in line for line in done.healed) for said in healed)
     assert asked
     assert done.runs == {result: run.info.run_id for result, run in runs(history).items()}
     asked.clear()
