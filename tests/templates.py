@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -82,11 +83,9 @@ def _home() -> Path:
 
 
 def _remove(other: Path) -> None:
-    with (other / "held").open("a") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
+    gone = contextlib.suppress(BlockingIOError, FileNotFoundError)  # held, or removed by another
+    with gone, (other / "held").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(other, ignore_errors=True)
 
 
