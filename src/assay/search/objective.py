@@ -88,7 +88,7 @@ class TrialContext:
 
         first = trial.user_attrs.get(
             FIRST, trial.number
-        )  # the trial that is queued again inherits it
+        )  # whoever repeats a killed one inherits it
         trial.set_user_attr(FIRST, first)
         folder = self.plan.folder(self.root) / "trials" / str(first)
         reporter = EpochReporter(trial, list(self.plan.study.objectives))

@@ -49,23 +49,24 @@ def run_workers(
     study.sampler = make_sampler(plan.study, 0)  # `has_room` asks it whether the grid is exhausted
     # Of a study in a file the caller holds the lock, and workers die with their search.
     queue_killed(study, is_alone=not os.environ.get(URL))
-    results = read_results(plan, study)
-    progress = Progress(results, wanted, workers, say)
+    progress = Progress(read_results(plan, study), wanted, workers, say)
     pool = WorkerPool(plan.folder(root), wanted)
     try:
-        while has_room(study, wanted) or _has_running(study):
+        while True:
             queue_killed(study)
             pool.check()
-            if has_room(study, wanted):
+            room, runs = has_room(study, wanted), _has_running(study)
+            results = read_results(plan, study)  # last: a trial that has just ended is among them
+            progress(results)
+            if room:
                 pool.fill(min(workers, wanted - results.compared))
+            elif not runs:
+                return results
             elif not pool.alive:
                 progress.wait(grace_period())
             time.sleep(POLL)
-            results = read_results(plan, study)
-            progress(results)
     finally:
         pool.stop()
-    return results
 
 
 def _has_running(study: optuna.Study) -> bool:
