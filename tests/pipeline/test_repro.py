@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -43,6 +44,15 @@ def assert_same(project: Pipeline, serial: Pipeline) -> None:
 def ended(process: int) -> bool:
     """Return whether nobody has that number any more: DVC takes one that nobody reaped for alive."""
     return not Path(f"/proc/{process}").exists()
+
+
+def remove_cut_rwlock(project: Pipeline) -> None:
+    """Do what a refused `repro` says where the kill fell into DVC's writing of the file."""
+    path = project.folder / ".dvc" / "tmp" / "rwlock"
+    try:
+        json.loads(path.read_text())
+    except json.JSONDecodeError:
+        path.unlink()
 
 
 def test_branches_run_side_by_side_and_leave_what_a_serial_run_leaves(
@@ -151,6 +161,7 @@ def test_what_it_started_dies_with_it(project: Pipeline, serial: Pipeline) -> No
     until(lambda: ended(branch))
     os.kill(stage, signal.SIGKILL)  # a stage of assay dies with its dvc; this one has no such habit
     (project.folder / "left.meets").unlink()
+    remove_cut_rwlock(project)
     project.repro()
     assert_same(project, serial)
 
