@@ -98,7 +98,7 @@ def predictions(
         said["extra-trees"][scored] = trees.predict(colours[scored])
         chooses = fold == (number + 1) % FOLDS
         columns = {"hb": table["hb"].to_numpy(), "group_id": rows["group_id"].to_numpy()}
-        everything = Rows(pixels, columns)
+        everything = Rows({"image": pixels}, columns)
         said["network"][scored] = network(
             everything.where(~scored & ~chooses), everything.where(chooses), pixels[scored],
             work / f"{cut}-{number}",

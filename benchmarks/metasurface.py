@@ -56,7 +56,7 @@ def read(folder: Path) -> Rows:
     bayer = np.stack([np.stack([red, green], 1), np.stack([green, blue], 1)], 1)
     names = np.array([f"s{number:03d}" for number in range(len(bayer))])
     images = np.moveaxis(bits[valid == 1], 1, -1)
-    return Rows(images, {"sample_id": names, "group_id": names, "bayer": bayer})
+    return Rows({"image": images}, {"sample_id": names, "group_id": names, "bayer": bayer})
 
 
 def parameters(symmetry: str, *, average: bool = False) -> BayerParams:
@@ -84,7 +84,7 @@ def trained(train: Rows, valid: Rows, symmetry: str, folder: Path) -> tuple[floa
 
 def skill(train: Rows, valid: Rows, how: BayerParams, folder: Path) -> float:
     """Return R² against the training rows' mean spectrum."""
-    said = TASK.predictor(folder / WEIGHTS, how)(valid.images)
+    said = TASK.predictor(folder / WEIGHTS, how)(valid.image)
     scored = score(
         TASK, said, TASK.baseline(train, valid), TASK.labels(valid), valid.columns["group_id"],
         how.evaluate,

@@ -75,7 +75,7 @@ def photographs(folder: Path, root: Path, content: dict[str, Any], by: str) -> R
         placed = listed.parted(table, params.split)
         table = table.join(placed, on="sample_id", maintain_order="left")
     images = np.array(store.pixels()[store.slots(table["digest"])])
-    return Rows(images, {column: table[column].to_numpy() for column in table.columns})
+    return Rows({"image": images}, {column: table[column].to_numpy() for column in table.columns})
 
 
 def consecutive(photographs: list[str], folds: int) -> list[int]:
@@ -101,7 +101,7 @@ def measured(rows: Rows, content: dict[str, Any], fold: int, root: Path) -> dict
         task.fit(pills.where(~validates), pills.where(validates), params, run)
     spent, passed = time.process_time() - begin, time.perf_counter() - clock
     valid = pills.where(validates)
-    said = task.predictor(folder / WEIGHTS, params)(valid.images)
+    said = task.predictor(folder / WEIGHTS, params)(valid.image)
     scores = task.metrics(said, task.labels(valid))
     epoch = read_json(folder / RECORD)["chosen"]["epoch"]
     last = (folder / "history.csv").read_text().splitlines()

@@ -67,7 +67,7 @@ def rows_of(folder: Path, work: Path, content: dict[str, Any]) -> Rows:
     table = SYSTEM.masked(table, data.ingest).filter(status=OK)
     table = table.join(SYSTEM.parted(table, data.split), on="sample_id", maintain_order="left")
     images = np.array(store.pixels()[store.slots(table["digest"])])
-    return Rows(images, {name: table[name].to_numpy() for name in table.columns})
+    return Rows({"image": images}, {name: table[name].to_numpy() for name in table.columns})
 
 
 def main(folder: Path, fold: int, changes: list[str]) -> None:
@@ -87,7 +87,7 @@ def main(folder: Path, fold: int, changes: list[str]) -> None:
         spent = (
             f"{(time.time() - wall) / 60:.1f} min, {(time.process_time() - cpu) / 60:.1f} CPU min"
         )
-        said = TASK.restore(TASK.predictor(run.folder / WEIGHTS, params)(valid.images), valid)
+        said = TASK.restore(TASK.predictor(run.folder / WEIGHTS, params)(valid.image), valid)
         scores = score(TASK, said, TASK.baseline(train, valid), TASK.labels(valid),
                        valid.columns["group_id"], params.evaluate)  # fmt: skip
         history = list(csv.DictReader((run.folder / HISTORY).open()))

@@ -121,7 +121,7 @@ def timed(
     boxes = np.empty(1, dtype=object)
     boxes[0] = [list(box) for box in row["boxes"]]
     columns = {"width": np.array([opened.width]), "height": np.array([opened.height])}
-    seen = Rows(opened.pixels[None].copy(), {**columns, "boxes": boxes})
+    seen = Rows({"image": opened.pixels[None].copy()}, {**columns, "boxes": boxes})
     clock.append(time.perf_counter())
     if mode == "combo":
         reading.detect_pills(detect, seen, use)

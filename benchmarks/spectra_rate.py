@@ -59,7 +59,9 @@ def structures(count: int) -> Rows:
     """Return phantom structures as training gets them."""
     images = random_structures(count, np.random.default_rng(0))
     names = np.array([str(number) for number in range(count)])
-    return Rows(images[..., None], {"sample_id": names, "bayer": spectra_of(images, bins=30)})
+    return Rows(
+        {"image": images[..., None]}, {"sample_id": names, "bayer": spectra_of(images, bins=30)}
+    )
 
 
 def bare(how: BayerParams, train: Rows) -> float:

@@ -46,11 +46,11 @@ def stored_films(root: Path, phantom: Phantom = PHANTOM, size: int = SIZE) -> Ro
     CEPH.phantom(root / "phantom", phantom)
     table, store = manifest(root / "phantom", root, size)
     images = store.pixels()[store.slots(table["digest"])]
-    return Rows(images, {name: table[name].to_numpy() for name in table.columns})
+    return Rows({"image": images}, {name: table[name].to_numpy() for name in table.columns})
 
 
 def with_column(rows: Rows, name: str, values: Any) -> Rows:
-    return Rows(rows.images, {**rows.columns, name: values})
+    return Rows({"image": rows.image}, {**rows.columns, name: values})
 
 
 def training(rows: Rows) -> Any:

@@ -25,7 +25,7 @@ def films(count: int, size: int, seed: int = 0) -> Rows:
     images = np.repeat((40 + 200 * light)[..., None], 3, axis=-1).astype(np.uint8)
     names = np.array([f"film{number:03d}" for number in range(count)], dtype=object)
     machines = np.array([MACHINES[number % 3] for number in range(count)], dtype=object)
-    return Rows(images, {
+    return Rows({"image": images}, {
         "sample_id": names, "group_id": names, "machine": machines,
         "senior": readers[0], "junior": readers[1], "target": (readers[0] + readers[1]) / 2,
         "spacing": np.full(count, 0.1), "cvm": np.arange(count) % 6,

@@ -40,7 +40,7 @@ def taken_in(
         table, store = indexed(source, listing, root)
         return table, store.pixels()
     table, rows = streamed(system, source, listing, params, root)
-    return table, rows.images
+    return table, rows.image
 
 
 def streamed(

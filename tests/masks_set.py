@@ -49,4 +49,4 @@ def rows_of(folder: Path, root: Path, size: int = SIZE) -> Rows:
     write_table(root / "trainval.parquet", table.filter(pl.col("status") == OK), {})
     kept, _ = read_table(root / "trainval.parquet", "split@pills.masks")
     images = np.array(store.pixels()[store.slots(kept["digest"])])
-    return Rows(images, {name: kept[name].to_numpy() for name in kept.columns})
+    return Rows({"image": images}, {name: kept[name].to_numpy() for name in kept.columns})

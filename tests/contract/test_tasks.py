@@ -81,7 +81,7 @@ def phantom_rows(data: str) -> Rows:
         how = data_params(system).ingest.model_copy(update={"size": SIZE})
         table = system.masked(table, how).filter(status=OK)
         images = np.array(store.pixels()[store.slots(table["digest"])])
-    return Rows(images, {column: table[column].to_numpy() for column in table.columns})
+    return Rows({"image": images}, {column: table[column].to_numpy() for column in table.columns})
 
 
 def streamed_rows(system: Any, params: Any) -> Rows:
@@ -152,7 +152,7 @@ def test_cuts_keep_what_their_rows_have(task: Task) -> None:
     apart = task_rows(task, whole.where(some), params)
     mine = cuts.where(some[rows])
     assert apart.columns["sample_id"].tolist() == mine.columns["sample_id"].tolist()
-    assert np.array_equal(apart.images[:], mine.images[:])
+    assert np.array_equal(apart.image[:], mine.image[:])
 
 
 def test_the_baseline_knows_the_training_labels_only(task: Task) -> None:
@@ -162,7 +162,9 @@ def test_the_baseline_knows_the_training_labels_only(task: Task) -> None:
     assert np.isfinite(task.metrics(trivial, task.labels(rows))[task.headline.metric])
     # Of the rows that it is asked about it must not read the labels.
     hidden = {**rows.columns, find_system(task.data).target: np.full(len(rows), np.nan)}
-    again = task.baseline(rows.where(np.arange(len(rows)) < 10), Rows(rows.images, hidden))
+    again = task.baseline(
+        rows.where(np.arange(len(rows)) < 10), Rows({"image": rows.image}, hidden)
+    )
     assert np.array_equal(trivial, again, equal_nan=True)
 
 
@@ -180,8 +182,8 @@ def test_fit_leaves_its_outputs_and_predicts_alike_after_loading(
     assert len(history) == 1 + params.train.epochs
     assert [e["event"] for e in read_events(run.events.path)] == ["epoch"] * params.train.epochs
     assert not run.resume.exists()
-    predictions = task.predictor(run.folder / WEIGHTS, params)(rows.images)
-    again = task.predictor(run.folder / WEIGHTS, params)(rows.images)
+    predictions = task.predictor(run.folder / WEIGHTS, params)(rows.image)
+    again = task.predictor(run.folder / WEIGHTS, params)(rows.image)
     assert predictions.dtype == np.float32
     assert np.array_equal(predictions, again, equal_nan=True)
     # The picture is drawn, and the score given, through the transform that validation used.

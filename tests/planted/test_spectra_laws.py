@@ -67,7 +67,7 @@ def test_greens_that_differ_stop_full32(rows: Rows, tmp_path: Path) -> None:
     bayer = rows.columns["bayer"].copy()
     bayer[3, 0, 1] += 0.005
     bayer[3, 1, 0] -= 0.005
-    apart = Rows(rows.images, {**rows.columns, "bayer": bayer})
+    apart = Rows({"image": rows.image}, {**rows.columns, "bayer": bayer})
     found = refused(apart, tmp_path / "run", symmetry="full32")
     assert found["premises"]["rows"] == [rows.columns["sample_id"][3]]
     TASK.fit(apart, apart, params_of(symmetry="rot180", epochs=1), run_in(tmp_path / "two"))

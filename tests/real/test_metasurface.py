@@ -39,4 +39,4 @@ def test_520_of_580_rows_are_used_and_the_premises_hold(
     raw = np.load(folder / "spectra_latest_1.npy")
     assert rows.columns["bayer"][288, 1, 1, -1] == -raw[kept["item"][288], 2, 300]
     structures = np.load(folder / "binary_dataset_128_1.npy")
-    assert np.array_equal(rows.images[288][..., 0], structures[kept["item"][288], 0])
+    assert np.array_equal(rows.image[288][..., 0], structures[kept["item"][288], 0])

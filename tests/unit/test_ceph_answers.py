@@ -72,7 +72,7 @@ def test_points_and_stages_are_learned_and_said_together(tmp_path: Path) -> None
         record["chosen"]
     )
     params = parameters(COORDINATES)
-    said = TASK.predictor(run.folder / WEIGHTS, params)(rows.images)
+    said = TASK.predictor(run.folder / WEIGHTS, params)(rows.image)
     assert said.shape == (COUNT, 64)
     assert np.allclose(said[:, 58:].sum(axis=1), 1, atol=1e-5)
     scores = TASK.metrics(TASK.restore(said, rows), TASK.labels(rows))
@@ -99,7 +99,7 @@ def test_stages_beside_maps_are_refused() -> None:
 def test_maps_say_how_sure_they_are_in_px_of_the_film() -> None:
     rows, params = films(COUNT, SIZE), parameters()
     network, _ = landmarks_model.build(params.model, "none", ROOT, seed=1)
-    said = landmarks_model.predict(network.eval(), params.model, rows.images, params.train)
+    said = landmarks_model.predict(network.eval(), params.model, rows.image, params.train)
     assert said.shape == (COUNT, 87)
     restored = TASK.restore(said, rows)
     assert np.allclose(restored[:, 58:], 2 * said[:, 58:], rtol=1e-5)  # stored at half the size

@@ -87,8 +87,8 @@ def test_absent_stages_change_nothing(films: Rows, tmp_path: Path) -> None:
     one, other = (fitted(rows, tmp_path / name, params_of()) for name, rows in
                   (("partly", partly), ("known", known)))  # fmt: skip
     assert one.read_bytes() == other.read_bytes()
-    said = TASK.predictor(one, params_of())(films.images)
-    some = TASK.predictor(one, params_of())(known.images)
+    said = TASK.predictor(one, params_of())(films.image)
+    some = TASK.predictor(one, params_of())(known.image)
     assert TASK.metrics(said, TASK.labels(partly)) == pytest.approx(
         TASK.metrics(some, TASK.labels(known))
     )
@@ -168,7 +168,7 @@ def test_every_loss_and_balance_trains(
     films: Rows, tmp_path: Path, head: str, focus: float, balance: str
 ) -> None:
     params = params_of(model__head=head, train__focal_gamma=focus, train__balance=balance)
-    said = TASK.predictor(fitted(films, tmp_path, params), params)(films.images)
+    said = TASK.predictor(fitted(films, tmp_path, params), params)(films.image)
     assert said.shape == (len(films), COUNT)
     assert np.allclose(said.sum(axis=1), 1, atol=1e-5)
 
@@ -179,7 +179,7 @@ def learned(films: Rows, shown: Rows, folder: Path) -> tuple[float, float]:
     weights = fitted(shown, folder, params)
     held_out = films.where(~training(films))
     truth = TASK.labels(held_out)
-    own = TASK.metrics(TASK.predictor(weights, params)(held_out.images), truth)
+    own = TASK.metrics(TASK.predictor(weights, params)(held_out.image), truth)
     trivial = TASK.metrics(TASK.baseline(films, held_out), truth)
     return TASK.headline.skill(own["macro_f1"], trivial["macro_f1"]), own["weighted_kappa"]
 
@@ -205,6 +205,6 @@ def test_a_training_keeps_its_region_and_draws_it(films: Rows, tmp_path: Path) -
     weights = fitted(films, tmp_path, params)
     kept = cvm_model.load(params.model, weights).crop.region.tolist()
     assert tuple(kept) == roi.learn_region(films.where(training(films)), params.model.roi)
-    TASK.pictures(TASK.predictor(weights, params)(held_out.images), held_out, tmp_path / "drawn")
+    TASK.pictures(TASK.predictor(weights, params)(held_out.image), held_out, tmp_path / "drawn")
     TASK.draw_seen(weights, held_out, tmp_path / "drawn")
     assert {path.name for path in (tmp_path / "drawn").iterdir()} == {"confusion.png", "crops.png"}

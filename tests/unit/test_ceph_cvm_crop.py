@@ -50,7 +50,7 @@ def crop_of(films: Rows, order: Any = np.arange) -> FoundCrop:
     """Return the crop of a detector that learned three of four films, their squares in an order."""
     learns = films.where(training(films))
     squares = roi.stored_squares(learns, RULE)[order(len(learns))]
-    return FoundCrop(detector.train_detector(learns.images, squares, 42), 32).eval()
+    return FoundCrop(detector.train_detector(learns.image, squares, 42), 32).eval()
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_the_rule_follows_the_film_through_the_geometry(films: Rows) -> None:
     """A film that is padded by 40 px at the left and 20 at the top shows the same, further in."""
     moved = {name: films.columns[name] + extra for name, extra in (("width", 40), ("height", 20))}
     moved["target"] = column(points.target(films) + np.array([40, 20]))
-    padded = Rows(films.images, {**films.columns, **moved})
+    padded = Rows({"image": films.image}, {**films.columns, **moved})
     before, after = (roi.boxes(points.target(rows), RULE) for rows in (films, padded))
     assert np.allclose(after - before, [40, 20, 40, 20])
     corners = roi.landmark_boxes(padded, RULE).reshape(-1, 2, 2)
@@ -181,9 +181,9 @@ def shares(films: Rows, crop: Any) -> tuple[float, float]:
     """Return how much of C2–C4 it shows of films not seen before: as they are, and moved, at least."""
     held_out = films.where(~training(films))
     outlines = bodies(held_out)
-    still = shown(outlines, cvm_model.crop_squares(crop, held_out.images), (0, 0)).mean()
+    still = shown(outlines, cvm_model.crop_squares(crop, held_out.image), (0, 0)).mean()
     moved = [
-        shown(outlines, cvm_model.crop_squares(crop, shifted(held_out.images, shift)), shift).mean()
+        shown(outlines, cvm_model.crop_squares(crop, shifted(held_out.image, shift)), shift).mean()
         for shift in ((0.0, -0.12), (0.13, -0.13), (0.15, -0.15), (-0.12, -0.15), (-0.15, 0.12))
     ]
     return float(still), float(min(moved))
@@ -215,13 +215,13 @@ def test_squares_are_each_film_s_own_and_inside_it(films: Rows, found: FoundCrop
     The overlap is 0.87 and 0.89 with two seeds, 0.83 with other films' squares, 0.78 of the mean square.
     """
     misled = crop_of(films, np.random.default_rng(0).permutation)
-    squares = cvm_model.crop_squares(found, films.images)
+    squares = cvm_model.crop_squares(found, films.image)
     wanted = roi.stored_squares(films, RULE)
     held_out = ~training(films)
     usual = np.broadcast_to(wanted[~held_out].mean(axis=0), wanted.shape)
     own, others, mean = (
         detector.overlap(each, wanted)[held_out].mean()
-        for each in (squares, cvm_model.crop_squares(misled, films.images), usual)
+        for each in (squares, cvm_model.crop_squares(misled, films.image), usual)
     )
     assert own > mean + 0.05
     assert own > others + 0.02
@@ -230,7 +230,7 @@ def test_squares_are_each_film_s_own_and_inside_it(films: Rows, found: FoundCrop
     assert (squares[:, :2] <= 1 - half + 1e-6).all()
     # Any stored size is said in the same shares.
     large = np.stack(
-        [cv2.resize(image, (160, 160), interpolation=cv2.INTER_LINEAR) for image in films.images]
+        [cv2.resize(image, (160, 160), interpolation=cv2.INTER_LINEAR) for image in films.image]
     )
     assert np.abs(cvm_model.crop_squares(found, large) - squares).max() < 0.03
 
@@ -249,7 +249,7 @@ def test_the_detector_is_kept_and_no_classifier_moves_it(
     weights = fitted(films, tmp_path, params)
     learns = films.where(training(films))
     alone = detector.train_detector(
-        learns.images, roi.stored_squares(learns, RULE), params.train.seed
+        learns.image, roi.stored_squares(learns, RULE), params.train.seed
     )
     kept = load_file(weights)
     for name, value in alone.state_dict().items():
@@ -258,7 +258,7 @@ def test_the_detector_is_kept_and_no_classifier_moves_it(
     assert len(lines) == 1
     assert re.search(r"of 15 validation films: mean 0\.\d\d, least 0\.\d\d; one region", lines[0])
     network = cvm_model.load(params.model, weights)
-    images = films.images[:3]
+    images = films.image[:3]
     one = cvm_model.crop_squares(stored_crop(weights, 1), images)
     assert np.array_equal(one, cvm_model.crop_squares(network.crop, images))
     assert len(np.unique(one[:, 0])) == 3
@@ -313,7 +313,7 @@ def test_pictures_show_each_film_s_own_square(
     assert len(drawn) == 6
     stages = films.columns["cvm"].astype(int)
     first = [np.flatnonzero(stages == stage)[0] for stage in range(6)]
-    squares = cvm_model.crop_squares(stored_crop(weights, 1), films.images[first]) * SIZE
+    squares = cvm_model.crop_squares(stored_crop(weights, 1), films.image[first]) * SIZE
     for ((left, top), width, height), (x, y, side) in zip(drawn, squares.tolist(), strict=True):
         assert (width, height) == pytest.approx((side, side), abs=1e-3)
         assert (left, top) == pytest.approx((x - side / 2 - 0.5, y - side / 2 - 0.5), abs=1e-3)

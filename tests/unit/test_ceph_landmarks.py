@@ -216,9 +216,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         else pl.Series(column.tolist())
         for name, column in rows.columns.items()
     }
-    facts = PixelStorage("ceph", "phantom", "images", rows.images.shape[1], "letterbox").facts()
+    facts = PixelStorage("ceph", "phantom", "images", rows.image.shape[1], "letterbox").facts()
     write_table(folder / "trainval.parquet", pl.DataFrame(columns), facts)
-    np.save(folder / "trainval.npy", rows.images)
+    np.save(folder / "trainval.npy", rows.image)
     ids = [*rows.columns["sample_id"], "film009"]
     splits = {"sample_id": ids, "split": ["trainval"] * 3 + ["test"], "fold": [0, 1, 2, -1]}
     write_table(folder / "splits.parquet", pl.DataFrame(splits), {})

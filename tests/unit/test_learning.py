@@ -121,7 +121,7 @@ def test_one_group_has_no_interval() -> None:
 def test_the_baseline_has_no_r2_on_its_own_labels() -> None:
     task = find_task("hemoglobin-conjunctiva")
     hb = np.random.default_rng(1).uniform(8, 16, 50)
-    rows = Rows(np.zeros((50, 1, 1, 3), np.uint8), {"hb": hb})
+    rows = Rows({"image": np.zeros((50, 1, 1, 3), np.uint8)}, {"hb": hb})
     said = task.metrics(task.baseline(rows, rows), task.labels(rows))
     assert said["r2"] == pytest.approx(0, abs=1e-6)
 

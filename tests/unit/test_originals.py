@@ -64,16 +64,16 @@ def read(root: Path, copy: str) -> tuple[pl.DataFrame, Storage, Rows]:
 
 def test_pixels_are_those_of_a_copy_and_nothing_is_copied(root: Path) -> None:
     (full, _, stored), (table, storage, lazy) = read(root, "full"), read(root, "none")
-    assert isinstance(lazy.images, LazyImages)
-    assert np.array_equal(lazy.images[:], stored.images)
-    assert np.array_equal(lazy.images[3], stored.images[3])
+    assert isinstance(lazy.image, LazyImages)
+    assert np.array_equal(lazy.image[:], stored.image)
+    assert np.array_equal(lazy.image[3], stored.image[3])
     chosen = np.arange(COUNT) % 3 == 0
-    assert np.array_equal(lazy.where(chosen).images[:], stored.images[chosen])
+    assert np.array_equal(lazy.where(chosen).image[:], stored.image[chosen])
     assert table.drop("uri").equals(full.drop("uri"))
     assert [path.name for path in (root / "none").iterdir()] == ["index.parquet"]
     assert (root / "none.npy").stat().st_size < 1000
     pixels, slots = kept_images(root, storage, table["digest"])
-    assert np.array_equal(pixels[slots], stored.images)
+    assert np.array_equal(pixels[slots], stored.image)
 
 
 def test_only_what_changed_is_opened_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_only_what_changed_is_opened_again(root: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(index_images.__globals__, "open_image", count)
     _, _, rows = read(root, "none")
     assert opened == ["05.png"]
-    assert np.array_equal(rows.images[3], rows.images[5])
+    assert np.array_equal(rows.image[3], rows.image[5])
 
 
 def test_the_number_of_cores_changes_no_byte(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_the_number_of_cores_changes_no_byte(root: Path, monkeypatch: pytest.Mon
 
 
 def labelled(rows: Rows) -> TrainData:
-    return TrainData(rows.images, LEVELS[:COUNT, None].astype(np.float32))
+    return TrainData(rows.image, LEVELS[:COUNT, None].astype(np.float32))
 
 
 @pytest.mark.parametrize("broken", [1, 4])
@@ -137,7 +137,7 @@ def test_what_is_scored_is_never_skipped(root: Path) -> None:
     with pytest.raises(
         UnreadableError, match=r"02\.png[\s\S]*dvc repro -f -s ingest@toy"
     ) as caught:
-        rows.images[:]
+        rows.image[:]
     assert caught.value.rows == [2]
     whole = TrainData(np.zeros((4, SIZE, SIZE, 3), np.uint8), np.ones((4, 1), np.float32))
     with pytest.raises(SourceError, match=r"02\.png"):

@@ -55,7 +55,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, Path]:
     table, store = manifest(made(root / "set"), root)
     images = np.array(store.pixels()[store.slots(table["digest"])])
     columns = {name: table[name].to_numpy() for name in table.columns}
-    return Rows(images, columns), root / "set"
+    return Rows({"image": images}, columns), root / "set"
 
 
 # --- cuts
@@ -159,7 +159,7 @@ def test_pills_of_the_phantom_are_cut_as_from_the_original(
         box = pills.columns["box"][row]
         [fine] = cut_boxes(whole, box, 32, params.model.padding)
         shifts = [
-            (np.abs(np.roll(fine.astype(float), (down, across), (0, 1)) - pills.images[row]).mean(),
+            (np.abs(np.roll(fine.astype(float), (down, across), (0, 1)) - pills.image[row]).mean(),
              down, across)
             for down in (-1, 0, 1) for across in (-1, 0, 1)
         ]  # fmt: skip
@@ -186,11 +186,11 @@ def test_a_photograph_of_one_pill_may_be_shown_whole(photographs: tuple[Rows, Pa
     alone = np.array([name == "single" for name in pills.columns["mode"]])
     first = int(np.flatnonzero(alone)[0])
     photograph = row_of(TASK, pills.columns["sample_id"][first])
-    whole = rows.images[list(rows.columns["sample_id"]).index(photograph)]
-    apart = np.abs(pills.images[first].astype(int) - whole)
+    whole = rows.image[list(rows.columns["sample_id"]).index(photograph)]
+    apart = np.abs(pills.image[first].astype(int) - whole)
     assert apart[:, 5:-5].max() <= 1  # stored at the cut's size; the bars' edges are no whole px
     assert whole[:, 5:-5].any()
-    assert np.array_equal(pills.images[~alone], tight.images[~alone])
+    assert np.array_equal(pills.image[~alone], tight.image[~alone])
 
 
 # --- weights
@@ -340,7 +340,7 @@ def test_class_ids_of_another_table_are_stopped_by_the_preflight(
     some = np.arange(len(pills)) % 3 == 0
     train, valid = pills.where(~some), pills.where(some)
     shuffled = (valid.columns["drug"] + 1) % (valid.columns["drug"].max() + 1)
-    planted = Rows(valid.images, {**valid.columns, "drug": shuffled})
+    planted = Rows({"image": valid.image}, {**valid.columns, "drug": shuffled})
     plan, learns, validates = plan_and_sets(train, planted)
     verdict = tmp_path / "preflight.json"
     with pytest.raises(GateError):

@@ -95,7 +95,7 @@ def case() -> tuple[Answers, Truth, Rows]:
     arrays = {name: np.empty(3, dtype=object) for name in columns}
     for name, column in arrays.items():
         column[:] = columns[name]
-    return said, true, Rows(np.zeros((3, 8, 8, 3), np.uint8), arrays)
+    return said, true, Rows({"image": np.zeros((3, 8, 8, 3), np.uint8)}, arrays)
 
 
 def test_scores_by_hand() -> None:

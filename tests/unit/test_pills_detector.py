@@ -78,7 +78,8 @@ def photographs(count: int = 12, seed: int = 0) -> Rows:
         column[:] = found[name]
     size = np.full(count, SIZE)
     return Rows(
-        images, {"sample_id": names, "group_id": names, "width": size, "height": size} | columns
+        {"image": images},
+        {"sample_id": names, "group_id": names, "width": size, "height": size} | columns,
     )
 
 
@@ -100,7 +101,7 @@ def test_boxes_of_an_oblong_photograph_go_to_the_square_and_back() -> None:
     """200 × 100 px in 64: scale 0.32, 16 px of bar above and below."""
     rows = photographs(1)
     columns = {**rows.columns, "width": np.array([200]), "height": np.array([100])}
-    oblong = Rows(rows.images, columns)
+    oblong = Rows({"image": rows.image}, columns)
     label = np.array([[0, 0, 200, 100, 1, 3, 50, 25, 100, 50, 1, 4]], dtype=np.float32)
     stored = boxes.to_stored(label, oblong)
     assert stored[0, :6] == pytest.approx([0, 16, 64, 32, 1, 3])
@@ -131,7 +132,7 @@ def lead(folder: Path, learned: Rows) -> float:
     how = params(epochs=20, mosaic=0.0, mixup=0.0, scale=0.2, close_mosaic=0)
     run, new = run_in(folder), photographs(24, seed=2)
     TASK.fit(learned, photographs(12, seed=1), how, run)
-    said = TASK.restore(TASK.predictor(run.folder / WEIGHTS, how)(new.images), new)
+    said = TASK.restore(TASK.predictor(run.folder / WEIGHTS, how)(new.image), new)
     true = TASK.labels(new)
     met = [TASK.metrics(said, labels)["map50"] for labels in (true, np.roll(true, 5, axis=0))]
     return met[0] - met[1]
@@ -148,7 +149,7 @@ def test_squares_are_found_on_other_photographs(tmp_path: Path) -> None:
     rows = photographs(24)
     columns = {name: np.roll(rows.columns[name], 5) for name in ("boxes", "classes")}
     assert lead(tmp_path / "own", rows) > 0.7
-    assert lead(tmp_path / "others", Rows(rows.images, {**rows.columns, **columns})) < 0.7
+    assert lead(tmp_path / "others", Rows({"image": rows.image}, {**rows.columns, **columns})) < 0.7
 
 
 def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_drugs_keep_their_ids(tmp_path: Path) -> None:
     assert stored["class_ids"].tolist() == [4, 9]
     assert all(value.dtype == np.float32 for name, value in stored.items()
                if not name.endswith(("class_ids", "num_batches_tracked")))  # fmt: skip
-    said = TASK.predictor(run.folder / WEIGHTS, how)(photographs().images).reshape(12, 4, 6)
+    said = TASK.predictor(run.folder / WEIGHTS, how)(photographs().image).reshape(12, 4, 6)
     assert set(said[:, :, 5][np.isfinite(said[:, :, 4])]) <= {4.0, 9.0}
 
 
@@ -186,7 +187,7 @@ def with_forms(rows: Rows) -> Rows:
     names = [np.where(ids == 4, "tablet", "capsule") for ids in rows.columns["classes"]]
     told = {"form_ids": np.empty(len(rows), object), "form_names": np.empty(len(rows), object)}
     told["form_ids"][:], told["form_names"][:] = forms, names
-    return Rows(rows.images, {**rows.columns, **told})
+    return Rows({"image": rows.image}, {**rows.columns, **told})
 
 
 @pytest.mark.train_all
@@ -265,7 +266,7 @@ def test_a_recipe_runs_for_an_epoch(tmp_path: Path, name: str) -> None:
     content[TASK.name]["train"] |= {"epochs": 1, "warmup_epochs": 0.0, "batch_size": 4}
     how, rows, run = typed(content, TASK.name, TASK.params), photographs(4), run_in(tmp_path)
     TASK.fit(rows, rows, how, run)
-    said = TASK.predictor(run.folder / WEIGHTS, how)(rows.images)
+    said = TASK.predictor(run.folder / WEIGHTS, how)(rows.image)
     assert said.shape == (4, 6 * how.model.max_det)
 
 

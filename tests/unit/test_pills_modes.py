@@ -36,7 +36,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, Path]:
     root = tmp_path_factory.mktemp("pills")
     table, store = manifest(made(root / "set"), root)
     images = np.array(store.pixels()[store.slots(table["digest"])])
-    return Rows(images, {name: table[name].to_numpy() for name in table.columns}), root
+    return Rows({"image": images}, {name: table[name].to_numpy() for name in table.columns}), root
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_a_true_box_is_cut_as_in_training(photographs: tuple[Rows, Path], checko
     classify = reading.predictor(CLASSIFIER, models)
     task, params = find_task(CLASSIFIER), models[CLASSIFIER].params
     pills = task_rows(task, rows, params)
-    expected = reading.drugs(classify(pills.images))
+    expected = reading.drugs(classify(pills.image))
     found = reading.name(classify, rows, reading.true_boxes(rows), SIZE, params.model.padding)
     assert np.array_equal(found.number, expected.number)
     assert np.array_equal(found.chance, expected.chance)
@@ -67,7 +67,7 @@ def test_a_true_box_is_cut_as_in_training(photographs: tuple[Rows, Path], checko
     )
     shown = task_rows(task, rows, wide)
     alone = rows.columns["mode"] == "single"
-    expected = reading.drugs(classify(shown.where(shown.columns["mode"] == "single").images))
+    expected = reading.drugs(classify(shown.where(shown.columns["mode"] == "single").image))
     found = reading.name_whole(classify, rows.where(alone), SIZE)
     assert np.array_equal(found.chance, expected.chance)
 
@@ -132,7 +132,7 @@ def test_latency_needs_the_files(photographs: tuple[Rows, Path], checkout: Path)
     assert times["single"]["photographs"] == (rows.columns["mode"] == "single").sum()
     assert 0 < times["combo"]["median"] <= times["combo"]["p95"]
     assert times["device"] in latency_lines("x", times)[0]
-    gone = Rows(rows.images, {**rows.columns, "uri": np.full(len(rows), "set/gone.png")})
+    gone = Rows({"image": rows.image}, {**rows.columns, "uri": np.full(len(rows), "set/gone.png")})
     times = latencies(COMBO, models, own(), gone, Source("set", root), root)
     assert latency_lines("x", times) == [
         "x  latency not measured: the photographs' files are not on this machine"

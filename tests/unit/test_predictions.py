@@ -57,7 +57,7 @@ def part(folder: Path, count: int) -> Any:
 
 def test_each_way_images_lie_they_reach_the_model_mapped(model: str, tmp_path: Path) -> None:
     mapped = part(tmp_path, 100)
-    chosen = Rows(mapped, {}).where(np.array([70, 3, 5])).images
+    chosen = Rows({"image": mapped}, {}).where(np.array([70, 3, 5])).image
     assert np.array_equal(ask(tmp_path, model, mapped), [[row, 1] for row in range(100)])
     assert np.array_equal(ask(tmp_path, model, chosen), [[70, 1], [3, 1], [5, 1]])
     assert np.array_equal(ask(tmp_path, model, mapped[4:6]), [[4, 1], [5, 1]])  # a part of a map
@@ -71,7 +71,7 @@ def test_what_is_mapped_whole_is_written_nowhere(tmp_path: Path) -> None:
 
 
 def test_writing_holds_a_block_at_a_time(tmp_path: Path) -> None:
-    images = Rows(part(tmp_path, 2000), {}).where(np.arange(2000) > 4).images
+    images = Rows({"image": part(tmp_path, 2000)}, {}).where(np.arange(2000) > 4).image
     tracemalloc.start()
     with predictions._lying(tmp_path, images) as (place, _):
         peak = tracemalloc.get_traced_memory()[1]

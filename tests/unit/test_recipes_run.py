@@ -66,7 +66,9 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     """Return twelve films, two of each stage, ordered by stage."""
     rows = stored_films(tmp_path_factory.mktemp("films"), PHANTOM, SIZE)
     order = np.argsort(rows.columns["cvm"], kind="stable")
-    return Rows(rows.images[order], {name: each[order] for name, each in rows.columns.items()})
+    return Rows(
+        {"image": rows.image[order]}, {name: each[order] for name, each in rows.columns.items()}
+    )
 
 
 def parameters(path: Path) -> Any:
@@ -140,7 +142,7 @@ def test_it_runs_for_an_epoch(
     # network was trained, and validated, in bf16: they are asked for in bf16 too, on the same processor.
     half = params.train.precision == "bf16-mixed"
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
-        said = task.restore(task.predictor(run.folder / WEIGHTS, params)(valid.images), valid)
+        said = task.restore(task.predictor(run.folder / WEIGHTS, params)(valid.image), valid)
     assert np.isfinite(said).all()
     scores = task.metrics(said, task.labels(valid))
     assert scores[task.headline.metric] == pytest.approx(

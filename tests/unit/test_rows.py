@@ -33,12 +33,12 @@ def mapped(tmp_path: Path) -> Rows:
     whole[:] = (np.arange(COUNT) % 251).astype(np.uint8)[:, None, None, None]
     whole.flush()
     columns = {"fold": FOLD, "sample_id": np.array([f"s{row}" for row in range(COUNT)])}
-    return Rows(np.load(path, mmap_mode="r"), columns)
+    return Rows({"image": np.load(path, mmap_mode="r")}, columns)
 
 
 def numbers(rows: Rows) -> list[int]:
     """Return what each row's image says."""
-    return [int(image.max()) for image in rows.images[:]]
+    return [int(image.max()) for image in rows.image[:]]
 
 
 def allocated(choose: Any) -> int:
@@ -52,18 +52,18 @@ def allocated(choose: Any) -> int:
 
 
 def test_choosing_copies_no_image(mapped: Rows) -> None:
-    part = mapped.images.nbytes
+    part = mapped.image.nbytes
     assert allocated(lambda: validation_fold(mapped, 0)) < part / 20
     # The planted mistake: what was done before is seen by this measure.
-    assert allocated(lambda: np.ascontiguousarray(mapped.images[FOLD != 0])) > part / 2
+    assert allocated(lambda: np.ascontiguousarray(mapped.image[FOLD != 0])) > part / 2
     train, valid = validation_fold(mapped, 0)
     for each in (train, valid, train.where(np.arange(len(train)) < 9)):
-        images: Any = each.images
-        assert np.shares_memory(images.backend.array, mapped.images)
+        images: Any = each.image
+        assert np.shares_memory(images.backend.array, mapped.image)
 
 
 def test_a_batch_costs_a_batch(mapped: Rows) -> None:
-    images = mapped.where(FOLD != 0).images
+    images = mapped.where(FOLD != 0).image
     assert allocated(lambda: images[:8]) < 2 * 8 * SIZE * SIZE * 3 + 10_000
 
 
@@ -77,8 +77,8 @@ def test_a_choice_of_a_choice_is_a_choice(mapped: Rows) -> None:
 
 @pytest.mark.parametrize("key", [3, slice(2, 9), slice(None, None, -3), [5, 5, 0], np.int64(1)])
 def test_chosen_images_are_indexed_as_a_copy_would_be(mapped: Rows, key: Any) -> None:
-    copied = np.ascontiguousarray(mapped.images[FOLD == 1])
-    images = mapped.where(FOLD == 1).images
+    copied = np.ascontiguousarray(mapped.image[FOLD == 1])
+    images = mapped.where(FOLD == 1).image
     assert (images.shape, images.dtype) == (copied.shape, copied.dtype)
     assert (images.ndim, len(images)) == (copied.ndim, len(copied))
     assert np.array_equal(images[key], copied[key])
@@ -86,7 +86,7 @@ def test_chosen_images_are_indexed_as_a_copy_would_be(mapped: Rows, key: Any) ->
 
 
 def test_no_one_reads_a_whole_part_unasked(mapped: Rows) -> None:
-    images: Any = mapped.where(FOLD != 0).images
+    images: Any = mapped.where(FOLD != 0).image
     for unasked in (
         np.asarray,
         np.ascontiguousarray,
@@ -99,9 +99,9 @@ def test_no_one_reads_a_whole_part_unasked(mapped: Rows) -> None:
 
 def test_rows_in_memory_are_chosen_likewise() -> None:
     held = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
-    chosen = Rows(held, {}).where(np.arange(20) > 4)
-    assert isinstance(chosen.images, LazyImages)
-    assert np.array_equal(chosen.images[:], held[5:])
+    chosen = Rows({"image": held}, {}).where(np.arange(20) > 4)
+    assert isinstance(chosen.image, LazyImages)
+    assert np.array_equal(chosen.image[:], held[5:])
 
 
 def trained(images: Any, chosen: np.ndarray, folder: Path) -> bytes:
@@ -121,13 +121,13 @@ def test_a_training_on_chosen_rows_ends_in_the_bytes_of_one_on_a_copy(tmp_path: 
     chosen = np.arange(len(rows.images)) % 3 != 0
     path = tmp_path / "part.npy"
     np.save(path, rows.images)
-    on_disk = Rows(np.load(path, mmap_mode="r"), {}).where(chosen).images
-    in_memory = Rows(rows.images, {}).where(chosen).images
+    on_disk = Rows({"image": np.load(path, mmap_mode="r")}, {}).where(chosen).image
+    in_memory = Rows({"image": rows.images}, {}).where(chosen).image
     copied = np.ascontiguousarray(rows.images[chosen])
     first, *others = (
         trained(images, chosen, tmp_path / name)
         for name, images in (("copied", copied), ("disk", on_disk), ("memory", in_memory))
     )
     assert [other == first for other in others] == [True, True]
-    other_rows = Rows(rows.images, {}).where(np.roll(chosen, 1)).images
+    other_rows = Rows({"image": rows.images}, {}).where(np.roll(chosen, 1)).image
     assert trained(other_rows, chosen, tmp_path / "others") != first

@@ -21,7 +21,7 @@ def rows(count: int = COUNT) -> Rows:
     """Return rows without a picture; ids that a reader of numbers would spoil."""
     names = np.array([f"{row:04}" for row in range(count)], dtype=object)
     columns = {"sample_id": names, "group_id": np.arange(count) // 2}
-    return Rows(np.zeros((count, 1, 1, 3), np.uint8), columns)
+    return Rows({"image": np.zeros((count, 1, 1, 3), np.uint8)}, columns)
 
 
 def numbers(outputs: int, seed: int = 0, count: int = COUNT) -> np.ndarray:

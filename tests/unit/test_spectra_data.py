@@ -85,12 +85,12 @@ def test_each_copy_gives_the_structures_and_targets_of_the_source(
     both = [np.load(folder / f"binary_dataset_128_{number}.npy") for number in (0, 1)]
     truth = np.concatenate(both)[used, 0, :, :, None] // unit
     assert facts["values"] == [0, unit]
-    assert rows.images.shape == (38, SIDE, SIDE, 1)
-    assert np.array_equal(rows.images[:], truth)
-    assert np.array_equal(rows.images[20], truth[20])
-    assert np.array_equal(rows.images[[30, 2]], truth[[30, 2]])
+    assert rows.image.shape == (38, SIDE, SIDE, 1)
+    assert np.array_equal(rows.image[:], truth)
+    assert np.array_equal(rows.image[20], truth[20])
+    assert np.array_equal(rows.image[[30, 2]], truth[[30, 2]])
     odd = rows.where(np.arange(38) % 2 == 1)
-    assert np.array_equal(odd.images[1:4], truth[1::2][1:4])
+    assert np.array_equal(odd.image[1:4], truth[1::2][1:4])
     red = np.concatenate([np.load(folder / f"spectra_latest_{number}.npy") for number in (0, 1)])
     assert np.array_equal(odd.columns["bayer"][:, 0, 0], -red[used][1::2, 0][:, picked(30)])
     assert odd.columns["sample_id"][0] == "0-000001"

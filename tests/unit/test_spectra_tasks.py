@@ -68,7 +68,7 @@ def run_in(folder: Path) -> Run:
 )
 def test_twins_are_the_distinct_views(rows: Rows, symmetry: str, each: int) -> None:
     made = bayer_fit.make_copies(TASK, rows, params_of(symmetry=symmetry).train)
-    assert isinstance(rows.images, LazyImages)
+    assert isinstance(rows.image, LazyImages)
     assert made.images.shape == (each * len(rows), SIDE, SIDE, 1)
     views = {
         (image.tobytes(), target.tobytes())
@@ -79,12 +79,12 @@ def test_twins_are_the_distinct_views(rows: Rows, symmetry: str, each: int) -> N
 
 def test_each_view_is_its_structure_moved_and_its_spectra_permuted(rows: Rows) -> None:
     spectra = TASK.labels(rows).reshape(len(rows), 2, 2, -1)
-    twins = SymmetricCopies(rows.images, spectra, SYMMETRIES["full32"])
+    twins = SymmetricCopies(rows.image, spectra, SYMMETRIES["full32"])
     chosen = np.arange(len(twins))[::7]
     images, targets = twins[chosen], twins.spectra(spectra)
     for view, image in zip(chosen, images, strict=True):
         row, one = twins.rows[view], twins.maps[twins.places[view]]
-        assert np.array_equal(image[..., 0], one.structures(rows.images[int(row)][..., 0]))
+        assert np.array_equal(image[..., 0], one.structures(rows.image[int(row)][..., 0]))
         assert np.array_equal(targets[view], one.spectra(spectra[row]))
     assert np.array_equal(twins[3], twins[3:4][0])
     assert np.array_equal(twins.undone(targets), spectra[twins.rows])
@@ -174,20 +174,20 @@ def test_an_averaged_prediction_obeys_every_map(rows: Rows, tmp_path: Path, symm
     params, run = params_of(symmetry=symmetry, average=True, epochs=1), run_in(tmp_path / "run")
     TASK.fit(rows, rows, params, run)
     views = bayer_model.Structures(params.model.input_size)
-    structures = views(torch.from_numpy(rows.images[:4]), False)
+    structures = views(torch.from_numpy(rows.image[:4]), False)
     alone = bayer_model.load(params.model, run.folder / WEIGHTS)
     averaged = bayer_model.load(params.model, run.folder / WEIGHTS, symmetry)  # type: ignore[arg-type]
     maps = SYMMETRIES[symmetry]  # type: ignore[index]
     assert equivariance_error(alone, structures, maps) > 1e-5
     assert equivariance_error(averaged, structures, maps) < 1e-6
-    said = TASK.predictor(run.folder / WEIGHTS, params)(rows.images)
+    said = TASK.predictor(run.folder / WEIGHTS, params)(rows.image)
     with torch.inference_mode():
         assert np.allclose(said[:4], averaged(structures).flatten(1).numpy(), atol=1e-6)
 
 
 def test_what_the_network_sees_commutes_with_the_maps(rows: Rows) -> None:
     views = bayer_model.Structures(SIDE // 4)
-    images = rows.images[:4]
+    images = rows.image[:4]
     for one in MAPS.values():
         moved = np.ascontiguousarray(one.structures(images[..., 0]))[..., None]
         seen = views(torch.from_numpy(moved), False)

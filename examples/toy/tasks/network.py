@@ -37,14 +37,14 @@ def run_training(task: Task, train: Rows, valid: Rows, params: ToyTaskParams, ru
     reseed(own.seed)
     network = build(params.model.channels)
     learns, validates = (
-        TrainData(rows.images, task.labels(rows), rows.columns["level"], rows.columns["sample_id"])
+        TrainData(rows.image, task.labels(rows), rows.columns["level"], rows.columns["sample_id"])
         for rows in (train, valid)
     )
     schedule = warmup_cosine(own.epochs, 0, own.lr, own.lr / 10)
     plan = TrainingSpec(
         network=network,
         loss=nn.MSELoss(),
-        preprocess=Preprocess((), train.images.shape[1]),
+        preprocess=Preprocess((), train.image.shape[1]),
         metrics=task.metrics,
         rank=task.rank,
         param_groups=[ParamGroup("all", list(network.parameters()), schedule, own.lr)],

@@ -109,7 +109,7 @@ def _draw(data: str, row: Rows, path: Path, is_cut: bool) -> None:
         if task.data == data and isinstance(task, SupportsDrawing) and not is_cut:
             task.draw_row(row, path)
             return
-    atomic_write(path, lambda aside: Image.fromarray(row.images[0]).save(aside))
+    atomic_write(path, lambda aside: Image.fromarray(row.image[0]).save(aside))
 
 
 def _said(value: Any) -> str:

@@ -14,7 +14,7 @@ from assay.manifest.arrays import open_records
 from assay.manifest.layout import Layout
 from assay.manifest.originals import open_originals
 from assay.manifest.records import LazyImages, labels_of
-from assay.manifest.rows import Rows
+from assay.manifest.rows import IMAGE, Rows
 from assay.manifest.storage import OriginalStorage, PixelStorage, RecordStorage, read_storage
 from assay.manifest.table import read_table
 from assay.runs.root import find_root
@@ -49,10 +49,10 @@ def read_rows(path: Path, table: pl.DataFrame, storage: Storage, root: Path | No
         )
     columns = {column: table[column].to_numpy() for column in table.columns}
     if isinstance(storage, PixelStorage):
-        return Rows(stored, columns)
+        return Rows({IMAGE: stored}, columns)
     root = root or Path(os.environ.get("DVC_ROOT") or find_root(Path.cwd()))
     images = LazyImages(_backend(root, storage, table, stored), np.arange(len(stored)))
-    return Rows(cast("Any", images), {**columns, **labels_of(stored)})
+    return Rows({IMAGE: cast("Any", images)}, {**columns, **labels_of(stored)})
 
 
 def _backend(root: Path, storage: Storage, table: pl.DataFrame, stored: Records) -> ImageBackend:

@@ -106,8 +106,10 @@ class LazyImages:
         self.backend, self._indices = backend, indices
 
     @classmethod
-    def over(cls, images: Images) -> LazyImages:
-        """Return all rows of an array, which is not copied."""
+    def of(cls, images: Any) -> LazyImages:
+        """Return all rows of an array, which is not copied; what is lazy already is as it was."""
+        if isinstance(images, cls):
+            return images
         return cls(ArrayBackend(images), np.arange(len(images)))
 
     def __len__(self) -> int:

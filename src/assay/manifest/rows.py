@@ -11,26 +11,43 @@ import numpy.typing as npt
 
 from assay.manifest.records import LazyImages
 
+IMAGE = "image"  # the view of a data set that has one alone
+
+Images = npt.NDArray[np.uint8]
+
 
 @dataclass(frozen=True)
 class Rows:
     """Samples with their stored images.
 
     Attributes:
-        images: (n, size, size, 3) uint8, often a memory map; of chosen rows, a streamed set, and
+        images: view → (n, size, size, 3) uint8, often a memory map; of chosen rows, a streamed set, and
             cuts `LazyImages`, which look like an array (n, h, w, channels), read row by row.
         columns: name → array of n; `sample_id`, `group_id`, and the labels.
     """
 
-    images: npt.NDArray[np.uint8]
+    images: Mapping[str, Images]
     columns: Mapping[str, npt.NDArray[np.generic]]
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(next(iter(self.images.values())))
+
+    @property
+    def image(self) -> Images:
+        """Return the images of the only view.
+
+        Raises:
+            ValueError: there are several: the one that is meant has to be named.
+        """
+        if len(self.images) != 1:
+            raise ValueError(f"one of the views {', '.join(self.images)}, by its name")
+        return next(iter(self.images.values()))
 
     def where(self, chosen: npt.NDArray[Any]) -> Rows:
         """Return the chosen rows (mask or numbers); of the images an index is kept, and no copy."""
         columns = {name: column[chosen] for name, column in self.columns.items()}
-        images: Any = self.images
-        lazy = images if isinstance(images, LazyImages) else LazyImages.over(images)
-        return Rows(cast("npt.NDArray[np.uint8]", lazy.where(chosen)), columns)
+        images = {
+            view: cast("Images", LazyImages.of(each).where(chosen))
+            for view, each in self.images.items()
+        }
+        return Rows(images, columns)

@@ -57,7 +57,7 @@ def served(case: PromotionContext) -> Check:
         whole = case.validation
         some = sample_of(len(whole))
         rows = whole.where(some)
-        said = case.task.restore(predict_with(case.root, case.candidate, rows.images), rows)
+        said = case.task.restore(predict_with(case.root, case.candidate, rows.image), rows)
     except AssayError as fault:
         return _refused("served", SERVED, fault)
     return judge_served(case.task.name, said, case.scored.predictions[some], len(whole))

@@ -205,7 +205,7 @@ def _score_sealed_rows(root: Path, version: Version) -> dict[str, Any]:
     )
     learned = whole.columns["fold"] != params.train.fold
     baseline = task.baseline(_labels(whole, learned), sealed)
-    predictions = task.restore(predict_with(root, version, sealed.images), sealed)
+    predictions = task.restore(predict_with(root, version, sealed.image), sealed)
     labels = task.labels(sealed)
     return score(task, predictions, baseline, labels, sealed.columns["group_id"], how)
 
@@ -213,4 +213,4 @@ def _score_sealed_rows(root: Path, version: Version) -> dict[str, Any]:
 def _labels(rows: Rows, mask: npt.NDArray[np.bool_]) -> Rows:
     """Return rows for the trivial predictor, which reads labels alone: the images stay where they are."""
     unseen = np.broadcast_to(np.uint8(0), (int(mask.sum()), 1, 1, 3))
-    return Rows(unseen, {name: column[mask] for name, column in rows.columns.items()})
+    return Rows({"image": unseen}, {name: column[mask] for name, column in rows.columns.items()})

@@ -34,7 +34,7 @@ def main(stage: Stage) -> None:
     train, valid = validation_fold(own, params.train.fold)
     labels = task.labels(valid)
     weights = Path("models") / task.name / WEIGHTS
-    said = task.predictor(weights, params)(valid.images)
+    said = task.predictor(weights, params)(valid.image)
     predictions = task.restore(said, valid)
     baseline = task.baseline(train, valid)
     groups = valid.columns["group_id"]

@@ -52,13 +52,13 @@ def make_crop(train: Rows, valid: Rows, params: CvmParams) -> cvm_model.Crop:
     """Return what cuts the films, learned from the training films' points; see `roi`."""
     rule, side = params.model.roi, params.model.input_size
     if rule == "none":
-        return FixedCrop(roi.full_frame(train.images.shape[1]), side)
+        return FixedCrop(roi.full_frame(train.image.shape[1]), side)
     fixed = FixedCrop(roi.learn_region(train, rule), side)
     if params.model.finder == "fixed":
         return fixed
     squares = roi.stored_squares(train, rule)
     there = roi.is_found(squares)
-    detector = train_detector(train.where(there).images, squares[there], params.train.seed)
+    detector = train_detector(train.where(there).image, squares[there], params.train.seed)
     found = FoundCrop(detector, side)
     _tell_overlap(found, fixed, valid, rule)
     return found
@@ -73,8 +73,7 @@ def _tell_overlap(found: FoundCrop, fixed: FixedCrop, valid: Rows, rule: Sequenc
         return
     films = valid.where(there)
     own, one = (
-        overlap(cvm_model.crop_squares(crop, films.images), wanted[there])
-        for crop in (found, fixed)
+        overlap(cvm_model.crop_squares(crop, films.image), wanted[there]) for crop in (found, fixed)
     )
     print(
         f"detector: intersection over union with the rule's squares of {there.sum()} validation"
@@ -104,7 +103,7 @@ def make_set(rows: Rows) -> TrainData:
     """Return what is trained on: class indices, which the preflight holds against the manifest's."""
     stage = rows.columns["cvm"]
     return TrainData(
-        rows.images, stage.astype(np.int64), stage, rows.columns["sample_id"],
+        rows.image, stage.astype(np.int64), stage, rows.columns["sample_id"],
         lambda classes: classes.astype(stage.dtype),
     )  # fmt: skip
 

@@ -50,7 +50,7 @@ def draw_crops(weights: Path, rows: Rows, stages: npt.NDArray[np.float32], path:
     true = as_classes(stages)
     chosen = [np.flatnonzero(true == stage)[:1] for stage in range(len(STAGES))]
     placed = points.film_frame(rows).stored(points.target(rows))[:, RULE_POINTS]
-    crop, size = stored_crop(weights, side=1), rows.images.shape[1]
+    crop, size = stored_crop(weights, side=1), rows.image.shape[1]
     figure = Figure(figsize=(12, 4.4), layout="constrained")
     pairs = figure.subplots(2, len(STAGES)).T
     for name, found, (film, part) in zip(STAGES, chosen, pairs, strict=True):
@@ -58,7 +58,7 @@ def draw_crops(weights: Path, rows: Rows, stages: npt.NDArray[np.float32], path:
         part.set_axis_off()
         film.set_title(f"{name}: no film" if not len(found) else name, fontsize=9)
         for row in found:
-            image = rows.images[row : row + 1]
+            image = rows.image[row : row + 1]
             square = crop_squares(crop, image)
             film.imshow(image[0])
             film.scatter(*placed[row].T, s=8, color="lime")

@@ -25,7 +25,7 @@ def draw_readers(row: Rows, path: Path) -> None:
     middle = placed.stored(target)[0]
     figure = Figure(figsize=(8, 8), layout="constrained")
     axes: Axes = figure.add_subplot()
-    axes.imshow(row.images[0], cmap="gray")
+    axes.imshow(row.image[0], cmap="gray")
     for one, other in zip(senior, junior, strict=True):
         axes.plot([one[0], other[0]], [one[1], other[1]], color="yellow", linewidth=0.8)
     axes.scatter(senior[:, 0], senior[:, 1], s=14, color="lime", label="senior")

@@ -38,7 +38,7 @@ def run_training(task: Task, train: Rows, valid: Rows, params: LandmarkParams, r
     set_determinism(params.train.threads)
     first = first_weights(run.task, params.model.weights, params.model.backbone)
     network, start = landmarks_model.build(params.model, first, Path(), params.train.seed)
-    codec = landmarks_model.make_codec(params.model, train.images.shape[1])
+    codec = landmarks_model.make_codec(params.model, train.image.shape[1])
     spec = make_spec(task, network, codec, valid, params.train)
     stages = params.model.stages
     train_model(spec, make_set(train, stages), make_set(valid, stages), run, start)
@@ -49,13 +49,13 @@ def make_set(rows: Rows, stages: bool = False) -> TrainData:
     placed, target = points.film_frame(rows), points.target(rows)
     stored, names = placed.stored(target).astype(np.float32), rows.columns["sample_id"]
     if not stages:
-        return TrainData(rows.images, stored, target, names, placed.original)
+        return TrainData(rows.image, stored, target, names, placed.original)
     labels, targets = (_joined(each, points.stage(rows)) for each in (target, stored))
 
     def back(joint: points.Numbers) -> points.Numbers:
         return _joined(placed.original(target_points(joint)), joint[:, -1])
 
-    return TrainData(rows.images, targets.astype(np.float32), labels, names, back)
+    return TrainData(rows.image, targets.astype(np.float32), labels, names, back)
 
 
 def _joined(spots: points.Numbers, stage: points.Numbers) -> points.Numbers:
@@ -71,7 +71,7 @@ def make_spec(
     params: LandmarkTrain,
 ) -> TrainingSpec:
     """Return the training of `network`; epochs are scored in px of the original films."""
-    truth, size = task.labels(valid), valid.images.shape[1]
+    truth, size = task.labels(valid), valid.image.shape[1]
     stages, spots = landmarks_model.says_stages(network), Points(SYMBOLS, size, size, gaps=True)
 
     def metrics(predictions: Floats, targets: Floats) -> Metrics:  # noqa: ARG001 - the plan's signature

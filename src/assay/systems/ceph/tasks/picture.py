@@ -53,7 +53,7 @@ def _overlays(rows: Rows, said: Numbers, target: Numbers, errors: Numbers, path:
     stored, true = placed.stored(said), placed.stored(target)
     figure = Figure(figsize=(12, 4.4), layout="constrained")
     for (name, row), axes in zip(chosen.items(), figure.subplots(1, 3), strict=True):
-        axes.imshow(rows.images[row], cmap="gray")
+        axes.imshow(rows.image[row], cmap="gray")
         for one, other in zip(stored[row], true[row], strict=True):
             axes.plot([one[0], other[0]], [one[1], other[1]], color="yellow", linewidth=0.8)
         axes.scatter(*true[row].T, s=9, color="lime", label="target")

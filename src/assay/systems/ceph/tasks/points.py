@@ -78,7 +78,7 @@ def machine(rows: Rows) -> Numbers:
 
 def film_frame(rows: Rows, size: int | None = None) -> Frame:
     """Return where the films lie in their stored squares."""
-    side = rows.images.shape[1] if size is None else size
+    side = rows.image.shape[1] if size is None else size
     return Frame(
         rows.columns["width"].astype(np.float64), rows.columns["height"].astype(np.float64), side
     )

@@ -72,7 +72,7 @@ def stored_squares(rows: Rows, rule: Sequence[float]) -> Numbers:
     low, high = found[:, :2], found[:, 2:]
     side = WIDER * (high - low).max(axis=1, keepdims=True)
     squares = np.concatenate([(low + high) / 2 + 0.5, side], axis=1)
-    shares: Numbers = squares / rows.images.shape[1]
+    shares: Numbers = squares / rows.image.shape[1]
     return shares
 
 
@@ -86,7 +86,7 @@ def learn_region(train: Rows, rule: Sequence[float]) -> Region:
     found = found[is_found(found)]
     low = np.quantile(found[:, :2], LEFT_OUT, axis=0)
     high = np.quantile(found[:, 2:], 1 - LEFT_OUT, axis=0)
-    size = train.images.shape[1]
+    size = train.image.shape[1]
     side = int(np.clip(np.ceil((high - low).max()), FEWEST, size))
     middle = (low + high) / 2
     left, top = np.clip(np.round(middle - (side - 1) / 2), 0, size - side).astype(int)

@@ -33,16 +33,16 @@ def run_training(task: Task, train: Rows, valid: Rows, params: SingleParams, run
     set_determinism(params.train.threads)
     first = first_weights(run.task, params.model.weights, params.model.backbone)
     network, start = single_model.build(params.model, first, Path(), params.train.seed)
-    ensure_takes(network.backbone, train.images.shape[1])
+    ensure_takes(network.backbone, train.image.shape[1])
     learns, validates = (make_set(task, rows) for rows in (train, valid))
     network.head.start_at(torch.from_numpy(task.baseline(train, train)[0]))
-    spec = make_spec(task, network, params.train, train.images.shape[1])
+    spec = make_spec(task, network, params.train, train.image.shape[1])
     train_model(spec, learns, validates, run, start)
 
 
 def make_set(task: Task, rows: Rows) -> TrainData:
     """Return what is trained on; the preflight holds the targets against the manifest's Hb."""
-    return TrainData(rows.images, task.labels(rows), rows.columns["hb"], rows.columns["sample_id"])
+    return TrainData(rows.image, task.labels(rows), rows.columns["hb"], rows.columns["sample_id"])
 
 
 def make_spec(task: Task, network: Regressor, params: HbTrain, size: int) -> TrainingSpec:

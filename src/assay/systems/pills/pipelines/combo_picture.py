@@ -46,7 +46,7 @@ def draw(counts: Mapping[str, Numbers], table: pl.DataFrame, rows: Rows, folder:
 
 
 def _photograph(axes: Axes, rows: Rows, row: int, lines: pl.DataFrame) -> None:
-    axes.imshow(rows.images[row])
+    axes.imshow(rows.image[row])
     axes.set_axis_off()
     true = np.array([*rows.columns["boxes"][row]], dtype=np.float64).reshape(-1, 4)
     for box, code in zip(_stored(true, rows, row), rows.columns["codes"][row], strict=True):
@@ -68,7 +68,7 @@ def _stored(boxes: Numbers, rows: Rows, row: int) -> Numbers:
     width, height = (
         np.full(len(boxes), float(rows.columns[side][row])) for side in ("width", "height")
     )
-    return stored_boxes(boxes, width, height, rows.images.shape[1])
+    return stored_boxes(boxes, width, height, rows.image.shape[1])
 
 
 def _box(axes: Axes, box: Numbers, color: str) -> None:

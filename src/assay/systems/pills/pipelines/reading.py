@@ -61,7 +61,7 @@ def predictor(task: str, models: Mapping[str, TrainedModel]) -> Predictor:
 
 def detect_pills(detect: Predictor, rows: Rows, use: ComboUse) -> Boxes:
     """Return the boxes that are found on photographs, as `use` wants them."""
-    said = find_task(DETECTOR).restore(detect(rows.images), rows)
+    said = find_task(DETECTOR).restore(detect(rows.image), rows)
     return chosen(as_boxes(said), use)
 
 
@@ -103,9 +103,9 @@ def name(
     if not len(boxes.row):
         return Identified(np.empty(0, np.int64), np.empty(0))
     width, height = (rows.columns[each].astype(np.float64) for each in ("width", "height"))
-    place = stored_boxes(boxes.place, width[boxes.row], height[boxes.row], rows.images.shape[1])
+    place = stored_boxes(boxes.place, width[boxes.row], height[boxes.row], rows.image.shape[1])
     around = np.full(len(place), padding)
-    backend = CutBackend(rows.images, boxes.row, place, side, around, zoom)
+    backend = CutBackend(rows.image, boxes.row, place, side, around, zoom)
     cuts = LazyImages(backend, np.arange(len(place)))
     return drugs(classify(cast("Any", cuts)))
 
@@ -158,7 +158,9 @@ def make_reader(mode: str, models: Mapping[str, TrainedModel], use: ComboUse, ro
     def read(opened: Opened) -> list[Named]:
         assert opened.pixels is not None
         size = {"width": np.array([opened.width]), "height": np.array([opened.height])}
-        rows = Rows(opened.pixels[None].copy(), size)  # Pillow's pixels cannot be written to
+        rows = Rows(
+            {"image": opened.pixels[None].copy()}, size
+        )  # Pillow's pixels cannot be written to
         if detect is None:
             told = name_whole(classify, rows, side)
             return [

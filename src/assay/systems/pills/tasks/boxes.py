@@ -44,7 +44,7 @@ def padded(boxes: list[Numbers], most: int | None = None) -> Floats:
 def photograph_frame(rows: Rows) -> Frame:
     """Return where the photographs lie in their stored squares."""
     width, height = (rows.columns[name].astype(np.float64) for name in ("width", "height"))
-    return Frame(width, height, rows.images.shape[1])
+    return Frame(width, height, rows.image.shape[1])
 
 
 def to_stored(table: Numbers, rows: Rows) -> Numbers:

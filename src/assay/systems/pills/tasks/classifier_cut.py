@@ -39,7 +39,7 @@ def pills(rows: Rows, params: ClassifierModel) -> Rows:
     }
     backend = _backend(rows, photograph, boxes, counts, params)
     images = LazyImages(backend, np.arange(len(photograph)))
-    return Rows(cast("Any", images), {**kept, **own})
+    return Rows({"image": cast("Any", images)}, {**kept, **own})
 
 
 def _backend(
@@ -47,7 +47,7 @@ def _backend(
 ) -> CutBackend:
     """Cut pills by their boxes, padded; with `view: photograph` one that lies alone is shown whole."""
     width, height = (rows.columns[side].astype(np.float64) for side in ("width", "height"))
-    side = rows.images.shape[1]
+    side = rows.image.shape[1]
     own = stored_boxes(boxes, width[photograph], height[photograph], side)
     padding = np.full(len(own), params.padding)
     if params.view == "photograph":
@@ -56,7 +56,7 @@ def _backend(
         alone = counts[photograph] == 1
         own[alone] = stored_boxes(whole, width, height, side)[photograph[alone]]
         padding[alone] = 0
-    return CutBackend(rows.images, photograph, own, params.size, padding, params.zoom)
+    return CutBackend(rows.image, photograph, own, params.size, padding, params.zoom)
 
 
 def _named(photographs: Numbers, number: Numbers) -> Numbers:

@@ -107,7 +107,7 @@ def tell_unseen(drugs: KnownDrugs, valid: Rows) -> None:
 
 def make_set(rows: Rows, drugs: KnownDrugs) -> TrainData:
     """Return what is trained on: places among the drugs, which the preflight holds against the codes."""
-    images: Any = rows.images
+    images: Any = rows.image
     if np.prod(images.shape) <= HELD:
         # Where an original is read, and cannot be, the loader leaves it out when it comes to it.
         with contextlib.suppress(UnreadableError):

@@ -120,7 +120,7 @@ def _errors(
     for panel in panels:
         panel.set_axis_off()
     for panel, row in zip(panels, worst, strict=False):
-        panel.imshow(rows.images[row])
+        panel.imshow(rows.image[row])
         own = codes[int(rows.columns["drug"][row])]
         other, share = codes.get(int(said[row]), f"class {said[row]}"), predictions[row, said[row]]
         panel.set_title(f"{own}\nnamed {other} {share:.0%}", fontsize=7)

@@ -41,11 +41,11 @@ def detector_preflight(course: DetectorRun, train: Rows, valid: Rows, path: Path
 
 def check_images(parts: dict[str, Rows]) -> Check:
     """Square uint8 images, one list of boxes each."""
-    shapes = {name: tuple(rows.images.shape) for name, rows in parts.items()}
+    shapes = {name: tuple(rows.image.shape) for name, rows in parts.items()}
     fits = all(
-        rows.images.dtype == np.uint8 and rows.images.ndim == 4 and rows.images.shape[3] == 3
-        and rows.images.shape[1] == rows.images.shape[2]
-        and len(rows.images) == len(rows.columns["boxes"]) > 0
+        rows.image.dtype == np.uint8 and rows.image.ndim == 4 and rows.image.shape[3] == 3
+        and rows.image.shape[1] == rows.image.shape[2]
+        and len(rows.image) == len(rows.columns["boxes"]) > 0
         for rows in parts.values()
     )  # fmt: skip
     found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())

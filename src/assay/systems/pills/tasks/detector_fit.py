@@ -52,7 +52,7 @@ def run_training(task: Task, train: Rows, valid: Rows, params: DetectorParams, r
         set_determinism(params.train.threads)  # ultralytics leaves torch as it thinks it was
     write_history(run.folder / HISTORY, course.epochs)
     atomic_write(run.folder / WEIGHTS, lambda aside: shutil.copyfile(run.resume / BEST, aside))
-    size = int(train.images.shape[1])
+    size = int(train.image.shape[1])
     model = {"outputs": boxes.FIELDS * params.model.max_det, "image_size": size, "channels": 3,
              "first_weights": "none"}  # fmt: skip
     write_record(run, course.chosen(), model)
@@ -73,7 +73,7 @@ def shown(rows: Rows, ids: Numbers | None) -> Shown:
     placed = boxes.to_stored(boxes.padded(own), rows).reshape(len(rows), -1, boxes.FIELDS)
     found, classes = [], []
     for box, true in zip(placed, own, strict=True):
-        there = box[: len(true), :4] / rows.images.shape[1]
+        there = box[: len(true), :4] / rows.image.shape[1]
         found.append(np.concatenate([there[:, :2] + there[:, 2:] / 2, there[:, 2:]], axis=1))
         classes.append(np.zeros(len(true)) if ids is None else np.searchsorted(ids, true[:, 5]))
-    return Shown(rows.images, found, classes)
+    return Shown(rows.image, found, classes)

@@ -50,7 +50,7 @@ def draw_true(row: Rows, path: Path) -> None:
     """Draw one stored photograph with its true boxes and their classes."""
     figure = Figure(figsize=(7, 7), layout="constrained")
     axes: Axes = figure.add_subplot()
-    axes.imshow(row.images[0])
+    axes.imshow(row.image[0])
     true = as_boxes(boxes.to_stored(boxes.padded(boxes.pill_boxes(row)), row))[0]
     _boxes(axes, true, TRUE, [str(code) for code in row.columns["codes"][0]])
     axes.set_title(title(row, 0), fontsize=9)
@@ -97,7 +97,7 @@ def _overlays(predictions: Numbers, labels: Numbers, rows: Rows, path: Path) -> 
     found, true = (as_boxes(boxes.to_stored(each, rows)) for each in (used, labels))
     figure = Figure(figsize=(12, 4.6), layout="constrained")
     for (name, row), axes in zip(chosen.items(), figure.subplots(1, 3), strict=True):
-        axes.imshow(rows.images[row])
+        axes.imshow(rows.image[row])
         _boxes(axes, true[row], TRUE)
         _boxes(axes, found[row], FOUND, [f"{score:.2f}" for score in found[row][:, 4]])
         axes.set_title(f"{name}: F1 {scores[row]:.2f}\n{title(rows, int(row))}", fontsize=8)

@@ -72,7 +72,7 @@ class Segmentation:
         """Return maps of any stride in the cells of the labels; nan on the bars."""
         from assay.systems.pills.tasks import segmentation_masks
 
-        stored = segmentation_masks.spread(predictions, rows.images.shape[1])
+        stored = segmentation_masks.spread(predictions, rows.image.shape[1])
         return segmentation_masks.within(segmentation_masks.majority_class(stored), rows)
 
     def baseline(self, train: Rows, rows: Rows) -> Floats:
@@ -82,7 +82,7 @@ class Segmentation:
         from assay.systems.pills.tasks import segmentation_masks
         from assay.systems.pills.tasks.segmentation_params import cell
 
-        size = rows.images.shape[1]
+        size = rows.image.shape[1]
         ground = np.zeros((len(rows), (size // cell(size)) ** 2), np.float32)
         return segmentation_masks.within(ground, rows)
 

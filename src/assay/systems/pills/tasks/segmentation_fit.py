@@ -44,7 +44,7 @@ def run_training(
         params.model, len(names), first, Path(), params.train.seed
     )
     learns, validates = make_set(train), make_set(valid)
-    size = train.images.shape[1]
+    size = train.image.shape[1]
     masks = MaskTarget(names, size, size, params.model.stride)
     plan = make_spec(task, network, masks, valid, (learns, validates), params.train)
     train_model(plan, learns, validates, run, start)
@@ -53,7 +53,7 @@ def run_training(
 def make_set(rows: Rows) -> TrainData:
     """Return what is trained on; masks are held against the manifest's by their check sums."""
     masks = segmentation_masks.masks_of(rows)
-    return TrainData(rows.images, masks, checksums(masks), rows.columns["sample_id"], checksums)
+    return TrainData(rows.image, masks, checksums(masks), rows.columns["sample_id"], checksums)
 
 
 def checksums(masks: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:

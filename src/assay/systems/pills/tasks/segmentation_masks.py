@@ -26,7 +26,7 @@ def masks_of(rows: Rows) -> Masks:
     Raises:
         AssayError: they are not of the images' size: the two were not made by one ingest.
     """
-    size = rows.images.shape[1]
+    size = rows.image.shape[1]
     found = np.empty((len(rows), size, size), np.uint8)
     for row, content in enumerate(rows.columns["mask"]):
         mask = np.asarray(Image.open(io.BytesIO(content)))
@@ -71,7 +71,7 @@ def spread(maps: Numbers, size: int) -> Masks:
 
 def letterbox_cells(rows: Rows, count: int) -> npt.NDArray[np.bool_]:
     """Return which of `count` cells a row lie on the letterbox's bars, (n, count)."""
-    side, size = round(count**0.5), rows.images.shape[1]
+    side, size = round(count**0.5), rows.image.shape[1]
     width, height = (rows.columns[name].astype(np.float64) for name in ("width", "height"))
     middles = (np.arange(side) + 0.5) * size / side - 0.5
     grid = np.stack(np.meshgrid(middles, middles), axis=-1).reshape(1, -1, 2)

@@ -47,7 +47,7 @@ def draw(predictions: Numbers, labels: Numbers, rows: Rows, folder: Path) -> Non
         for axes, title, cells in zip(
             pair, ("stated", "predicted"), (labels[row], predictions[row]), strict=True
         ):
-            _overlay(axes, rows.images[row], cells)
+            _overlay(axes, rows.image[row], cells)
             axes.set_ylabel(title)
         shown = Path(str(rows.columns["sample_id"][row])).name
         pair[0].set_title(f"{name}: {shown}, IoU {own[row]:.2f}", fontsize=8)
@@ -74,9 +74,9 @@ def draw_row(row: Rows, path: Path) -> None:
     """Draw one photograph and its whole mask beside it."""
     figure = Figure(figsize=(8, 4), dpi=90, layout="constrained")
     plain, masked = figure.subplots(1, 2)
-    plain.imshow(row.images[0])
+    plain.imshow(row.image[0])
     plain.set_axis_off()
-    _overlay(masked, row.images[0], masks_of(row)[0].ravel().astype(np.float32))
+    _overlay(masked, row.image[0], masks_of(row)[0].ravel().astype(np.float32))
     save_figure(figure, path)
 
 

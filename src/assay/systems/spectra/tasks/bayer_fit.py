@@ -47,13 +47,13 @@ def run_training(task: Task, train: Rows, valid: Rows, params: BayerParams, run:
 def make_set(task: Task, rows: Rows) -> TrainData:
     """Return structures as they stand; of validation there are no twins."""
     spectra = as_cells(task.labels(rows))
-    return TrainData(rows.images, spectra, spectra, rows.columns["sample_id"])
+    return TrainData(rows.image, spectra, spectra, rows.columns["sample_id"])
 
 
 def make_copies(task: Task, rows: Rows, how: BayerTrain) -> TrainData:
     """Return every distinct view of the rows; the preflight leads its spectra back to the manifest's."""
     spectra = as_cells(task.labels(rows))
-    twins = SymmetricCopies(rows.images, spectra, SYMMETRIES[how.symmetry])
+    twins = SymmetricCopies(rows.image, spectra, SYMMETRIES[how.symmetry])
     return TrainData(
         cast("Images", twins), twins.spectra(spectra), spectra[twins.rows],
         rows.columns["sample_id"][twins.rows], twins.undone,
@@ -83,7 +83,7 @@ def make_spec(task: Task, network: nn.Module, train: Rows, params: BayerParams) 
         invariants=partial(
             judge_invariants,
             how.symmetry,
-            train.images,
+            train.image,
             spectra,
             np.asarray(train.columns["sample_id"]),
         ),

@@ -32,7 +32,7 @@ def draw_sample(row: Rows, labels: Floats, path: Path) -> None:
     """Draw the only row: its structure, and its four spectra (1, 4 · bins)."""
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    draw_structure(left, row.images[0])
+    draw_structure(left, row.image[0])
     left.set_title(str(row.columns["sample_id"][0]))
     for name, colour, line in zip(CELLS, COLOURS, as_cells(labels)[0].reshape(4, -1), strict=True):
         right.plot(line, color=colour, label=name)

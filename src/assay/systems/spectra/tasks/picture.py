@@ -41,7 +41,7 @@ def _spectra(said: Floats, true: Floats, rows: Rows, path: Path) -> None:
     figure = Figure(figsize=(14, 7), layout="constrained")
     top = 1.05 * max(float(part[list(chosen.values())].max()) for part in (said, true))
     for (name, row), line in zip(chosen.items(), figure.subplots(3, 5), strict=True):
-        draw_structure(line[0], rows.images[int(row)])
+        draw_structure(line[0], rows.image[int(row)])
         sample = rows.columns["sample_id"][row]
         line[0].set_title(f"{name}: {sample}\nRMSE {np.sqrt(error[row]):.4f}", fontsize=9)
         for place, (cell, colour) in enumerate(zip(CELLS, COLOURS, strict=True)):
@@ -78,14 +78,14 @@ def _data(true: Floats, rows: Rows, path: Path) -> None:
     upper, lower = parts[0, 0], parts[1, 0]
     examples = np.unique(np.linspace(0, len(rows) - 1, EXAMPLES).astype(int))
     for row, axes in zip(examples, upper.subplots(1, len(examples), squeeze=False)[0], strict=True):
-        draw_structure(axes, rows.images[int(row)])
+        draw_structure(axes, rows.image[int(row)])
         axes.set_title(str(rows.columns["sample_id"][row]), fontsize=8)
     three, sums, filled = lower.subplots(1, 3)
     _channels(three, channels(true))
     sums.hist(true.sum(axis=(1, 2)).max(axis=-1), bins=30, color="0.5")
     sums.set(xlabel="largest R + G1 + G2 + B of a bin; at most 1", ylabel="structures")
     some = np.unique(np.linspace(0, len(rows) - 1, FEW).astype(int))
-    filled.hist(np.asarray(rows.images[some]).mean(axis=(1, 2, 3)), bins=30, color="0.5")
+    filled.hist(np.asarray(rows.image[some]).mean(axis=(1, 2, 3)), bins=30, color="0.5")
     filled.set(xlabel="share that is material", ylabel="structures")
     save_figure(figure, path)
 
