@@ -1,7 +1,8 @@
-"""A plan judged, trained and recorded: the one way for every task with a plan."""
+"""A training judged, run and recorded: the one way for every task with a learner."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from assay.gates.preflight import preflight
@@ -9,25 +10,17 @@ from assay.learning.fit import fit, forget_state
 from assay.runs.record import write_record
 
 if TYPE_CHECKING:
-    from assay.learning.training_spec import TrainData, TrainingSpec
+    from assay.learning.training_spec import PreparedTraining
     from assay.runs.run import Run
 
 
-def train_model(
-    spec: TrainingSpec, train: TrainData, valid: TrainData, run: Run, first_weights: str
-) -> None:
+def train_model(ready: PreparedTraining, run: Run) -> None:
     """Preflight, train, and leave weights, history and record in `run.folder`.
-
-    Args:
-        spec: what to train, and how.
-        train: what the network learns from.
-        valid: what the epoch rule is judged on.
-        run: where everything goes.
-        first_weights: digest of what the network started from, or `none`.
 
     Raises:
         GateError: the preflight refused; nothing was trained.
     """
+    spec, train, valid = ready.spec, ready.train, ready.valid
     verdict = run.reports / "preflight.json"
     preflight(run.task, spec, train, valid, verdict, run.runtime.num_workers)
     chosen = fit(spec, train, valid, run)
@@ -35,7 +28,7 @@ def train_model(
         "outputs": spec.outputs or spec.targets.outputs,
         "image_size": int(train.images.shape[-2]),
         "channels": int(train.images.shape[-1]),
-        "first_weights": first_weights,
+        "first_weights": ready.first_weights,
     }
-    write_record(run, chosen, model)
+    write_record(replace(run, facts={**run.facts, **ready.facts}), chosen, model)
     forget_state(run)

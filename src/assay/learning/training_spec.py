@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -140,3 +140,22 @@ class TrainingSpec:
                 targets, self.geometry.points(target_points(targets), moves)
             )
         return self.preprocess(images, training), targets
+
+
+@dataclass(frozen=True)
+class PreparedTraining:
+    """A training, ready to be judged and run.
+
+    Attributes:
+        spec: what is trained, and how.
+        train: what the network learns from.
+        valid: what the epoch rule is judged on.
+        first_weights: digest of what the network starts from, or `none`.
+        facts: what `run.json` says beside what it always says.
+    """
+
+    spec: TrainingSpec
+    train: TrainData
+    valid: TrainData
+    first_weights: str = "none"
+    facts: Mapping[str, Any] = field(default_factory=dict)

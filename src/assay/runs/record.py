@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.runs.files import atomic_write, write_json
+from assay.runs.files import atomic_write, file_digest, write_json
 
 if TYPE_CHECKING:
     from assay.runs.run import Run
@@ -22,14 +22,17 @@ PREDICTIONS = "predictions.parquet"  # of the validation rows, below `reports/<t
 
 
 def write_record(run: Run, chosen: Mapping[str, Any], model: Mapping[str, Any]) -> None:
-    """Write the record of a finished training.
+    """Write the record of a finished training, whose weights are there; their digest stands in it.
 
     Args:
         run: the training, with its `facts` (params, inputs, key, environment).
         chosen: the epoch that the epoch rule chose, and its validation metrics.
         model: what is needed to use the weights: outputs, image size, digest of the first weights.
     """
-    content = {"task": run.task, **run.facts, "chosen": dict(chosen), "model": dict(model)}
+    files = {WEIGHTS: file_digest(run.folder / WEIGHTS)}
+    content = {
+        "task": run.task, **run.facts, "chosen": dict(chosen), "model": dict(model), "files": files,
+    }  # fmt: skip
     write_json(run.folder / RECORD, content)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
@@ -118,3 +118,6 @@ class TaskParams(Section):
     train: Train
     evaluate: Evaluate
     promote: Promote
+
+
+P = TypeVar("P", bound=TaskParams)

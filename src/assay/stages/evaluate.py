@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from assay.contract.bundle import read_bundle
+from assay.contract.scored import ensure_answers
 from assay.contract.task_capabilities import SupportsInputPreview, SupportsSlices
 from assay.contract.task_rows import task_rows
 from assay.learning.scoring import score, slice_scores
@@ -16,7 +18,7 @@ from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.table import write_table
 from assay.runs.files import atomic_write, write_json
-from assay.runs.record import PREDICTIONS, WEIGHTS
+from assay.runs.record import PREDICTIONS
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
@@ -30,12 +32,11 @@ def main(stage: Stage) -> None:
     task = find_task(stage.item)
     params = stage.params(task.params)
     rows, facts = read_trainval(task.data)
-    own = task_rows(task, rows, params)
-    train, valid = validation_fold(own, params.train.fold)
-    labels = task.labels(valid)
-    weights = Path("models") / task.name / WEIGHTS
-    said = task.predictor(weights, params)(valid.image)
-    predictions = task.restore(said, valid)
+    train, valid = validation_fold(task_rows(task, rows, params), params.train.fold)
+    labels, bundle = task.labels(valid), read_bundle(Path("models") / task.name)
+    _, asked = validation_fold(rows, params.train.fold)
+    predictions = task.predictor(bundle, params)(asked)
+    ensure_answers(task, predictions, valid)
     baseline = task.baseline(train, valid)
     groups = valid.columns["group_id"]
     scores = score(task, predictions, baseline, labels, groups, params.evaluate)
@@ -46,7 +47,7 @@ def main(stage: Stage) -> None:
     write_predictions(reports, valid, predictions, baseline, labels)
     task.pictures(predictions, valid, reports / "pictures")
     if isinstance(task, SupportsInputPreview):
-        task.draw_seen(weights, valid, reports / "pictures")
+        task.draw_seen(bundle.weights, valid, reports / "pictures")
     if isinstance(task, SupportsSlices):
         parts = task.slices(valid)
         lines = slice_scores(task, predictions, labels, groups, parts, params.evaluate)

@@ -1,0 +1,1 @@
+"""What an ordinary task is made of: a class for what it is, a learner for its network."""

@@ -1,0 +1,81 @@
+"""What every task with a learner has: training, prediction and a trivial predictor; no torch here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic
+
+from assay.sections.task import P
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from assay.contract.bundle import Bundle
+    from assay.contract.score import Score
+    from assay.contract.scored import Floats, Predictor
+    from assay.manifest.rows import Rows
+    from assay.runs.run import Run
+    from assay.tasks.learner import Learner
+
+
+class BaseTask(ABC, Generic[P]):
+    """A task of the contract whose network a `Learner` builds, trains and asks.
+
+    A task states its name, data, section and headline, its labels and metrics, and which learner is its.
+    """
+
+    name: str
+    data: str
+    params: type[P]
+    headline: Score
+    parts: Sequence[str] = ()
+    reads: Sequence[str] = ()
+
+    @abstractmethod
+    def learner(self, params: P) -> Learner[P]:
+        """Return what has the network; torch is imported here, and not with the task."""
+
+    @abstractmethod
+    def labels(self, rows: Rows) -> Floats:
+        """Return what predictions are scored against, (n, columns), in the manifest's units."""
+
+    @abstractmethod
+    def metrics(self, predictions: Floats, labels: Floats) -> dict[str, float]:
+        """Return every metric by name."""
+
+    @abstractmethod
+    def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """Return the epoch rule as a sort key: the lowest is the best epoch."""
+
+    @abstractmethod
+    def pictures(self, predictions: Floats, rows: Rows, folder: Path) -> None:
+        """Draw the pictures that people look at first, as PNG files in `folder`."""
+
+    def validate_params(self, own: P, data: Any) -> str:
+        """Return why the task's parameters do not go with its data's, or an empty text."""
+        return ""
+
+    def fit(self, train: Rows, valid: Rows, params: P, run: Run) -> None:
+        """Preflight, train, and leave weights, history and record in `run.folder`."""
+        from assay.jobs.train import train_model
+        from assay.learning.determinism import set_determinism
+
+        set_determinism(params.train.threads)
+        train_model(self.learner(params).prepare(train, valid), run)
+
+    def predictor(self, bundle: Bundle, params: P) -> Predictor:
+        """Return the trained network as a function of rows, in label units."""
+        return self.learner(params).predictor(bundle)
+
+    def baseline(self, train: Rows, rows: Rows) -> Floats:
+        """Return the mean of the training labels for each row."""
+        mean = self.labels(train).mean(axis=0, keepdims=True, dtype="float64")
+        repeated: Floats = mean.astype("float32").repeat(len(rows), axis=0)
+        return repeated
+
+    def refuse_predictions(self, predictions: Floats, rows: Rows) -> str:
+        """Return why these are no answers about `rows`, or an empty text."""
+        if predictions.ndim == 2 and len(predictions) == len(rows):
+            return ""
+        return f"{predictions.shape} for {len(rows)} rows; expected a row of outputs each"

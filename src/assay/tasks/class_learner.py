@@ -1,0 +1,60 @@
+"""The learner of an ordinary task of classes: AdamW, a warm-up and a cosine, cross-entropy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from assay.learning.targets import Classes
+from assay.learning.training_spec import TrainData, TrainingSpec
+from assay.learning.transforms import Preprocess
+from assay.learning.vision.classes import nominal_probabilities
+from assay.learning.vision.losses import ClassLoss
+from assay.sections.task import P
+from assay.tasks.learner import Learner
+from assay.tasks.value_learner import one_rate
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from assay.learning.training_spec import Floats, Metrics, Targets
+    from assay.manifest.rows import Rows
+    from assay.tasks.classes import ClassTask
+
+
+class ClassLearner(Learner[P]):
+    """A learner of classes; its network says a logit of each, (b, classes)."""
+
+    task: ClassTask[P]
+
+    def decode(self, outputs: Tensor) -> Tensor:
+        """Return the probability of each class (b, classes)."""
+        return nominal_probabilities(outputs.float())
+
+    def data(self, rows: Rows) -> TrainData:
+        """Return the rows; the preflight leads the indices back to the manifest's names."""
+        index = self.task.labels(rows)[:, 0].astype(np.int64)
+        return TrainData(
+            rows.image, index, rows.columns[self.task.column], rows.columns["sample_id"]
+        )
+
+    def metrics(self, outputs: Floats, targets: Targets) -> Metrics:
+        """Return an epoch's metrics: of what is predicted, and not of logits."""
+        said = self.decode(torch.from_numpy(outputs)).numpy()
+        return self.task.metrics(said, targets.astype(np.float32)[:, None])
+
+    def spec(self, network: nn.Module, train: Rows, valid: Rows) -> TrainingSpec:
+        """Return the training of the network."""
+        config: Any = self.params.train
+        return TrainingSpec(
+            network=network,
+            loss=ClassLoss("cross_entropy", ()),
+            preprocess=Preprocess(getattr(config, "augment", ()), train.image.shape[1]),
+            metrics=self.metrics,
+            rank=self.task.rank,
+            param_groups=[one_rate(network, config)],
+            config=config,
+            targets=Classes(tuple(self.task.classes)),
+        )
