@@ -39,9 +39,10 @@ def check_own(content: Mapping[str, Any], name: str) -> None:
 def disagreements(content: Mapping[str, Any], task: Task) -> list[AssayError]:
     """Return why a task's section does not go with its data's: one fault, or none."""
     data = find_system(task.data)
-    reason = task.validate_params(
-        typed(content, task.name, task.params), typed(content, data.name, data.params)
-    )
+    own, its = typed(content, task.name, task.params), typed(content, data.name, data.params)
+    fold, folds = own.train.fold, its.split.folds
+    reason = f"train.fold {fold}, but {data.name}.split.folds is {folds}" if fold >= folds else ""
+    reason = reason or task.validate_params(own, its)
     where = f"{PARAMS_FILE} · {task.name}"
     return [AssayError(where, reason, "values that agree")] if reason else []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 from tests.ingest import streamed
 
+from assay.contract.bundle import read_bundle
+from assay.contract.scored import ensure_answers
 from assay.contract.system_capabilities import SupportsStreaming
 from assay.contract.task import Task
 from assay.contract.task_capabilities import SupportsCrops
@@ -24,9 +27,10 @@ from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
 from assay.params import read_params
 from assay.runs.events import EventLog, read_events
-from assay.runs.files import read_json
+from assay.runs.files import file_digest, read_json
 from assay.runs.record import HISTORY, RECORD, WEIGHTS
 from assay.runs.run import Run
+from assay.tasks.classes import ClassTask
 from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
@@ -56,9 +60,13 @@ def task(request: pytest.FixtureRequest) -> Task:
 
 def rows_of(task: Task, count: int = 36) -> Rows:
     """Return rows of the phantom, as ingest makes them of it; so many that every class occurs."""
+    return task_rows(task, data_rows(task, count), params_of(task))
+
+
+def data_rows(task: Task, count: int = 36) -> Rows:
+    """Return as many rows of the task's data."""
     rows = phantom_rows(task.data)
-    kept = rows.where(np.arange(len(rows)) < count)
-    return task_rows(task, kept, params_of(task))
+    return rows.where(np.arange(len(rows)) < count)
 
 
 @functools.cache
@@ -122,7 +130,10 @@ def test_labels_are_what_the_loss_is_fed(task: Task) -> None:
     assert labels.dtype == np.float32
     assert labels.ndim == 2
     assert len(labels) == len(rows)
-    if labels.shape[1] == 1:
+    if isinstance(task, ClassTask) and rows.columns[task.column].dtype == object:
+        names = np.array(task.classes)[labels[:, 0].astype(int)]
+        assert names.tolist() == rows.columns[task.column].tolist()
+    elif labels.shape[1] == 1:
         exact = rows.columns[find_system(task.data).target]
         assert np.allclose(labels[:, 0], exact, rtol=1e-6)  # nothing rounds a target
 
@@ -182,12 +193,16 @@ def test_fit_leaves_its_outputs_and_predicts_alike_after_loading(
     assert len(history) == 1 + params.train.epochs
     assert [e["event"] for e in read_events(run.events.path)] == ["epoch"] * params.train.epochs
     assert not run.resume.exists()
-    predictions = task.predictor(run.folder / WEIGHTS, params)(rows.image)
-    again = task.predictor(run.folder / WEIGHTS, params)(rows.image)
+    bundle, asked = read_bundle(run.folder), data_rows(task)
+    # What it reads beside the images it says: of a model at work nothing else is there.
+    bare = replace(asked, columns={name: asked.columns[name] for name in task.reads})
+    predictions, again = (task.predictor(bundle, params)(each) for each in (asked, bare))
+    ensure_answers(task, predictions, rows)
+    assert bundle.record["files"] == {WEIGHTS: file_digest(bundle.weights)}
     assert predictions.dtype == np.float32
     assert np.array_equal(predictions, again, equal_nan=True)
     # The picture is drawn, and the score given, through the transform that validation used.
-    scores = task.metrics(task.restore(predictions, rows), task.labels(rows))
+    scores = task.metrics(predictions, task.labels(rows))
     headline = task.headline.metric
     assert scores[headline] == pytest.approx(record["chosen"][headline], rel=1e-5)
     task.pictures(predictions, rows, tmp_path / "pictures")

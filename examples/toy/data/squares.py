@@ -10,12 +10,13 @@ import polars as pl
 from PIL import Image
 from pydantic import Field
 
-from assay.contract.checks import Check, Rule
-from assay.contract.listing import LabelRange, Listing
+from assay.contract.base_system import BaseSystem
+from assay.contract.checks import Rule
+from assay.contract.listing import Listing
 from assay.errors import SourceError
 from assay.manifest.published import faults, number, read_published
 from assay.manifest.source import Source
-from assay.sections.data import DataParams, Ingest
+from assay.sections.data import DataParams
 from assay.sections.section import Section
 
 TABLE = "squares.csv"
@@ -35,12 +36,11 @@ class ToyParams(DataParams):
     phantom: Phantom
 
 
-class Squares:
+class Squares(BaseSystem):
     """The system `toy`."""
 
     name = "toy"
     target = "level"
-    fit = "stretch"
     params = ToyParams
 
     def phantom(self, folder: Path, params: Phantom) -> None:
@@ -63,6 +63,8 @@ class Squares:
             raise SourceError(source.base, "no table", TABLE)
         lines = read_published(content, source.uri(TABLE), ("image", "level", "sheet"))
         level = number("level")
+        shade = pl.when(level < 1 / 3).then(pl.lit("dark"))
+        shade = shade.when(level < 2 / 3).then(pl.lit("middle")).otherwise(pl.lit("light"))
         table = lines.select(
             sample_id="image",
             uri="image",
@@ -70,18 +72,11 @@ class Squares:
             group="sheet",
             subset=pl.lit("squares"),
             level=level,
+            shade=shade,
             line="line",
             fault=faults(TABLE, [(level.is_null(), pl.lit("level is not a number"))]),
         )
         return Listing(table, "sample", [TABLE])
-
-    def filters(self, params: Ingest) -> Sequence[LabelRange]:
-        """Use every square."""
-        return []
-
-    def masked(self, table: pl.DataFrame, params: Ingest) -> pl.DataFrame:
-        """Return the manifest as it is: one label a photograph."""
-        return table
 
     def rules(self) -> Sequence[Rule]:
         """A level is a share."""
@@ -89,10 +84,6 @@ class Squares:
         return [
             Rule("level", "ExpectColumnValuesToBeBetween", limits, "a level lies in 0–1", "all")
         ]
-
-    def checks(self, table: pl.DataFrame) -> Sequence[Check]:
-        """Judge nothing beyond the columns."""
-        return []
 
 
 TOY = Squares()

@@ -1,3 +1,3 @@
 """Tasks of the toy system."""
 
-TASKS = {"toy-level": "level:LEVEL"}
+TASKS = {"toy-level": "level:LEVEL", "toy-shade": "shade:SHADE"}

@@ -1,0 +1,34 @@
+"""What most sets of data have in common: no filter, no rule and no check beyond the platform's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from assay.contract.checks import Check, Rule
+    from assay.contract.listing import LabelRange
+
+
+class BaseSystem:
+    """A system of the contract that states its source, its labels and its phantom; see `System`."""
+
+    fit = "stretch"
+
+    def filters(self, params: Any) -> Sequence[LabelRange]:
+        """Use every sample."""
+        return []
+
+    def masked(self, table: pl.DataFrame, params: Any) -> pl.DataFrame:
+        """Return the manifest as it is."""
+        return table
+
+    def rules(self) -> Sequence[Rule]:
+        """Ask nothing of single columns."""
+        return []
+
+    def checks(self, table: pl.DataFrame) -> Sequence[Check]:
+        """Judge nothing beyond the columns."""
+        return []
