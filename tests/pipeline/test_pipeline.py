@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import textwrap
 
 import pytest
 from ruamel.yaml import YAML
@@ -96,27 +97,31 @@ def test_the_machine_is_of_every_training_unless_the_task_has_its_own(finished: 
     assert (train["device"], train["precision"], train["threads"]) == ("cpu", "bf16-mixed", 2)
 
 
-def test_the_toy_is_copied_in_and_runs(fresh: Project) -> None:
+@pytest.mark.dvc
+def test_the_toy_is_copied_as_its_readme_says_and_runs(fresh: Project) -> None:
     """A new system is one folder, its sections, its lines in dvc.yaml: nothing else is touched."""
-    toy = fresh.folder / "examples" / "toy"
-    shutil.copytree(toy, fresh.folder / "src/assay/systems/toy")
-    shutil.copy(toy / "toy.source.json", fresh.folder / "data")
-    with (fresh.folder / "params.yaml").open("a") as stream:
-        stream.write((toy / "params.yaml").read_text())
-    (fresh.folder / "models/start/toy-level").mkdir()
-    (fresh.folder / "models/start/toy-level/.gitkeep").touch()
+    told = (fresh.folder / "examples/toy/README.md").read_text()
+    commands = told.partition("## 1.")[2].partition("and in `dvc.yaml`")[0].partition("\n\n")[2]
+    assert "NEW=dots" in commands
+    fresh.run("bash", "-euc", textwrap.dedent(commands))
+    lines = (
+        told.partition("under `vars`:")[2].partition("It runs")[0].replace("[…, dots]", "[dots]")
+    )
     yaml = YAML()
-    content = yaml.load(fresh.folder / "dvc.yaml")
-    content["vars"][0]["code"].append("toy")
-    content["vars"][0]["systems"]["toy"] = {"system": "toy"}
-    content["vars"][0]["tasks"]["toy-level"] = {"system": "toy", "data": "toy"}
+    content, own = yaml.load(fresh.folder / "dvc.yaml"), yaml.load(textwrap.dedent(lines))
+    stated = content["vars"][0]
+    stated["code"] += own["code"]
+    for part in ("systems", "tasks"):
+        stated[part].update(own[part])
     yaml.dump(content, fresh.folder / "dvc.yaml")
-    fresh.commit("Add the toy")
-    assert f"{len(all_sections())} sections, no fault" in fresh.assay("params")
-    fresh.dvc("repro", "evaluate@toy-level")
-    scores = fresh.json("reports/toy-level/metrics.json")
-    assert scores["skill"]["low"] > 0  # learnable, and learned
-    assert "toy-level  MAE" in fresh.assay("results")
+    fresh.commit("Add dots")
+    assert f"{len(all_sections())} sections, no fault" in fresh.own("params")
+    fresh.run("dvc", "repro", "evaluate@dots-level", "evaluate@dots-shade")
+    for task in own["tasks"]:
+        assert (
+            fresh.json(f"reports/{task}/metrics.json")["skill"]["low"] > 0
+        )  # learnable, and learned
+        assert f"{task}  M" in fresh.own("results")
 
 
 def test_the_readme_shows_commands_that_exist() -> None:

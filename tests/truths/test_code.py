@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tests.truths.test_truths import ROOT, SRC, closure, imports, pipeline
 
 from assay.code.distributions import NAMES, pins, plain
 from assay.code.left_out import LEFT_OUT
+from assay.code.parsed import PLAIN, base_name
 from assay.code.source import SourceTree
 from assay.code.write import STAGES, code_file, stage_code
 from assay.lookup import names, places_in, system_folders
@@ -89,6 +91,20 @@ def test_templates_count_where_pages_are_written() -> None:
     for stage, code in written().items():
         has = any(name.endswith("gate.html.j2") for name in code["files"])
         assert has == stage.startswith(("validate@", "leakage@")), stage
+
+
+def test_bases_that_call_no_method_behind_our_back_have_such_bases_alone() -> None:
+    classes = [
+        node for path in SRC.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]  # fmt: skip
+    own = {
+        each.name: {base_name(base) for base in each.bases}
+        for each in classes
+        if each.name in PLAIN
+    }
+    assert {"BaseTask", "BaseSystem"} <= own.keys()
+    assert all(bases <= PLAIN for bases in own.values())
 
 
 def test_no_training_reaches_a_picture() -> None:

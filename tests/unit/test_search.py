@@ -238,10 +238,10 @@ def test_three_failures_in_a_row_end_the_study(
 
 
 def test_code_that_was_edited_trains_no_trial(root: Path) -> None:
-    source = root / "src/assay/systems/toy/tasks/network.py"
+    source = root / "src/assay/systems/toy/tasks/networks.py"
     source.write_text(source.read_text() + "# edited\n")
     with pytest.raises(
-        AssayError, match=r"network.py: is not as when .*\n.*\n.*dvc repro train@toy-level"
+        AssayError, match=r"networks.py: is not as when .*\n.*\n.*dvc repro train@toy-level"
     ):
         run(root, trials=1)
 

@@ -1,3 +1,6 @@
 """Tasks of the toy system."""
 
-TASKS = {"toy-level": "level:LEVEL", "toy-shade": "shade:SHADE"}
+TASKS = {
+    "toy-level": "level:LEVEL",
+    "toy-shade": "shade:SHADE",
+}

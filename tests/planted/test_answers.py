@@ -1,0 +1,66 @@
+"""Answers that are none: logits for probabilities, a wrong shape; and a task that lacks a method."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.contract.test_tasks import data_rows, params_of
+
+from assay.contract.scored import ensure_answers
+from assay.errors import AssayError
+from assay.lookup import find_task, imported
+
+ROOT = Path(__file__).parents[2]
+
+
+def probabilities(count: int) -> Any:
+    return np.full((count, 3), 1 / 3, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("task", "said", "found"),
+    [
+        ("toy-shade", lambda n: 9 * probabilities(n) - 4, "logits need a softmax"),
+        ("toy-shade", lambda n: 2 * probabilities(n), "logits need a softmax"),
+        ("toy-shade", lambda n: probabilities(n)[:, :2], r"\(36, 2\); expected \(36, 3\)"),
+        ("toy-level", lambda n: np.zeros((n, 2), np.float32), r"\(36, 2\) for 36 rows"),
+        ("toy-level", lambda n: np.zeros((n - 1, 1), np.float32), r"\(35, 1\) for 36 rows"),
+        ("ceph-landmarks", lambda n: np.zeros((n - 1, 58), np.float32), r"\(35, 58\) for 36 rows"),
+    ],
+)
+def test_what_is_no_answer_is_refused(task: str, said: Callable[[int], Any], found: str) -> None:
+    rows = data_rows(find_task(task))
+    with pytest.raises(AssayError, match=found):
+        ensure_answers(find_task(task), said(len(rows)), rows)
+
+
+def test_answers_are_taken() -> None:
+    for name, said in (("toy-shade", probabilities(36)), ("toy-level", np.zeros((36, 1)))):
+        ensure_answers(find_task(name), said, data_rows(find_task(name)))
+
+
+def test_a_learner_that_forgets_its_softmax_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a newcomer did: the network's logits went into the table, and nothing objected."""
+    task: Any = find_task("toy-shade")
+    learner = task.learner(params_of(task))
+    monkeypatch.setattr(type(learner), "decode", lambda _, outputs: outputs)
+    network, _ = learner.build(data_rows(task))
+    with pytest.raises(AssayError, match="logits need a softmax"):
+        ensure_answers(task, learner.predict(network.eval(), data_rows(task)), data_rows(task))
+
+
+def test_a_task_without_its_labels_says_which_method_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    level = (ROOT / "examples/toy/tasks/level.py").read_text()
+    lacking = re.sub(r"    def learner.*?(?=\n\nLEVEL)", "", level, flags=re.DOTALL)
+    (tmp_path / "lacking.py").write_text(lacking)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(AssayError, match="abstract method '?learner'?") as told:
+        imported("lacking")
+    assert "lacking.py, line" in told.value.where
