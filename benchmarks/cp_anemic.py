@@ -28,6 +28,7 @@ from matplotlib.figure import Figure
 from rich.progress import track
 from sklearn.ensemble import ExtraTreesRegressor
 
+from assay.contract.bundle import read_bundle
 from assay.learning.intervals import group_intervals
 from assay.learning.scores import regression_scores
 from assay.lookup import find_system, find_task
@@ -100,14 +101,14 @@ def predictions(
         columns = {"hb": table["hb"].to_numpy(), "group_id": rows["group_id"].to_numpy()}
         everything = Rows({"image": pixels}, columns)
         said["network"][scored] = network(
-            everything.where(~scored & ~chooses), everything.where(chooses), pixels[scored],
+            everything.where(~scored & ~chooses), everything.where(chooses), everything.where(scored),
             work / f"{cut}-{number}",
         )  # fmt: skip
     return said
 
 
-def network(train: Rows, chooses: Rows, images: npt.NDArray[np.uint8], folder: Path) -> Floats:
-    """Train the demo's network, and return what it says of `images`."""
+def network(train: Rows, chooses: Rows, asked: Rows, folder: Path) -> Floats:
+    """Train the demo's network, and return what it says of the rows `asked`."""
     params = typed(read_params(ROOT / "params.yaml"), TASK.name, TASK.params)
     (folder / "model").mkdir(parents=True)
     run = Run(
@@ -115,7 +116,7 @@ def network(train: Rows, chooses: Rows, images: npt.NDArray[np.uint8], folder: P
         EventLog(folder / "events.jsonl"), {"params": {}, "key": folder.name},
     )  # fmt: skip
     TASK.fit(train, chooses, params, run)
-    said: Floats = TASK.predictor(folder / "model" / "weights.safetensors", params)(images)[:, 0]
+    said: Floats = TASK.predictor(read_bundle(folder / "model"), params)(asked)[:, 0]
     return said
 
 

@@ -41,7 +41,7 @@ from assay.runs.events import EventLog
 from assay.runs.record import HISTORY, WEIGHTS
 from assay.runs.run import Run
 from assay.systems.hemoglobin.data.labels import PLAUSIBLE_HB
-from assay.systems.hemoglobin.tasks.single_fit import HB
+from assay.systems.hemoglobin.tasks.single import NAIL
 
 pytestmark = pytest.mark.numeric
 
@@ -65,7 +65,7 @@ def test_a_check_that_does_not_apply_is_not_listed() -> None:
 
 
 def test_the_task_states_the_label_gates_range() -> None:
-    assert (HB.low, HB.high) == PLAUSIBLE_HB
+    assert NAIL.limits == PLAUSIBLE_HB
 
 
 # Images and labels

@@ -10,9 +10,11 @@ import torch
 
 from assay.errors import MachineError
 from assay.learning.backbone import NONE, build_backbone, ensure_takes
+from assay.learning.determinism import reseed
 from assay.learning.regression import Regressor
-from assay.systems.hemoglobin.tasks import single_model
-from assay.systems.hemoglobin.tasks.params import Model
+from assay.params import read_params
+from assay.systems.hemoglobin.tasks.single import NAIL
+from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
 NAMES = (ROOT / "recipes" / "hemoglobin" / "backbones.txt").read_text().split()
@@ -21,8 +23,10 @@ SIZE = 224
 
 
 def built(name: str) -> Regressor:
-    model = Model(backbone=name, weights=NONE, hidden=[512, 256], dropout=0.3)
-    return single_model.build(model, NONE, ROOT, seed=1)[0]
+    content = read_params(ROOT / "params.yaml")
+    content[NAIL.name]["model"] |= {"backbone": name, "weights": NONE}
+    reseed(1)
+    return NAIL.learner(typed(content, NAIL.name, NAIL.params)).make(NONE)[0]
 
 
 def step(network: Regressor, images: torch.Tensor) -> None:
