@@ -61,6 +61,6 @@ def test_a_task_without_its_labels_says_which_method_it_lacks(
     lacking = re.sub(r"    def learner.*?(?=\n\nLEVEL)", "", level, flags=re.DOTALL)
     (tmp_path / "lacking.py").write_text(lacking)
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(AssayError, match="abstract method '?learner'?") as told:
+    with pytest.raises(AssayError, match=r"abstract method '?learner'?") as told:
         imported("lacking")
     assert "lacking.py, line" in told.value.where
