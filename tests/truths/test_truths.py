@@ -255,3 +255,27 @@ def test_rooms_are_small() -> None:
 def test_no_lock_names_a_host() -> None:
     for lock in ("requirements.lock", "requirements-dev.lock"):
         assert "://" not in (ROOT / lock).read_text(), lock
+
+
+def test_the_gates_know_no_kind_of_targets() -> None:
+    """They ask a plan's targets; a system may bring a kind that they have never heard of."""
+    kinds = {
+        name
+        for path in (SRC / "assay" / "learning" / "targets").glob("*.py")
+        for node in tree(path).body
+        if isinstance(node, ast.ClassDef) and any("Target" in ast.dump(base) for base in node.bases)
+        for name in [node.name]
+    }
+    assert {"Values", "Classes", "Points", "Joint"} <= kinds
+    for path in (SRC / "assay" / "gates").rglob("*.py"):
+        named = {
+            name
+            for node in ast.walk(tree(path))
+            for name in (
+                [node.id] if isinstance(node, ast.Name)
+                else [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom)
+                else [node.attr] if isinstance(node, ast.Attribute)
+                else []
+            )
+        }  # fmt: skip
+        assert not named & kinds, f"{path} names {named & kinds}"

@@ -71,14 +71,14 @@ def test_a_training_killed_at_the_thaw_goes_on_to_the_same_bytes(tmp_path: Path)
 
 def test_the_preflight_takes_the_frozen_backbone_as_thawed_later() -> None:
     plan, rows = planned(parameters(freeze_epochs=FROZEN))
-    checks = {check.name: check for check in judge_network(plan, rows)}
+    checks = {check.name: check for check in judge_network(plan, rows, rows)}
     assert [name for name, check in checks.items() if not check.passed] == []
     assert checks["frozen batch norm"].checked > 0
     trained = sum(1 for _ in plan.network.parameters())
     assert checks["gradients"].checked == trained
     # Planted: the plan's freezing undone, so that the frozen statistics would move.
     plan.network.train()
-    checks = {check.name: check for check in judge_network(plan, rows)}
+    checks = {check.name: check for check in judge_network(plan, rows, rows)}
     assert not checks["frozen batch norm"].passed
 
 

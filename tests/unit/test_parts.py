@@ -71,7 +71,7 @@ def test_the_preflight_holds_the_frozen_rest_to_it(
     network: str, above: str, below: str, freeze: int
 ) -> None:
     spec, rows = planned(thawing(network, freeze, epochs=6))
-    checks = {check.name: check for check in judge_network(spec, rows)}
+    checks = {check.name: check for check in judge_network(spec, rows, rows)}
     assert [name for name, check in checks.items() if not check.passed] == []
     assert {"frozen batch norm", "frozen"} <= checks.keys()
     never = [name for name, value in spec.network.named_parameters() if not learns(spec, value)]
@@ -80,7 +80,7 @@ def test_the_preflight_holds_the_frozen_rest_to_it(
     assert checks["frozen"].checked == len(never)
     # Planted: the rest of the backbone learns, and its statistics move.
     spec.network.train().requires_grad_(True)
-    checks = {check.name: check for check in judge_network(spec, rows)}
+    checks = {check.name: check for check in judge_network(spec, rows, rows)}
     assert not checks["frozen batch norm"].passed
     assert not checks["frozen"].passed
 

@@ -14,19 +14,16 @@ from torchmetrics.functional.classification import multiclass_jaccard_index
 
 from assay.errors import GateError
 from assay.gates.preflight import preflight
-from assay.learning.training_spec import TrainData
+from assay.learning.training_spec import TrainData, TrainingSpec
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params
 from assay.systems.pills.learning.segmentation_loss import SegmentationLoss
 from assay.systems.pills.learning.segmentation_scores import map_scores
 from assay.systems.pills.learning.segmentation_target import (
-    MaskSpec,
     MaskTarget,
     class_shares,
-    judge_classes,
     judge_together,
-    make_invariants,
 )
 from assay.systems.pills.learning.segmentation_views import Together
 from assay.systems.pills.tasks import segmentation_fit, segmentation_model
@@ -61,16 +58,17 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     return rows_of(made(folder / "set", sessions=3), folder)
 
 
-def planned(rows: Rows, together: Any = MOVES, **train: Any) -> tuple[MaskSpec, TrainData]:
+def planned(rows: Rows, together: Any = MOVES, **train: Any) -> tuple[TrainingSpec, TrainData]:
     content = read_params(ROOT / "params.yaml")
     content[TASK.name]["train"] |= train
     params = typed(content, TASK.name, TASK.params)
     own, size = segmentation_fit.make_set(rows), rows.image.shape[1]
     masks = MaskTarget(NAMES, size, size, 2)
     network, _ = segmentation_model.build(params.model, len(NAMES), "none", ROOT, 1)
-    plan = segmentation_fit.make_spec(TASK, network, masks, rows, (own, own), params.train)
-    laws = make_invariants(masks, together, own, own)
-    return replace(plan, together=together, invariants=laws), own
+    plan = segmentation_fit.make_spec(TASK, network, masks, rows, params.train)
+    return replace(
+        plan, together=together, invariants=lambda: [judge_together(masks, together)]
+    ), own
 
 
 def test_the_plan_may_leave_out_the_last_batch(rows: Rows) -> None:
@@ -110,16 +108,13 @@ def test_a_class_in_one_part_alone_is_a_fault() -> None:
     both = np.zeros((2, 8, 8), np.uint8)
     both[:, 0, 0], both[:, 1, 1] = 1, 2
     lacks = np.where(both == 2, 0, both)
-    images = np.zeros((2, 8, 8, 3), np.uint8)
-    masks = MaskTarget((*NAMES, "nowhere"), 8, 8, 2)
-    assert judge_classes(masks, TrainData(images, both), TrainData(images, both)).passed
-    law = judge_classes(masks, TrainData(images, both), TrainData(images, lacks))
+    masks, ids = MaskTarget((*NAMES, "nowhere"), 8, 8, 2), np.arange(2)
+    assert masks.coverage(both, both, ids)[0].passed
+    [law] = masks.coverage(both, lacks, ids)
     assert not law.passed
     assert list(law.rows) == [{"part": "validation", "missing": "long"}]
     assert "nowhere" in law.found
-    beyond = judge_classes(
-        MaskTarget(NAMES[:2], 8, 8, 2), TrainData(images, both), TrainData(images, both)
-    )
+    [beyond] = MaskTarget(NAMES[:2], 8, 8, 2).coverage(both, both, ids)
     assert not beyond.passed
 
 

@@ -7,11 +7,13 @@ training has the same bytes with and without it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from assay.gates.preflight_calls import PlanError, calling
 from assay.gates.preflight_data import judge_data
 from assay.gates.preflight_geometry import judge_geometry
 from assay.gates.preflight_network import judge_network
@@ -37,15 +39,30 @@ def preflight(
     Raises:
         GateError: a check failed.
     """
+    checks: list[Check] = []
     # The GPU's generator needs no fork: training seeds it before each step.
     with torch.random.fork_rng(devices=[]):
-        checks = [*judge_data(spec, train, valid), *spec.invariants()]
-        if _passed(checks):
-            checks += judge_transforms(spec, train, num_workers) + judge_geometry(spec, train)
-        if _passed(checks):
-            checks += judge_network(spec, train)
+        try:
+            for act in (
+                _data(spec, train, valid),
+                _views(spec, train, num_workers),
+                judge_network(spec, train, valid),
+            ):
+                if all(check.passed for check in checks):
+                    checks.extend(act)
+        except PlanError as fault:
+            checks.append(fault.check)
     Verdict("preflight", task, checks).write_and_raise(path)
 
 
-def _passed(checks: list[Check]) -> bool:
-    return all(check.passed for check in checks)
+def _data(spec: TrainingSpec, train: TrainData, valid: TrainData) -> Iterator[Check]:
+    yield from judge_data(spec, train, valid)
+    with calling(
+        "invariants", "TrainingSpec.invariants", "checks of what the plan takes for granted"
+    ):
+        yield from spec.invariants()
+
+
+def _views(spec: TrainingSpec, train: TrainData, num_workers: Workers) -> Iterator[Check]:
+    yield from judge_transforms(spec, train, num_workers)
+    yield from judge_geometry(spec, train)

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.contract.checks import Check
-from assay.gates.preflight_coverage import judge_coverage
+from assay.gates.preflight_calls import calling
 from assay.gates.preflight_labels import form, label_faults, row_ids
-from assay.learning.targets import Classes, Joint, Points, Values
-from assay.learning.training_spec import TrainData
 
 if TYPE_CHECKING:
-    from assay.learning.targets import Kind
-    from assay.learning.training_spec import TrainingSpec
+    from assay.learning.targets import Target
+    from assay.learning.training_spec import TrainData, TrainingSpec
 
-POINT_TOLERANCE = 0.01  # px of the labels
-VALUE_TOLERANCE = 1e-6  # of the value, and of the physical range: float32 keeps 6e-8
+LED_BACK = (
+    "TrainData.decode: how targets (n, …) become labels again; or TrainData.labels: what they"
+    " must become, as the manifest has them"
+)
 
-Parts = Mapping[str, TrainData]
+Parts = Mapping[str, "TrainData"]
 
 
-def judge_data(spec: TrainingSpec, train: TrainData, valid: TrainData) -> list[Check]:
-    """Return the checks of both sets; what rests on sound labels only where they are."""
+def judge_data(spec: TrainingSpec, train: TrainData, valid: TrainData) -> Iterator[Check]:
+    """Yield the checks of both sets; what rests on sound labels only where they are."""
     parts = {"train": train, "validation": valid}
-    checks = [_images(parts), _labels(spec, parts)]
-    if all(check.passed for check in checks):
-        checks += [_codec(spec.targets, parts), *judge_coverage(spec.targets, train, valid)]
-    return checks
+    images, labels = _images(parts), _labels(spec, parts)
+    yield from (images, labels)
+    if images.passed and labels.passed:
+        yield _codec(spec.targets, parts)
+        yield from spec.targets.coverage(train.targets, valid.targets, row_ids(valid))
 
 
 def _images(parts: Parts) -> Check:
@@ -46,7 +47,12 @@ def _images(parts: Parts) -> Check:
     kinds = "/".join(sorted({str(part.images.dtype) for part in parts.values()}))
     found = ", ".join(f"{name} {shape}" for name, shape in shapes) + f", {kinds}"
     expected = "uint8 (n, h, w, 1 or 3) or (n, views, h, w, 1 or 3), one target each, none empty"
-    return Check("images", fits, expected, found, sum(len(part.images) for part in parts.values()))
+    mend = ""
+    if not fits:
+        found += "; targets " + ", ".join(f"{name} {len(p.targets)}" for name, p in parts.items())
+        mend = "TrainData.images as the rows have them, and TrainData.targets, one each"
+    count = sum(len(part.images) for part in parts.values())
+    return Check("images", fits, expected, found, count, mend=mend)
 
 
 def _labels(spec: TrainingSpec, parts: Parts) -> Check:
@@ -56,7 +62,7 @@ def _labels(spec: TrainingSpec, parts: Parts) -> Check:
         for fault in label_faults(spec, part):
             found.append(f"{name} {fault.found}")
             mends += [fault.mend] if fault.mend and fault.mend not in mends else []
-            ids, values = row_ids(part, fault.rows), part.targets[fault.rows].tolist()
+            ids, values = row_ids(part)[fault.rows].tolist(), part.targets[fault.rows].tolist()
             rows += [
                 {"part": name, "row": row, "target": value}
                 for row, value in zip(ids, values, strict=True)
@@ -64,49 +70,49 @@ def _labels(spec: TrainingSpec, parts: Parts) -> Check:
     expected = form(spec.targets)
     count = sum(len(part.targets) for part in parts.values())
     passed = "; ".join(found) or f"{count} as stated: {expected}"
+    if found:
+        stated = type(spec.targets).__name__
+        mends.append(f"TrainData.targets, or TrainingSpec.targets, which says {stated}")
     return Check("labels", not found, expected, passed, count, rows, "; ".join(mends))
 
 
-def _codec(kind: Kind, parts: Parts) -> Check:
+def _codec(kind: Target, parts: Parts) -> Check:
     """Decode the targets: they must be the labels again, which rounding anywhere would prevent."""
-    expected = "labels → targets → labels changes nothing" + (
-        f" beyond {POINT_TOLERANCE} px" if isinstance(kind, Points | Joint) else ""
-    )
+    expected = f"labels → targets → labels changes nothing{kind.tolerance}"
     count = sum(len(part.targets) for part in parts.values())
     rows: list[Any] = []
+    told = ""
     for name, part in parts.items():
         if part.labels is None:
-            mend = "Set(images, targets, labels=…): what the manifest says, not what was made of it"
+            mend = "TrainData.labels: what the manifest says, not what was made of it"
             return Check("codec", False, expected, f"{name} has no labels beside", 0, (), mend)
-        back = (part.decode or kind.decode)(part.targets)
+        decoder = _decoder(kind, part)
+        with calling("codec", decoder, expected, count):
+            back = np.asarray((part.decode or kind.decode)(part.targets))
+        forms = f"{name} labels {_form(part.labels)}, {decoder} gives {_form(back)}"
         if part.labels.size != back.size:
-            found = f"{name} labels {part.labels.shape}, decoded {back.shape}"
-            return Check("codec", False, expected, found, count)
+            return Check("codec", False, expected, forms, count, (), LED_BACK)
         labels = part.labels.reshape(back.shape)
-        changed = np.flatnonzero(_changed(kind, labels, back).reshape(len(back), -1).any(axis=1))
+        with calling("codec", f"TrainData.labels ({forms})", expected, count):
+            differ = np.asarray(kind.changed(labels, back)).reshape(len(back), -1)
+        changed = np.flatnonzero(differ.any(axis=1))
+        three = (row_ids(part)[changed], labels[changed], back[changed])
         rows += [
             {"part": name, "row": row, "label": label, "decoded": decoded}
-            for row, label, decoded in zip(
-                row_ids(part, changed),
-                labels[changed].tolist(),
-                back[changed].tolist(),
-                strict=True,
-            )
+            for row, label, decoded in zip(*(each.tolist() for each in three), strict=True)
         ]
-    found = f"{len(rows)} of {count} changed"
-    if rows:
-        found += f", e.g. {rows[0]['row']}: {rows[0]['label']} became {rows[0]['decoded']}"
-    return Check("codec", not rows, expected, found, count, rows)
+        if rows and not told:
+            first = rows[0]
+            told = f", e.g. {first['row']}: {first['label']} became {first['decoded']} ({forms})"
+    found = f"{len(rows)} of {count} changed{told}"
+    return Check("codec", not rows, expected, found, count, rows, LED_BACK if rows else "")
 
 
-def _changed(kind: Kind, labels: npt.NDArray[Any], back: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if isinstance(kind, Classes):
-        differ: npt.NDArray[Any] = labels.astype(str) != back.astype(str)
-        return differ
-    relative, bound = 0.0, POINT_TOLERANCE
-    if isinstance(kind, Values):
-        relative, bound = VALUE_TOLERANCE, VALUE_TOLERANCE * (kind.high - kind.low)
-    near = np.isclose(back.astype("float64"), labels, relative, bound, equal_nan=True)
-    if isinstance(kind, Joint):  # a class is the same one, or another
-        near[:, -1] &= (back[:, -1] == labels[:, -1]) | np.isnan(labels[:, -1].astype("float64"))
-    return np.asarray(~near)
+def _decoder(kind: Target, part: TrainData) -> str:
+    """Return what leads targets back: the set's own, or else the kind's."""
+    stated = f"TrainingSpec.targets ({type(kind).__name__}.decode)"
+    return stated if part.decode is None else "TrainData.decode"
+
+
+def _form(array: npt.NDArray[Any]) -> str:
+    return f"{array.dtype} {array.shape}"

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from assay.contract.checks import Check
-from assay.gates.preflight_labels import INTEGER_LOSSES
-from assay.gates.preflight_overfit import judge_overfit, overfit, questions
-from assay.learning.data import BatchDataset
-from assay.learning.determinism import reseed
+from assay.gates.preflight_batches import judge_train_batch, try_valid_batch
+from assay.gates.preflight_calls import calling
+from assay.gates.preflight_overfit import judge_overfit, overfit
 from assay.learning.inference import device_at_hand
 from assay.learning.schedules import rate
-from assay.learning.targets import Classes, Joint, Points
 
 if TYPE_CHECKING:
     from assay.gates.preflight_overfit import Overfit
@@ -41,32 +38,35 @@ class Tensors:
     never: frozenset[str]
 
 
-def judge_network(spec: TrainingSpec, train: TrainData) -> list[Check]:
-    """Send a training batch through a copy, and let the copy learn four images by heart.
+def judge_network(spec: TrainingSpec, train: TrainData, valid: TrainData) -> Iterator[Check]:
+    """Send a batch of either set through a copy, and let the copy learn four images by heart.
 
     In 32 bits, on the plan's device. Rows of a verdict are names of tensors and modules.
     """
     tensors = _tensors(spec)
-    checks = [_modes(spec.network, tensors)]
+    yield _modes(spec.network, tensors)
     if tensors.late or tensors.never:
-        checks.append(_still(spec.network, tensors))
+        yield _still(spec.network, tensors)
     network = copy.deepcopy(spec.network).to(device_at_hand(spec.config))
     for name, value in network.named_parameters():
         # A part that is thawed later must be reached then: on the copy that is now.
         value.requires_grad_(value.requires_grad or name in tensors.late)
-    first = _first(spec, network, train)
-    checks += first
+    first = list(judge_train_batch(spec, network, train))
+    yield from first
     if not all(check.passed for check in first):
-        return checks
+        return
+    try_valid_batch(spec, copy.deepcopy(network), valid)
     trained = tensors.early | tensors.late
-    learned = {
-        what: overfit(spec, copy.deepcopy(network), asked, trained)
-        for what, asked in questions(spec.targets, train).items()
-    }
-    checks.append(_gradients(list(learned.values()), tensors))
+    with calling("over-fit", "TrainingSpec.network or loss", "four images learned by heart"):
+        learned = {
+            what: overfit(spec, copy.deepcopy(network), replace(train, targets=targets), trained)
+            for what, targets in spec.targets.apart(train.targets).items()
+        }
+    yield _gradients(list(learned.values()), tensors)
     if tensors.never:
-        checks.append(_frozen(list(learned.values()), tensors))
-    return [*checks, *(judge_overfit(found, what) for what, found in learned.items())]
+        yield _frozen(list(learned.values()), tensors)
+    for what, found in learned.items():
+        yield judge_overfit(found, what)
 
 
 def _tensors(spec: TrainingSpec) -> Tensors:
@@ -115,56 +115,6 @@ def _still(network: nn.Module, tensors: Tensors) -> Check:
     expected = "every frozen batch norm in eval mode"
     mend = "eval() for the frozen part" if moving else ""
     return Check("frozen batch norm", not moving, expected, found, len(norms), moving, mend)
-
-
-def _first(spec: TrainingSpec, network: nn.Module, train: TrainData) -> list[Check]:
-    """Do what the first step will do, up to its loss."""
-    reseed(spec.config.seed, 0)
-    rows = list(range(min(spec.config.batch_size, len(train.images))))
-    images, targets = (
-        part.to(device_at_hand(spec.config)) for part in BatchDataset(train).__getitems__(rows)
-    )
-    try:
-        inputs, targets = spec.transform(images, targets, True)
-        outputs = network(inputs)
-        shapes = _shapes(spec, outputs, targets)
-        if not shapes.passed:
-            return [shapes]
-        return [shapes, _loss(spec.loss(outputs, targets))]
-    except torch.OutOfMemoryError:
-        raise
-    except (IndexError, RuntimeError, TypeError, ValueError) as fault:
-        found = f"{type(fault).__name__}: {str(fault).partition(chr(10))[0]}"
-        return [Check("first loss", False, "network and loss take a batch", found, len(rows))]
-
-
-def _shapes(spec: TrainingSpec, outputs: Any, targets: Tensor) -> Check:
-    """Compare what the network says with what the loss is fed, before torch broadcasts the one."""
-    kind, expected = spec.targets, "outputs and labels of one shape"
-    said = tuple(outputs.shape) if isinstance(outputs, Tensor) else (type(outputs).__name__,)
-    fits = said == tuple(targets.shape)
-    if isinstance(kind, Classes):
-        # An ordinal head has a threshold between two classes, and a loss of its own.
-        known = [kind.outputs]
-        known += [] if isinstance(spec.loss, INTEGER_LOSSES) else [kind.outputs - 1]
-        expected = f"outputs (b, {' or '.join(map(str, known))}), labels (b,)"
-        fits = said in [(len(targets), number) for number in known]
-    elif isinstance(kind, Joint):
-        expected = f"outputs (b, {kind.outputs}), labels (b, {kind.shape[0]})"
-        fits = said == (len(targets), kind.outputs) and targets.shape[1:] == kind.shape
-    elif isinstance(kind, Points) and len(said) == 4:
-        expected = f"outputs (b, {len(kind.names)} maps or more, h, w)"
-        fits = said[0] == len(targets) and said[1] >= len(kind.names)
-    found = f"outputs {said}, labels {tuple(targets.shape)}"
-    return Check("label shape", fits, expected, found, len(targets))
-
-
-def _loss(loss: Tensor) -> Check:
-    fits = loss.ndim == 0 and bool(torch.isfinite(loss)) and loss.requires_grad
-    found = f"{loss.item():.4g}" if loss.ndim == 0 else f"shape {tuple(loss.shape)}"
-    if not loss.requires_grad:
-        found += ", without a gradient"
-    return Check("first loss", fits, "one finite number that has a gradient", found, 1)
 
 
 def _gradients(learned: Sequence[Overfit], tensors: Tensors) -> Check:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,10 +23,8 @@ from torch import Tensor, nn
 from assay.contract.checks import Check
 from assay.learning.data import BatchDataset
 from assay.learning.determinism import reseed
-from assay.learning.targets import Joint
 
 if TYPE_CHECKING:
-    from assay.learning.targets import Kind
     from assay.learning.training_spec import TrainData, TrainingSpec
 
 ROWS = 4
@@ -53,18 +51,6 @@ class Overfit:
     def goal(self) -> float:
         """Return the loss that the network has to reach."""
         return self.free + SHARE * (self.constant - self.free)
-
-
-def questions(kind: Kind, train: TrainData) -> dict[str, TrainData]:
-    """Return what is learned by heart, each for itself: what is absent costs nothing.
-
-    Of points and a class in one loss, the one that weighs less could else stay unlearned unseen.
-    """
-    if not isinstance(kind, Joint):
-        return {"": train}
-    spots, grades = train.targets.copy(), train.targets.copy()
-    spots[:, -1] = grades[:, :-1] = np.nan
-    return {"points": replace(train, targets=spots), "classes": replace(train, targets=grades)}
 
 
 def overfit(

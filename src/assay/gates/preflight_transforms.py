@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from assay.contract.checks import Check
+from assay.gates.preflight_calls import calling
 from assay.learning.data import BatchDataset, train_loader
 from assay.learning.determinism import reseed
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from assay.learning.training_spec import Inputs, TrainData, TrainingSpec
     from assay.sections.machine import Workers
 
+EXPECTED = "another view for each image and batch from torch's generator, none in validation"
 COPIES = 16  # of one image in a batch; a fair coin falls 16 times alike once in 33,000
 STEPS = 4  # batches
 
@@ -46,7 +48,8 @@ def _draws(spec: TrainingSpec, train: TrainData) -> Check:
     def views(step: int, training: bool) -> list[bytes]:
         reseed(spec.config.seed, step)
         batch = BatchDataset(train).__getitems__([row] * COPIES)
-        return _samples(spec.transform(*batch, training)[0])
+        with calling("draws", moved_by(spec), EXPECTED):
+            return _samples(spec.transform(*batch, training)[0])
 
     plain = [views(step, False) for step in range(2)]
     drawn = [views(step, True) for step in range(STEPS)]
@@ -61,11 +64,16 @@ def _draws(spec: TrainingSpec, train: TrainData) -> Check:
     found = f"{different} views of one image in {COPIES * STEPS} draws"
     if different == 1:
         found += ": no augmentation"
-    expected = "another view for each image and batch from torch's generator, none in validation"
     return Check(
-        "draws", not faults, expected, "; ".join([*faults, found]), COPIES * (STEPS + 3),
+        "draws", not faults, EXPECTED, "; ".join([*faults, found]), COPIES * (STEPS + 3),
         mend="draw for each image, with torch, and only in training" if faults else "",
     )  # fmt: skip
+
+
+def moved_by(spec: TrainingSpec) -> str:
+    """Return the fields that make of a stored batch what network and loss are fed."""
+    moves = [name for name in ("geometry", "together") if getattr(spec, name) is not None]
+    return "TrainingSpec." + " or ".join([*moves, "preprocess"])
 
 
 def _most_varied(train: TrainData) -> int:

@@ -11,19 +11,21 @@ import numpy.typing as npt
 from torch import Tensor, nn
 
 from assay.learning.schedules import rate
-from assay.learning.targets import target_points, with_target_points
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check
     from assay.learning.schedules import Schedule
-    from assay.learning.targets import Kind
+    from assay.learning.targets import Target
     from assay.sections.task import Train
 
 Images = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
-Targets = npt.NDArray[Any]  # float32 (n, …) or int64 (n,), as the plan's kind says
+Targets = npt.NDArray[Any]  # (n, …), as the plan's `targets` says
 Inputs = Tensor | tuple[Tensor, ...]
 Metrics = dict[str, float]
+Together = Callable[
+    [Tensor, Tensor], tuple[Tensor, Tensor]
+]  # uint8 images and targets, moved alike
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,11 @@ class TrainData:
 
     Attributes:
         images: (n, h, w, channels) uint8, or (n, views, h, w, channels).
-        targets: float32 (n, …) or int64 (n,), as the plan's kind says.
+        targets: (n, …) of the dtype and shape that the plan's `targets` says.
         labels: (n, …) as the manifest has them, in its units; the preflight asks for them.
         ids: of the rows, for messages.
-        decode: targets → labels, where the kind's own does not: points in px of the original image.
+        decode: targets → labels, where `decode` of the plan's `targets` does not: points in px of the
+            original image.
     """
 
     images: Images
@@ -99,18 +102,19 @@ class TrainingSpec:
         network: what `preprocess` returns → (b, outputs).
         loss: (outputs, targets) → scalar; the shapes must agree.
         preprocess: uint8 images (b, h, w, 3) → normalised float (b, 3, h, w); augmented where `True`.
-        metrics: (predictions, targets) → metrics by name.
+        metrics: (predictions, targets) of all validation rows, in their order → metrics by name.
         rank: the epoch rule as a sort key; the lowest is the best epoch.
         param_groups: the trained parts with their rates; what is in none is frozen.
         config: the section `train`: epochs, batch, seed, machine and the like.
-        targets: what the targets are.
-        geometry: augmentation that moves points with their images; none for other targets.
+        targets: what the targets are: one of `learning/targets`, or a class of a system's own.
+        geometry: augmentation that moves images, and the points that targets may have.
+        together: augmentation that moves images and whole targets, such as masks.
         balanced: whether every class is shown equally often in an epoch; of classes alone.
         drop_last: whether an epoch's last batch is left out where it is smaller than the others.
         decode: the network's outputs → predictions (b, outputs), which alone are kept of a validation;
             none where the outputs are the predictions.
-        outputs: numbers of one prediction, where they are others than the kind of targets has.
-        invariants: what symmetric copies and augmentation take for granted, judged in the preflight.
+        outputs: numbers of one prediction, where they are others than `targets` says.
+        loss_terms: (outputs, targets) → what the validation loss is the sum of, by name; they are
             `valid_<name>` of the history.
         invariants: judges what symmetric copies and augmentation take for granted, in the preflight.
     """
@@ -122,8 +126,9 @@ class TrainingSpec:
     rank: Callable[[Mapping[str, float]], tuple[float, ...]]
     param_groups: Sequence[ParamGroup]
     config: Train
-    targets: Kind
+    targets: Target
     geometry: Geometry | None = None
+    together: Together | None = None
     balanced: bool = False
     drop_last: bool = False
     decode: Callable[[Tensor], Tensor] | None = None
@@ -132,14 +137,17 @@ class TrainingSpec:
     invariants: Callable[[], Sequence[Check]] = tuple
 
     def transform(self, images: Tensor, targets: Tensor, training: bool) -> tuple[Inputs, Tensor]:
-        """Return what network and loss are fed; augmented, points and all, where `training`."""
+        """Return what network and loss are fed; augmented, targets and all, where `training`."""
+        kind = self.targets
         if training and self.geometry is not None:
             moves = self.geometry.draw(len(images))
             images = self.geometry.images(images, moves)
-            targets = with_target_points(
-                targets, self.geometry.points(target_points(targets), moves)
-            )
-        return self.preprocess(images, training), targets
+            if kind.frame is not None:
+                points = self.geometry.points(kind.points_in(targets), moves)
+                targets = kind.with_points(targets, points)
+        if training and self.together is not None:
+            images, targets = self.together(images, targets)
+        return self.preprocess(images, training), kind.for_loss(targets)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from assay.jobs.train import train_model
 from assay.learning.determinism import set_determinism
 from assay.learning.schedules import warmup_cosine
-from assay.learning.training_spec import ParamGroup, TrainData
+from assay.learning.training_spec import ParamGroup, TrainData, TrainingSpec
 from assay.learning.vision.appearance import Appearance
 from assay.runs.start import first_weights
 from assay.systems.pills.learning.segmentation_loss import SegmentationLoss
-from assay.systems.pills.learning.segmentation_target import MaskSpec, MaskTarget, make_invariants
+from assay.systems.pills.learning.segmentation_target import MaskTarget, judge_together
 from assay.systems.pills.learning.segmentation_views import Together
 from assay.systems.pills.tasks import segmentation_masks, segmentation_model
 
@@ -46,7 +46,7 @@ def run_training(
     learns, validates = make_set(train), make_set(valid)
     size = train.image.shape[1]
     masks = MaskTarget(names, size, size, params.model.stride)
-    plan = make_spec(task, network, masks, valid, (learns, validates), params.train)
+    plan = make_spec(task, network, masks, valid, params.train)
     train_model(plan, learns, validates, run, start)
 
 
@@ -66,9 +66,8 @@ def make_spec(
     network: nn.Module,
     masks: MaskTarget,
     valid: Rows,
-    sets: tuple[TrainData, TrainData],
     how: SegmentationTrain,
-) -> MaskSpec:
+) -> TrainingSpec:
     """Return the training of `network`; epochs are scored as predictions are."""
     truth = task.labels(valid)
     together = Together(how.fliplr, how.degrees, (how.scale[0], how.scale[1]), how.translate)
@@ -79,7 +78,7 @@ def make_spec(
         return task.metrics(task.restore(predictions, valid), truth)
 
     schedule = warmup_cosine(how.epochs, how.warmup_epochs, how.lr, how.lr_final)
-    return MaskSpec(
+    return TrainingSpec(
         network=network,
         loss=loss,
         preprocess=Appearance(how.brightness, how.noise),
@@ -88,10 +87,9 @@ def make_spec(
         param_groups=[ParamGroup("network", list(network.parameters()), schedule, how.lr)],
         config=how,
         drop_last=how.drop_last,
-        targets=masks.kind,
+        targets=masks,
         decode=segmentation_model.decode,
         loss_terms=loss.terms,
-        invariants=make_invariants(masks, together, *sets),
-        masks=masks,
+        invariants=lambda: [judge_together(masks, together)],
         together=together,
     )
