@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from ruamel.yaml import YAML
 
+from assay.contract.bundle import read_bundle
 from assay.learning.scoring import score
 from assay.lookup import find_system, find_task
 from assay.manifest.groups import join_groups, spelling
@@ -31,7 +32,7 @@ from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
 from assay.params import read_params
 from assay.runs.events import EventLog
-from assay.runs.record import HISTORY, WEIGHTS
+from assay.runs.record import HISTORY
 from assay.runs.run import Run
 from assay.values import typed
 
@@ -87,7 +88,7 @@ def main(folder: Path, fold: int, changes: list[str]) -> None:
         spent = (
             f"{(time.time() - wall) / 60:.1f} min, {(time.process_time() - cpu) / 60:.1f} CPU min"
         )
-        said = TASK.restore(TASK.predictor(run.folder / WEIGHTS, params)(valid.image), valid)
+        said = TASK.predictor(read_bundle(run.folder), params)(valid)
         scores = score(TASK, said, TASK.baseline(train, valid), TASK.labels(valid),
                        valid.columns["group_id"], params.evaluate)  # fmt: skip
         history = list(csv.DictReader((run.folder / HISTORY).open()))

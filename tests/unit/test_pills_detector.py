@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from safetensors.numpy import load_file
 
 from assay.commands.run import read_recipe
+from assay.contract.bundle import read_bundle
 from assay.contract.task_rows import task_rows
 from assay.errors import AssayError, GateError
 from assay.manifest.rows import Rows
@@ -132,7 +133,7 @@ def lead(folder: Path, learned: Rows) -> float:
     how = params(epochs=20, mosaic=0.0, mixup=0.0, scale=0.2, close_mosaic=0)
     run, new = run_in(folder), photographs(24, seed=2)
     TASK.fit(learned, photographs(12, seed=1), how, run)
-    said = TASK.restore(TASK.predictor(run.folder / WEIGHTS, how)(new.image), new)
+    said = TASK.predictor(read_bundle(run.folder), how)(new)
     true = TASK.labels(new)
     met = [TASK.metrics(said, labels)["map50"] for labels in (true, np.roll(true, 5, axis=0))]
     return met[0] - met[1]
@@ -177,7 +178,7 @@ def test_drugs_keep_their_ids(tmp_path: Path) -> None:
     assert stored["class_ids"].tolist() == [4, 9]
     assert all(value.dtype == np.float32 for name, value in stored.items()
                if not name.endswith(("class_ids", "num_batches_tracked")))  # fmt: skip
-    said = TASK.predictor(run.folder / WEIGHTS, how)(photographs().image).reshape(12, 4, 6)
+    said = TASK.predictor(read_bundle(run.folder), how)(photographs()).reshape(12, 4, 6)
     assert set(said[:, :, 5][np.isfinite(said[:, :, 4])]) <= {4.0, 9.0}
 
 
@@ -266,7 +267,7 @@ def test_a_recipe_runs_for_an_epoch(tmp_path: Path, name: str) -> None:
     content[TASK.name]["train"] |= {"epochs": 1, "warmup_epochs": 0.0, "batch_size": 4}
     how, rows, run = typed(content, TASK.name, TASK.params), photographs(4), run_in(tmp_path)
     TASK.fit(rows, rows, how, run)
-    said = TASK.predictor(run.folder / WEIGHTS, how)(rows.image)
+    said = TASK.predictor(read_bundle(run.folder), how)(rows)
     assert said.shape == (4, 6 * how.model.max_det)
 
 

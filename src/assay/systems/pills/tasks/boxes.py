@@ -52,14 +52,14 @@ def to_stored(table: Numbers, rows: Rows) -> Numbers:
     return _moved(table, photograph_frame(rows).stored)
 
 
-def to_original(table: Numbers, rows: Rows) -> Numbers:
+def to_original(table: Numbers, rows: Rows) -> Floats:
     """Return boxes (n, 6k) px of the stored square as px of the original, cut off at its edges."""
     boxes = _moved(table, photograph_frame(rows).original).reshape(len(table), -1, FIELDS)
     size = np.stack([rows.columns["width"], rows.columns["height"]], axis=1)[:, None]
     low = np.clip(boxes[:, :, :2], 0, size)
     high = np.clip(boxes[:, :, :2] + boxes[:, :, 2:4], 0, size)
     boxes[:, :, :2], boxes[:, :, 2:4] = low, high - low
-    return boxes.reshape(len(table), -1)
+    return boxes.reshape(len(table), -1).astype(np.float32)
 
 
 def _moved(table: Numbers, move: Any) -> Numbers:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.contract.score import Score
 from assay.systems.pills.tasks.detector_params import DetectorParams
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from assay.contract.task import Predictor
+    from assay.contract.bundle import Bundle
+    from assay.contract.scored import Floats, Predictor
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
-    from assay.sections.data import DataParams
-
-    Floats = npt.NDArray[np.float32]
 
 
 class Detector:
-    """A task of the contract.
+    """A task of the contract by itself: ultralytics trains it, and no learner.
 
     Predictions are (n, 6·most) and labels (n, 6·pills): x, y, width, height (px of the original), score,
     class of the table; nan where there is nothing, and as class of a detector of pills alone.
@@ -33,12 +28,12 @@ class Detector:
     name = "pills-detector"
     data = "pills"
     params = DetectorParams
+    parts: Sequence[str] = ()
+    reads: Sequence[str] = ("width", "height")
     headline = Score("map50", digits=2, best=1.0, trivial="mean box")
 
-    def validate_params(self, own: DetectorParams, data: DataParams) -> str:
-        """Refuse a fold that the split does not have."""
-        if own.train.fold >= data.split.folds:
-            return f"train.fold {own.train.fold}, but {self.data}.split.folds is {data.split.folds}"
+    def validate_params(self, own: DetectorParams, data: Any) -> str:
+        """Return that they go with any photographs."""
         return ""
 
     def labelled(self, rows: Rows, params: DetectorParams) -> Rows:
@@ -61,23 +56,11 @@ class Detector:
 
         detector_fit.run_training(self, train, valid, params, run)
 
-    def predictor(self, weights: Path, params: DetectorParams) -> Predictor:
-        """Return the trained network as a function; see `detector_model`."""
+    def predictor(self, bundle: Bundle, params: DetectorParams) -> Predictor:
+        """Return the trained network as a function of photographs; see `detector_model`."""
         from assay.systems.pills.tasks import detector_model
 
-        network, ids = detector_model.load(params.model, weights)
-        return partial(
-            detector_model.predict, network, ids, params.model,
-            config=params.train
-        )  # fmt: skip
-
-    def restore(self, predictions: Floats, rows: Rows) -> Floats:
-        """Return boxes of the stored square in px of the photograph, cut off at its edges."""
-        import numpy as np
-
-        from assay.systems.pills.tasks import boxes
-
-        return boxes.to_original(predictions, rows).astype(np.float32)
+        return partial(detector_model.predict, *detector_model.load(params, bundle), params)
 
     def baseline(self, train: Rows, rows: Rows) -> Floats:
         """Return one box: the mean place and size of the training boxes, as shares of the photograph."""
@@ -112,6 +95,15 @@ class Detector:
         from assay.systems.pills.tasks.detector_picture import draw_augmented
 
         draw_augmented(weights, rows, folder)
+
+    def refuse_predictions(self, predictions: Floats, rows: Rows) -> str:
+        """Refuse what is no list of boxes a photograph."""
+        from assay.systems.pills.tasks.boxes import FIELDS
+
+        shape = predictions.shape
+        if len(shape) == 2 and shape[0] == len(rows) and shape[1] % FIELDS == 0:
+            return ""
+        return f"{shape} for {len(rows)} photographs; expected boxes of {FIELDS} numbers"
 
 
 DETECTOR = Detector()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +11,14 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from assay.learning.inference import predict_batches
-from assay.systems.pills.tasks.boxes import padded
+from assay.systems.pills.tasks.boxes import padded, to_original
 from assay.systems.pills.tasks.yolo import library
 
 if TYPE_CHECKING:
-    from assay.sections.task import Train
-    from assay.systems.pills.tasks.detector_params import DetectorModel
+    from assay.contract.bundle import Bundle
+    from assay.contract.scored import Floats
+    from assay.manifest.rows import Rows
+    from assay.systems.pills.tasks.detector_params import DetectorModel, DetectorParams
 
 Images = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[Any]
@@ -34,11 +35,11 @@ def build(size: str, classes: int) -> nn.Module:
     return network
 
 
-def load(params: DetectorModel, weights: Path) -> tuple[nn.Module, Numbers | None]:
+def load(params: DetectorParams, bundle: Bundle) -> tuple[nn.Module, Numbers | None]:
     """Return the trained network in eval mode, and the id of each of its classes, if it names any."""
-    tensors = load_file(weights)
+    tensors = load_file(bundle.weights)
     ids = tensors.pop(CLASSES, None)
-    network = build(params.size, len(tensors[SCORES]))
+    network = build(params.model.size, len(tensors[SCORES]))
     network.load_state_dict(tensors)
     return network.eval(), None if ids is None else ids.numpy()
 
@@ -59,9 +60,7 @@ def batched(images: Images, side: int) -> Tensor:
     return torch.from_numpy(shown).permute(0, 3, 1, 2).contiguous().float() / 255
 
 
-def boxes_of(
-    outputs: Tensor, ids: Numbers | None, params: DetectorModel, size: int
-) -> npt.NDArray[np.float32]:
+def boxes_of(outputs: Tensor, ids: Numbers | None, params: DetectorModel, size: int) -> Floats:
     """Return decoded outputs (b, 4 + classes, places) as boxes (b, 6·most), px of the stored square.
 
     The surest box of those that overlap is kept, of one class as of another.
@@ -80,13 +79,12 @@ def boxes_of(
     return padded(found, params.max_det)
 
 
-def predict(
-    network: nn.Module, ids: Numbers | None, params: DetectorModel, images: Images, config: Train
-) -> npt.NDArray[np.float32]:
-    """Return boxes (n, 6·most) of images (n, size, size, 3), stored px, the surest first."""
+def predict(network: nn.Module, ids: Numbers | None, params: DetectorParams, rows: Rows) -> Floats:
+    """Return boxes (n, 6·most) of photographs, px of the original, the surest first."""
+    model = params.model
 
     def read(stored: Tensor) -> Tensor:
-        outputs = network(batched(stored.cpu().numpy(), params.imgsz).to(stored.device))
-        return torch.from_numpy(boxes_of(outputs[0], ids, params, stored.shape[1]))
+        outputs = network(batched(stored.cpu().numpy(), model.imgsz).to(stored.device))
+        return torch.from_numpy(boxes_of(outputs[0], ids, model, stored.shape[1]))
 
-    return predict_batches(network, read, images, config)
+    return to_original(predict_batches(network, read, rows.image, params.train), rows)

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from assay.runs.files import atomic_write
+from assay.systems.pills.tasks.boxes import to_original
 from assay.systems.pills.tasks.detector_data import loss_batch
 from assay.systems.pills.tasks.detector_model import CLASSES, batched, boxes_of
 
@@ -82,7 +83,7 @@ class DetectorRun:
                 losses.append(torch.stack(list(items.values())) * len(images))
                 found.append(boxes_of(outputs[0], self.ids, how.model, images.shape[1]))
         means = (torch.stack(losses).double().sum(dim=0) / len(self.rows)).tolist()
-        said = self.task.restore(np.concatenate(found), self.rows)
+        said = to_original(np.concatenate(found), self.rows)
         told = dict(zip(("valid_box", "valid_cls", "valid_dfl"), means, strict=True))
         scores = self.task.metrics(said, self.task.labels(self.rows))
         return {"valid_loss": sum(means), **told, **scores}
