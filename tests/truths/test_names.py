@@ -15,7 +15,6 @@ ROLES = {
     "build": "a task's network, untrained",
     "load": "a task's network, trained",
     "predict": "what a task's network says of images",
-    "decode": "what its outputs mean",
     "run_training": "a task's training, whole",
     "make_set": "what a task is trained on",
     "make_spec": "a task's training, as the loop takes it",

@@ -26,7 +26,6 @@ from assay.systems.pills.learning.segmentation_target import (
     judge_together,
 )
 from assay.systems.pills.learning.segmentation_views import Together
-from assay.systems.pills.tasks import segmentation_fit, segmentation_model
 from assay.systems.pills.tasks.segmentation_masks import (
     letterbox_cells,
     majority_class,
@@ -37,7 +36,7 @@ from assay.systems.pills.tasks.segmentation_params import FINEST, cell
 from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
-TASK = find_task("pills-segmentation")
+TASK: Any = find_task("pills-segmentation")
 NAMES = ("ground", "round", "long")
 MOVES = Together(flip=0.5, rotation=15.0, scale=(0.9, 1.1), shift=0.05)
 SQUARE = MaskTarget(NAMES, 96, 96, 2)
@@ -58,17 +57,19 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     return rows_of(made(folder / "set", sessions=3), folder)
 
 
-def planned(rows: Rows, together: Any = MOVES, **train: Any) -> tuple[TrainingSpec, TrainData]:
+def learner(**train: Any) -> Any:
     content = read_params(ROOT / "params.yaml")
     content[TASK.name]["train"] |= train
-    params = typed(content, TASK.name, TASK.params)
-    own, size = segmentation_fit.make_set(rows), rows.image.shape[1]
+    return TASK.learner(typed(content, TASK.name, TASK.params))
+
+
+def planned(rows: Rows, together: Any = MOVES, **train: Any) -> tuple[TrainingSpec, TrainData]:
+    ready, size = learner(**train).prepare(rows, rows), rows.image.shape[1]
     masks = MaskTarget(NAMES, size, size, 2)
-    network, _ = segmentation_model.build(params.model, len(NAMES), "none", ROOT, 1)
-    plan = segmentation_fit.make_spec(TASK, network, masks, rows, params.train)
-    return replace(
-        plan, together=together, invariants=lambda: [judge_together(masks, together)]
-    ), own
+    spec = replace(
+        ready.spec, together=together, invariants=lambda: [judge_together(masks, together)]
+    )
+    return spec, ready.train
 
 
 def test_the_plan_may_leave_out_the_last_batch(rows: Rows) -> None:
@@ -168,14 +169,14 @@ def test_the_bars_are_not_scored(rows: Rows) -> None:
     assert bars.mean() == pytest.approx(1 - width / height, abs=0.1)
     assert np.array_equal(np.isnan(labels), bars)
     everywhere = np.ones_like(labels)
-    assert np.array_equal(np.isnan(TASK.restore(everywhere, rows)), bars)
+    assert np.array_equal(np.isnan(learner().to_labels(everywhere, rows)), bars)
 
 
 def test_maps_of_any_stride_are_scored_in_the_same_cells(rows: Rows) -> None:
     masks, labels = masks_of(rows), TASK.labels(rows)
     size = masks.shape[1]
     assert np.array_equal(spread(masks.reshape(len(masks), -1), size), masks)
-    fine = TASK.restore(masks.reshape(len(masks), -1).astype(np.float32), rows)
+    fine = learner().to_labels(masks.reshape(len(masks), -1).astype(np.float32), rows)
     assert np.array_equal(fine, labels, equal_nan=True)
     assert [cell(side) for side in (32, 96, 256, 320, 640)] == [2, 2, 2, 4, 8]
     assert all(side // cell(side) <= FINEST for side in (32, 256, 260, 512, 1024))

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.contract.score import Score
 from assay.systems.pills.tasks.segmentation_params import SegmentationParams
+from assay.tasks.base import BaseTask
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from assay.contract.task import Predictor
+    from assay.contract.scored import Floats
     from assay.manifest.rows import Rows
-    from assay.runs.run import Run
     from assay.sections.data import DataParams
+    from assay.systems.pills.tasks.segmentation_learner import SegmentationLearner
 
-    Floats = npt.NDArray[np.float32]
 
-
-class Segmentation:
-    """A task of the contract. Predictions and labels are (n, cells): a class a cell, row by row.
+class Segmentation(BaseTask[SegmentationParams]):
+    """Predictions and labels are (n, cells): a class a cell, row by row.
 
     The grid has at most 128 cells a side, whatever the network's stride: `segmentation_masks`. Cells on
     the letterbox's bars are nan: ground that nobody photographed is not scored.
@@ -32,15 +27,14 @@ class Segmentation:
     name = "pills-segmentation"
     data = "pills.masks"
     params = SegmentationParams
+    reads: Sequence[str] = ("width", "height")
     headline = Score("miou", digits=2, best=1.0, trivial="all ground")
 
     def validate_params(self, own: SegmentationParams, data: DataParams) -> str:
-        """Refuse a fold that the split does not have, and maps that do not tile the image."""
+        """Refuse maps that do not tile the image."""
         from assay.systems.pills.tasks.segmentation_params import cell
 
         size, stride = data.ingest.size, own.model.stride
-        if own.train.fold >= data.split.folds:
-            return f"train.fold {own.train.fold}, but {self.data}.split.folds is {data.split.folds}"
         if size % max(stride, cell(size)):
             return f"{self.data}.ingest.size {size} is no multiple of {max(stride, cell(size))}"
         return ""
@@ -52,28 +46,11 @@ class Segmentation:
         masks = segmentation_masks.masks_of(rows)
         return segmentation_masks.within(segmentation_masks.majority_class(masks), rows)
 
-    def fit(self, train: Rows, valid: Rows, params: SegmentationParams, run: Run) -> None:
-        """Preflight, train and record; see `segmentation_fit`."""
-        from assay.systems.pills.tasks import segmentation_fit
+    def learner(self, params: SegmentationParams) -> SegmentationLearner:
+        """Return a U-Net that says a class a cell of its own stride."""
+        from assay.systems.pills.tasks.segmentation_learner import SegmentationLearner
 
-        segmentation_fit.run_training(self, train, valid, params, run)
-
-    def predictor(self, weights: Path, params: SegmentationParams) -> Predictor:
-        """Return the trained network as a function: a class a cell of its own stride."""
-        from assay.systems.pills.tasks import segmentation_model
-
-        network = segmentation_model.load(params.model, weights)
-        return partial(
-            segmentation_model.predict, network,
-            config=params.train
-        )  # fmt: skip
-
-    def restore(self, predictions: Floats, rows: Rows) -> Floats:
-        """Return maps of any stride in the cells of the labels; nan on the bars."""
-        from assay.systems.pills.tasks import segmentation_masks
-
-        stored = segmentation_masks.spread(predictions, rows.image.shape[1])
-        return segmentation_masks.within(segmentation_masks.majority_class(stored), rows)
+        return SegmentationLearner(self, params)
 
     def baseline(self, train: Rows, rows: Rows) -> Floats:
         """Return the ground everywhere: what most cells are, and no pill ever."""
