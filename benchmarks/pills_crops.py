@@ -28,6 +28,7 @@ import polars as pl
 from ruamel.yaml import YAML
 
 from assay.commands.run import read_recipe
+from assay.contract.bundle import read_bundle
 from assay.contract.task_rows import task_rows
 from assay.lookup import find_system, find_task
 from assay.manifest.groups import join_groups, spelling
@@ -40,7 +41,7 @@ from assay.params import read_params
 from assay.params_check import laid_over
 from assay.runs.events import EventLog
 from assay.runs.files import read_json
-from assay.runs.record import RECORD, WEIGHTS
+from assay.runs.record import RECORD
 from assay.runs.run import Run
 from assay.values import typed
 
@@ -101,7 +102,8 @@ def measured(rows: Rows, content: dict[str, Any], fold: int, root: Path) -> dict
         task.fit(pills.where(~validates), pills.where(validates), params, run)
     spent, passed = time.process_time() - begin, time.perf_counter() - clock
     valid = pills.where(validates)
-    said = task.predictor(folder / WEIGHTS, params)(valid.image)
+    asked = rows.where(rows.columns["fold"] == fold)
+    said = task.predictor(read_bundle(folder), params)(asked)
     scores = task.metrics(said, task.labels(valid))
     epoch = read_json(folder / RECORD)["chosen"]["epoch"]
     last = (folder / "history.csv").read_text().splitlines()

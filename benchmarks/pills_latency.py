@@ -32,7 +32,8 @@ from assay.params_check import laid_over
 from assay.systems.pills.data.codes import ClassTable
 from assay.systems.pills.pipelines import reading
 from assay.systems.pills.pipelines.combo_params import CLASSIFIER, DETECTOR, ComboParams
-from assay.systems.pills.tasks import classifier_model, detector_model
+from assay.systems.pills.tasks import detector_model
+from assay.systems.pills.tasks.classifier_network import build
 from assay.values import typed
 
 ROOT = Path(__file__).parents[1]
@@ -64,24 +65,22 @@ def photographs(root: Path, content: dict[str, Any], count: int) -> Any:
 
 
 def networks(content: dict[str, Any], threads: int) -> tuple[Any, Any, int]:
-    """Return detector and classifier as functions of stored images, and the side of cuts."""
+    """Return detector and classifier as functions of photographs, and the side of cuts."""
     detector: Any = typed(content, DETECTOR, find_task(DETECTOR).params)
     classifier: Any = typed(content, CLASSIFIER, find_task(CLASSIFIER).params)
-    ids = np.arange(DRUGS)
-    network, _ = classifier_model.build(
-        classifier.model, "none", ROOT, 0, ids, np.ones(DRUGS, dtype=np.int64)
-    )
+    network, _ = build(classifier.model, "none", np.arange(DRUGS), np.ones(DRUGS, dtype=np.int64))
 
     def as_asked(params: Any) -> Any:
-        return params.train.model_copy(update={"threads": threads})
+        how = params.train.model_copy(update={"threads": threads})
+        return params.model_copy(update={"train": how})
 
     finds = detector_model.build(detector.model.size, 1).eval()
+    task: Any = find_task(CLASSIFIER)
     return (
-        partial(detector_model.predict, finds, None, detector.model, loop=as_asked(detector)),
-        partial(classifier_model.predict, network.eval(), classifier.model,
-                loop=as_asked(classifier)),
+        partial(detector_model.predict, finds, None, as_asked(detector)),
+        partial(task.learner(as_asked(classifier)).predict, network.eval()),
         classifier.model.size,
-    )  # fmt: skip
+    )
 
 
 def main() -> None:

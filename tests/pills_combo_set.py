@@ -19,7 +19,8 @@ from assay.runs.files import write_json
 from assay.runs.record import RECORD, WEIGHTS
 from assay.systems.pills.pipelines import combo_answers
 from assay.systems.pills.pipelines.combo_params import CLASSIFIER, DETECTOR, ComboParams
-from assay.systems.pills.tasks import classifier_model, detector_model
+from assay.systems.pills.tasks import detector_model
+from assay.systems.pills.tasks.classifier_network import build
 from assay.values import on_machine, typed
 from tests.pills_set import SIZE
 
@@ -56,9 +57,8 @@ def checkout_of(rows: Rows, root: Path) -> Path:
         params: Any = typed(content, name, find_task(name).params)
         if name == CLASSIFIER:
             ids = np.array(list(codes))
-            network, _ = classifier_model.build(
-                params.model, "none", root, 0, ids, np.full(len(ids), 3)
-            )
+            reseed(0)
+            network, _ = build(params.model, "none", ids, np.full(len(ids), 3))
         else:
             reseed(1)
             network = detector_model.build(params.model.size, 1)

@@ -1,4 +1,4 @@
-"""The task `pills-classifier`: exact cuts, weights, views, scores, refusals, recipes."""
+"""The task `pills-classifier`: cuts of the phantom, weights, views, scores, refusals, recipes."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from assay.contract.task_rows import row_of
 from assay.errors import GateError, ParamsError
 from assay.gates.preflight import preflight
 from assay.learning.data import BatchDataset
-from assay.learning.vision.geometry import Frame
+from assay.learning.determinism import reseed
 from assay.lookup import find_task
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
 from assay.params import read_params
 from assay.params_check import laid_over
 from assay.runs.files import read_json
-from assay.systems.pills.learning.cuts import cut_boxes, stored_boxes
+from assay.systems.pills.learning.cuts import cut_boxes
 from assay.systems.pills.learning.scores import drug_scores
 from assay.systems.pills.learning.transforms import PillTransform, lit
 from assay.systems.pills.learning.weights import effective_number, inverse_frequency
-from assay.systems.pills.tasks import classifier_fit, classifier_model
+from assay.systems.pills.tasks import classifier_cut, classifier_drugs, classifier_learner
+from assay.systems.pills.tasks.classifier_network import build
 from assay.systems.pills.tasks.classifier_params import ClassifierParams
 from assay.values import typed
 
@@ -59,88 +60,6 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, Path]:
 
 
 # --- cuts
-
-
-def blob(width: int, height: int, x: float, y: float, deviation: float) -> Any:
-    """Return a photograph with one bright spot; (x, y) count from the outer edge."""
-    across, down = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
-    spot = np.exp(-((across - x) ** 2 + (down - y) ** 2) / (2 * deviation**2))
-    return np.repeat((255 * spot)[..., None], 3, axis=2).round().astype(np.uint8)
-
-
-def middle(image: Any) -> Any:
-    """Return the centre of mass (x, y) from the outer edge."""
-    weight = image[..., 0].astype(np.float64)
-    down, across = np.indices(weight.shape) + 0.5
-    return np.array([(weight * across).sum(), (weight * down).sum()]) / weight.sum()
-
-
-@pytest.mark.parametrize("size", [24, 64, 200])
-def test_a_cut_is_where_the_box_says(size: int) -> None:
-    x, y = 61.3, 40.8
-    box, padding = np.array([47.25, 31.5, 30.5, 20.0]), 0.1
-    [cut] = cut_boxes(blob(120, 90, x, y, 2.5), box, size, padding)
-    scale = size / (30.5 * 1.2)
-    there = (np.array([x, y]) - (box[:2] + box[2:] / 2)) * scale + size / 2
-    assert np.abs(middle(cut) - there).max() < 0.05
-
-
-def test_a_cut_is_what_pillow_makes_of_the_same_box() -> None:
-    image = np.random.default_rng(0).integers(0, 256, (80, 100, 3), dtype=np.uint8)
-    left, top, side = 21.3, 17.8, 40.9
-    [cut] = cut_boxes(image, [left, top, side, side], 24)
-    box = (left, top, left + side, top + side)
-    same = Image.fromarray(image).resize((24, 24), Image.Resampling.BILINEAR, box=box)
-    # Pillow does not look past its box: the outermost px have less under their kernel.
-    assert np.abs(cut.astype(int) - np.asarray(same))[2:-2, 2:-2].max() <= 1
-
-
-def test_an_oblong_pill_keeps_its_aspect_and_lies_on_black() -> None:
-    image = np.full((60, 100, 3), 200, np.uint8)
-    [cut] = cut_boxes(image, [20, 20, 40, 10], 40)
-    assert (cut[15:25] == 200).all()
-    assert not cut[:15].any()
-    assert not cut[25:].any()
-
-
-def test_what_a_box_reaches_beyond_the_image_is_black() -> None:
-    image = np.full((50, 50, 3), 100, np.uint8)
-    [cut] = cut_boxes(image, [-10, 0, 20, 20], 20)
-    assert not cut[:, :9].any()
-    assert (cut[:, 11:] == 100).all()
-    assert not cut_boxes(image, [200, 200, 10, 10], 8).any()
-
-
-def long_side(image: Any) -> int:
-    """Return how many px of the longer side are not black."""
-    return int(max(image.any(axis=(1, 2)).sum(), image.any(axis=(0, 2)).sum()))
-
-
-@pytest.mark.parametrize(("zoom", "sides"), [(1.0, [80, 80]), (0.5, [20, 40]), (0.0, [5, 20])])
-def test_a_cut_tells_how_large_a_pill_is_unless_it_is_zoomed(zoom: float, sides: list[int]) -> None:
-    image = np.full((300, 400, 3), 200, np.uint8)  # a cut reaches 0.25 of 400 px
-    boxes = [[100.0, 100.0, 6.25, 5.0], [200.0, 100.0, 20.0, 25.0]]
-    cuts = cut_boxes(image, boxes, 80, zoom=zoom)
-    assert [long_side(cut) for cut in cuts] == pytest.approx(sides, abs=1)
-    # The same photograph, stored at half its size, and one larger than the reach: it fills its cut.
-    [half] = cut_boxes(image[::2, ::2], np.array(boxes[1:]) / 2, 80, zoom=zoom)
-    assert long_side(half) == pytest.approx(sides[1], abs=1)
-    [large] = cut_boxes(image, [100, 50, 200, 160], 80, zoom=zoom)
-    assert long_side(large) == 80
-
-
-def test_a_box_without_an_area_is_refused() -> None:
-    with pytest.raises(ValueError, match="with an area"):
-        cut_boxes(np.zeros((9, 9, 3), np.uint8), [1, 1, 0, 4], 8)
-
-
-def test_stored_boxes_lie_where_the_frame_says() -> None:
-    box = np.array([[10.0, 20.0, 30.0, 40.0]])
-    [stored] = stored_boxes(box, np.array([480]), np.array([640]), 128)
-    frame = Frame(480, 640, 128)  # which counts from the middle of the first pixel
-    corners = np.array([[[10.0, 20.0], [40.0, 60.0]]]) - 0.5
-    expected = frame.stored(corners)[0] + 0.5
-    assert np.allclose([stored[:2], stored[:2] + stored[2:]], expected)
 
 
 def test_pills_of_the_phantom_are_cut_as_from_the_original(
@@ -193,6 +112,59 @@ def test_a_photograph_of_one_pill_may_be_shown_whole(photographs: tuple[Rows, Pa
     assert np.array_equal(pills.image[~alone], tight.image[~alone])
 
 
+def padded(boxes: Any) -> Any:
+    """Return the lists of boxes as a served model has them: (n, most, 4), nan behind."""
+    table = np.full((len(boxes), max(map(len, boxes)) + 1, 4), np.nan)
+    for row, own in enumerate(boxes):
+        table[row, : len(own)] = np.array([*own], dtype=float).reshape(-1, 4)
+    return table
+
+
+@pytest.mark.parametrize("view", ["pill", "photograph"])
+def test_photographs_are_cut_alike_by_lists_of_boxes_and_by_padded_ones(
+    photographs: tuple[Rows, Path], view: str
+) -> None:
+    """Of photographs with several pills, with one and, in the middle, with none."""
+    rows, params = photographs[0], params_of(model__view=view)
+    lists = rows.columns["boxes"].copy()
+    emptied = {name: rows.columns[name].copy() for name in ("classes", "codes")}
+    for column in (lists, *emptied.values()):
+        column[3] = column[3][:0]
+    pills = TASK.cut(Rows(rows.images, {**rows.columns, **emptied, "boxes": lists}), params)
+    size = {name: rows.columns[name] for name in ("width", "height")}
+    for boxes in (lists, padded(lists)):
+        shown = classifier_cut.cuts(Rows(rows.images, {**size, "boxes": boxes}), params.model)
+        assert np.array_equal(shown[:], pills.image[:])
+    assert len(pills) == sum(map(len, lists))
+
+
+def test_photographs_are_asked_about_and_their_pills_are_told(
+    photographs: tuple[Rows, Path],
+) -> None:
+    rows, params = photographs[0], params_of()
+    network = build(params.model, "none", np.arange(3), np.array([4, 0, 9]))[0].eval()
+    learner, pills = TASK.learner(params), TASK.cut(rows, params)
+    said = learner.predict(network, rows)
+    with torch.inference_mode():
+        alone = learner.read(network, torch.from_numpy(pills.image[[7]])).numpy()
+    assert said.shape == (len(pills), 3)
+    assert np.allclose(said[[7]], alone, atol=1e-6, equal_nan=True)
+    assert TASK.refuse_predictions(said, pills) == ""
+    nowhere = Rows(rows.images, {**rows.columns, "boxes": np.full((len(rows), 2, 4), np.nan)})
+    assert learner.predict(network, nowhere).shape == (0, 3)
+
+
+def test_what_is_no_probability_of_each_pill_is_refused(photographs: tuple[Rows, Path]) -> None:
+    pills, nan = TASK.cut(photographs[0], params_of()), np.nan
+    said = np.tile(np.array([[0.25, nan, 0.75]], np.float32), (len(pills), 1))
+    assert TASK.refuse_predictions(said, pills) == ""
+    assert "a row of outputs each" in TASK.refuse_predictions(said[1:], pills)
+    assert "softmax" in TASK.refuse_predictions(4 * said, pills)
+    said[5] = [nan, nan, 1.0]  # of a drug that the other rows know
+    assert "expected probabilities" in TASK.refuse_predictions(said, pills)
+    assert "expected probabilities" in TASK.refuse_predictions(np.full_like(said, nan), pills)
+
+
 # --- weights
 
 
@@ -217,8 +189,8 @@ def test_effective_number_is_the_formula_with_a_mean_of_one() -> None:
 def test_a_drug_without_a_row_weighs_nothing_and_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    drugs = classifier_fit.KnownDrugs(np.arange(4), ("K-1", "K-2", "K-3", "K-4"), COUNTS)
-    weights = classifier_fit.class_weights(drugs, params_of().train)
+    drugs = classifier_drugs.KnownDrugs(np.arange(4), ("K-1", "K-2", "K-3", "K-4"), COUNTS)
+    weights = classifier_drugs.class_weights(drugs, params_of().train)
     assert weights[2] == 0
     assert "warning: weight 0, no training row: K-3" in capsys.readouterr().out
 
@@ -256,7 +228,7 @@ def test_scores_by_hand() -> None:
 
 def test_the_network_names_ids_of_the_table_and_no_drug_never_trained() -> None:
     ids, counts = np.array([2, 5, 7]), np.array([4, 0, 9])
-    network, _ = classifier_model.build(params_of().model, "none", Path(), 1, ids, counts)
+    network, _ = build(params_of().model, "none", ids, counts)
     said = network.probabilities(torch.tensor([[0.0, 9.0, 1.0]])).numpy()
     assert said.shape == (1, 8)
     assert np.isnan(said[0, [0, 1, 3, 4, 5, 6]]).all()
@@ -269,8 +241,11 @@ def test_several_turns_are_the_mean_of_what_each_says_alone() -> None:
 
     def said(turns: int, images: Any) -> Any:
         params = params_of(model__tta_rotations=turns)
-        network, _ = classifier_model.build(params.model, "none", Path(), 1, ids, counts)
-        return classifier_model.predict(network.eval(), params.model, images, params.train)
+        reseed(1)
+        network, _ = build(params.model, "none", ids, counts)
+        seen = torch.from_numpy(images.copy())
+        with torch.inference_mode():
+            return TASK.learner(params).read(network.eval(), seen).numpy()
 
     each = [said(1, np.rot90(cuts, quarter, (1, 2))) for quarter in range(4)]
     assert np.abs(each[0] - each[1])[:, ids].max() > 1e-3
@@ -296,7 +271,7 @@ def test_another_lamp_gives_a_grey_image_a_cast_of_its_own() -> None:
 def test_an_imprint_is_not_mirrored_unless_that_is_asked_for(
     photographs: tuple[Rows, Path], tmp_path: Path
 ) -> None:
-    plain = classifier_fit.looks_of(params_of().train)
+    plain = classifier_learner.looks_of(params_of().train)
     assert plain.hflip == 0
     asked = params_of(
         train__fliplr=1.0, train__degrees=0.0, train__scale=[1.0, 1.0], train__ratio=[1.0, 1.0],
@@ -304,12 +279,12 @@ def test_an_imprint_is_not_mirrored_unless_that_is_asked_for(
     ).train  # fmt: skip
     images = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
     shown = [
-        PillTransform(classifier_fit.looks_of(each), 32)(images, True)
+        PillTransform(classifier_learner.looks_of(each), 32)(images, True)
         for each in (asked, asked.model_copy(update={"fliplr": 0.0}))
     ]
     assert torch.allclose(shown[0], shown[1].flip(3))
     told = {
-        hflip: classifier_fit.imprints(params_of(train__fliplr=hflip).train).found
+        hflip: classifier_learner.imprints(params_of(train__fliplr=hflip).train).found
         for hflip in (0.0, 0.5)
     }
     assert told == {0.0: "never mirrored", 0.5: "mirrored with probability 0.5"}
@@ -320,10 +295,8 @@ def test_an_imprint_is_not_mirrored_unless_that_is_asked_for(
 
 def plan_and_sets(rows: Rows, valid: Rows, **changed: Any) -> Any:
     params = params_of(train__epochs=2, train__warmup_epochs=1, **changed)
-    drugs = classifier_fit.known_drugs(rows, valid)
-    network, _ = classifier_model.build(params.model, "none", Path(), 1, drugs.ids, drugs.counts)
-    plan = classifier_fit.make_spec(TASK, network, drugs, params)
-    return plan, classifier_fit.make_set(rows, drugs), classifier_fit.make_set(valid, drugs)
+    ready = TASK.learner(params).prepare(rows, valid)
+    return ready.spec, ready.train, ready.valid
 
 
 def test_the_plan_may_leave_out_the_last_batch(photographs: tuple[Rows, Path]) -> None:
@@ -362,7 +335,6 @@ def test_a_drug_that_validation_alone_has_is_told_and_does_not_stop(
     }
     assert "3 of 4 classes in train" in checks["coverage"]
     assert checks["imprints"] == "never mirrored"
-    classifier_fit.tell_unseen(classifier_fit.known_drugs(train, valid), valid)
     assert f"unseen share {lonely.mean():.1%}" in capsys.readouterr().out
     # A batch of such rows alone costs nothing, and is no nan.
     loss = plan.loss(torch.zeros(2, 4), torch.full((2,), 3))
@@ -373,10 +345,9 @@ def test_cuts_too_large_for_memory_are_made_as_they_are_shown(
     photographs: tuple[Rows, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pills = TASK.cut(photographs[0], params_of())
-    drugs = classifier_fit.known_drugs(pills, pills)
-    held = classifier_fit.make_set(pills, drugs)
-    monkeypatch.setattr(classifier_fit, "HELD", 0)
-    lazy = classifier_fit.make_set(pills, drugs)
+    _, held, _ = plan_and_sets(pills, pills)
+    monkeypatch.setattr(classifier_learner, "HELD", 0)
+    _, lazy, _ = plan_and_sets(pills, pills)
     assert isinstance(held.images, np.ndarray)
     assert isinstance(lazy.images, LazyImages)
     batches = [BatchDataset(each).__getitems__([5, 0, 3]) for each in (held, lazy)]

@@ -42,7 +42,7 @@ def predict_batches(
     network.to(device)
     found = []
     with torch.inference_mode():
-        for start in range(0, len(images), config.batch_size):
+        for start in range(0, max(len(images), 1), config.batch_size):  # none: (0, outputs)
             stored = np.ascontiguousarray(images[start : start + config.batch_size])
             said = read(torch.from_numpy(stored).to(device))
             found.append(said.float().cpu().numpy())

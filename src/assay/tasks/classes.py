@@ -74,16 +74,21 @@ class ClassTask(BaseTask[P]):
 
     def refuse_predictions(self, predictions: Floats, rows: Rows) -> str:
         """Refuse what is no probability of each class: logits, say."""
-        import numpy as np
-
         shape = (len(rows), len(self.classes))
         if predictions.shape != shape:
             return f"{predictions.shape}; expected {shape}, a probability of each class a row"
-        low, high = float(predictions.min(initial=0)), float(predictions.max(initial=0))
-        apart = float(np.abs(predictions.sum(axis=1) - 1).max(initial=0))
-        if low >= 0 and high <= 1 + SUM and apart <= SUM:
-            return ""
-        return (
-            f"from {low:.3g} to {high:.3g}, sums up to {apart:.3g} from 1; expected probabilities:"
-            " logits need a softmax"
-        )
+        return refuse_probabilities(predictions)
+
+
+def refuse_probabilities(said: Floats) -> str:
+    """Return why rows (n, classes) are no probabilities, or an empty text."""
+    import numpy as np
+
+    low, high = float(said.min(initial=0)), float(said.max(initial=0))
+    apart = float(np.abs(said.sum(axis=1) - 1).max(initial=0))
+    if low >= 0 and high <= 1 + SUM and apart <= SUM:
+        return ""
+    return (
+        f"from {low:.3g} to {high:.3g}, sums up to {apart:.3g} from 1; expected probabilities:"
+        " logits need a softmax"
+    )

@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.contract.score import Score
 from assay.systems.pills.tasks.classifier_params import ClassifierParams
+from assay.tasks.base import BaseTask
+from assay.tasks.classes import refuse_probabilities
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from assay.contract.task import Predictor
+    from assay.contract.scored import Floats
     from assay.manifest.rows import Rows
-    from assay.runs.run import Run
-    from assay.sections.data import DataParams
-
-    Floats = npt.NDArray[np.float32]
+    from assay.systems.pills.tasks.classifier_learner import ClassifierLearner
 
 
-class Classifier:
-    """A task of the contract. Predictions are (n, C): the probability of each class id, 0 to C − 1.
+class Classifier(BaseTask[ClassifierParams]):
+    """Predictions are (pills, C): the probability of each class id, 0 to C − 1.
 
-    A drug that training lacked is nan. Rows are pills: see `SupportsCrops` and `classifier_cut`.
+    A drug that training lacked is nan. Scored are pills, in the order of `cut`; asked are photographs,
+    with the boxes that they are cut by: see `SupportsCrops` and `classifier_cut`.
     """
 
     name = "pills-classifier"
     data = "pills"
     params = ClassifierParams
+    reads: Sequence[str] = ("width", "height", "boxes")
     headline = Score("top1", digits=3, best=1.0, trivial="commonest drug")
-
-    def validate_params(self, own: ClassifierParams, data: DataParams) -> str:
-        """Refuse a fold that the split does not have."""
-        if own.train.fold >= data.split.folds:
-            return f"train.fold {own.train.fold}, but {self.data}.split.folds is {data.split.folds}"
-        return ""
 
     def cut(self, rows: Rows, params: ClassifierParams) -> Rows:
         """Return a row a pill, cut by its true box; see `classifier_cut`."""
@@ -50,25 +44,11 @@ class Classifier:
         drug: Floats = rows.columns["drug"].astype("float32")
         return drug[:, None]
 
-    def fit(self, train: Rows, valid: Rows, params: ClassifierParams, run: Run) -> None:
-        """Preflight, train and record; see `classifier_fit`."""
-        from assay.systems.pills.tasks import classifier_fit
+    def learner(self, params: ClassifierParams) -> ClassifierLearner:
+        """Return a timm backbone with a logit a drug."""
+        from assay.systems.pills.tasks.classifier_learner import ClassifierLearner
 
-        classifier_fit.run_training(self, train, valid, params, run)
-
-    def predictor(self, weights: Path, params: ClassifierParams) -> Predictor:
-        """Return the trained network as a function of cuts; see `classifier_model`."""
-        from assay.systems.pills.tasks import classifier_model
-
-        network = classifier_model.load(params.model, weights)
-        return partial(
-            classifier_model.predict, network, params.model,
-            config=params.train
-        )  # fmt: skip
-
-    def restore(self, predictions: Floats, rows: Rows) -> Floats:
-        """Return them as they are: a drug lies nowhere in the image."""
-        return predictions
+        return ClassifierLearner(self, params)
 
     def baseline(self, train: Rows, rows: Rows) -> Floats:
         """Return the commonest drug of the training rows, the lower id of equals, as certain."""
@@ -98,6 +78,16 @@ class Classifier:
     def slices(self, rows: Rows) -> Mapping[str, npt.NDArray[np.generic]]:
         """Part the pills by whether they lie alone."""
         return {"mode": rows.columns["mode"].astype(str)}
+
+    def refuse_predictions(self, predictions: Floats, rows: Rows) -> str:
+        """Refuse what is no row of probabilities a cut; of a drug never trained no row has one."""
+        import numpy as np
+
+        refused = super().refuse_predictions(predictions, rows)
+        if refused:
+            return refused
+        untrained = np.isnan(predictions).all(axis=0)
+        return refuse_probabilities(np.where(untrained, 0, predictions))
 
 
 CLASSIFIER = Classifier()

@@ -13,6 +13,7 @@ from assay.manifest.rows import Rows
 from assay.systems.pills.learning.cuts import CutBackend, stored_boxes
 
 if TYPE_CHECKING:
+    from assay.manifest.rows import Images
     from assay.systems.pills.tasks.classifier_params import ClassifierModel
 
 Numbers = npt.NDArray[Any]
@@ -24,28 +25,26 @@ def pills(rows: Rows, params: ClassifierModel) -> Rows:
     `sample_id` is `<photograph>#<k>`; `drug` (class id), `code` and `box` (x, y, w, h px of the upright
     original) are the pill's own; every column with one value a photograph is kept.
     """
-    counts = np.array([len(ids) for ids in rows.columns["classes"]], dtype=np.int64)
-    photograph = np.repeat(np.arange(len(rows)), counts)
-    number = np.arange(len(photograph)) - np.repeat(counts.cumsum() - counts, counts)
+    photograph, boxes = _placed(rows)
+    number = np.arange(len(photograph)) - np.searchsorted(photograph, photograph)
     kept = {
         name: column[photograph] for name, column in rows.columns.items() if not _is_list(column)
     }
-    boxes = np.concatenate([_boxes(each) for each in (*rows.columns["boxes"], [])])
     own = {
         "sample_id": _named(kept["sample_id"], number),
         "drug": _flat(rows.columns["classes"], np.int64),
         "code": _flat(rows.columns["codes"], object),
         "box": boxes,
     }
-    backend = _backend(rows, photograph, boxes, counts, params)
-    images = LazyImages(backend, np.arange(len(photograph)))
-    return Rows({"image": cast("Any", images)}, {**kept, **own})
+    return Rows({"image": cuts(rows, params)}, {**kept, **own})
 
 
-def _backend(
-    rows: Rows, photograph: Numbers, boxes: Numbers, counts: Numbers, params: ClassifierModel
-) -> CutBackend:
-    """Cut pills by their boxes, padded; with `view: photograph` one that lies alone is shown whole."""
+def cuts(rows: Rows, params: ClassifierModel) -> Images:
+    """Return the images of `pills`, from photographs, their sizes and boxes alone.
+
+    Each is cut by its box, padded; with `view: photograph` one that lies alone is shown whole.
+    """
+    photograph, boxes = _placed(rows)
     width, height = (rows.columns[side].astype(np.float64) for side in ("width", "height"))
     side = rows.image.shape[1]
     own = stored_boxes(boxes, width[photograph], height[photograph], side)
@@ -53,10 +52,24 @@ def _backend(
     if params.view == "photograph":
         corner = np.zeros((len(rows), 2))
         whole = np.concatenate([corner, np.stack([width, height], axis=1)], axis=1)
-        alone = counts[photograph] == 1
+        alone = np.bincount(photograph, minlength=len(rows))[photograph] == 1
         own[alone] = stored_boxes(whole, width, height, side)[photograph[alone]]
         padding[alone] = 0
-    return CutBackend(rows.image, photograph, own, params.size, padding, params.zoom)
+    backend = CutBackend(rows.image, photograph, own, params.size, padding, params.zoom)
+    return cast("Images", LazyImages(backend, np.arange(len(photograph))))
+
+
+def _placed(rows: Rows) -> tuple[npt.NDArray[np.int64], Numbers]:
+    """Return which photograph each pill is on (pills,), and its box (pills, 4), px of the original.
+
+    Boxes are a list a photograph; or, of a served model, one array (n, most, 4), nan behind the last.
+    """
+    column = rows.columns["boxes"]
+    own = [np.array([*boxes], dtype=np.float64).reshape(-1, 4) for boxes in column]
+    if column.ndim == 3:
+        own = [boxes[~np.isnan(boxes).all(axis=1)] for boxes in own]
+    counts = np.array([len(boxes) for boxes in own], dtype=np.int64)
+    return np.repeat(np.arange(len(own)), counts), np.concatenate([np.empty((0, 4)), *own])
 
 
 def _named(photographs: Numbers, number: Numbers) -> Numbers:
@@ -70,8 +83,3 @@ def _is_list(column: Numbers) -> bool:
 
 def _flat(column: Numbers, dtype: Any) -> Numbers:
     return np.array([each for pills in column for each in pills], dtype=dtype)
-
-
-def _boxes(of_photograph: Any) -> Numbers:
-    boxes: Numbers = np.array([*of_photograph], dtype=np.float64).reshape(-1, 4)
-    return boxes

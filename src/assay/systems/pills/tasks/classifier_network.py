@@ -1,4 +1,4 @@
-"""The network that names a pill: a timm backbone and one linear layer; built, loaded, asked."""
+"""The network that names a pill: a timm backbone and one linear layer."""
 
 from __future__ import annotations
 
@@ -9,22 +9,14 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from assay.learning.backbone import NONE, build_backbone, ensure_takes
-from assay.learning.determinism import reseed
-from assay.learning.inference import predict_batches
-from assay.learning.transforms import normalise
-from assay.systems.pills.learning.transforms import centre_crop
+from assay.learning.backbone import build_backbone, ensure_takes
 
 if TYPE_CHECKING:
-    from assay.sections.task import Train
     from assay.systems.pills.tasks.classifier_params import ClassifierModel
 
 Ids = npt.NDArray[np.int64]
-Images = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 
 class DrugNetwork(nn.Module):
@@ -70,29 +62,8 @@ class DrugNetwork(nn.Module):
         return table
 
 
-def build(
-    params: ClassifierModel, weights: str, root: Path, seed: int, ids: Ids, counts: Ids
-) -> tuple[DrugNetwork, str]:
-    """Return the network, and what its first weights are; see `build_backbone`."""
-    reseed(seed)
-    backbone, digest = build_backbone(params.backbone, weights, root)
+def build(params: ClassifierModel, weights: str, ids: Ids, counts: Ids) -> tuple[DrugNetwork, str]:
+    """Return the untrained network, and what its first weights are; see `build_backbone`."""
+    backbone, digest = build_backbone(params.backbone, weights, Path())
     ensure_takes(backbone, params.input_size)
     return DrugNetwork(backbone, ids, counts, params.dropout, params.tta_rotations).train(), digest
-
-
-def load(params: ClassifierModel, weights: Path) -> DrugNetwork:
-    """Return the trained network in eval mode, with the drugs that it knows."""
-    state = load_file(weights)
-    ids, counts = (state[name].numpy() for name in ("ids", "counts"))
-    network, _ = build(params, NONE, weights.parent, 0, ids, counts)
-    network.load_state_dict(state)
-    return network.eval()
-
-
-def predict(network: DrugNetwork, params: ClassifierModel, images: Images, config: Train) -> Floats:
-    """Return probabilities (n, C) over the class table of cuts (n, size, size, 3); see `cut_boxes`."""
-
-    def read(cuts: Tensor) -> Tensor:
-        return network.probabilities(network(normalise(centre_crop(cuts, params.input_size))))
-
-    return predict_batches(network, read, images, config)
