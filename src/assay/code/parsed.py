@@ -17,7 +17,10 @@ NAMED = {
     "staticmethod",
 }  # fmt: skip
 # Bases that call no method which code of this package does not name: `tests/truths` looks at theirs.
-PLAIN = {"ABC", "BaseSystem", "BaseTask", "ClassTask", "Generic", "Protocol", "ValueTask"}
+PLAIN = {
+    "ABC", "BaseSystem", "BaseTask", "ClassLearner", "ClassTask", "Generic", "Learner", "Protocol",
+    "ValueLearner", "ValueTask",
+}  # fmt: skip
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
