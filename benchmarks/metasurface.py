@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
+from assay.contract.bundle import read_bundle
 from assay.learning.scoring import score
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params
 from assay.runs.events import EventLog
-from assay.runs.record import WEIGHTS
 from assay.runs.run import Run
 from assay.systems.spectra.optics.symmetry import SYMMETRIES
 from assay.systems.spectra.tasks.params import BayerParams
@@ -84,7 +84,7 @@ def trained(train: Rows, valid: Rows, symmetry: str, folder: Path) -> tuple[floa
 
 def skill(train: Rows, valid: Rows, how: BayerParams, folder: Path) -> float:
     """Return R² against the training rows' mean spectrum."""
-    said = TASK.predictor(folder / WEIGHTS, how)(valid.image)
+    said = TASK.predictor(read_bundle(folder), how)(valid)
     scored = score(
         TASK, said, TASK.baseline(train, valid), TASK.labels(valid), valid.columns["group_id"],
         how.evaluate,

@@ -28,6 +28,7 @@ from torch import nn
 
 from assay.learning.determinism import set_determinism
 from assay.learning.fit import fit
+from assay.learning.training_spec import PreparedTraining
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params
@@ -35,7 +36,6 @@ from assay.runs.events import EventLog
 from assay.runs.run import Run
 from assay.systems.spectra.optics.physics import spectra_of
 from assay.systems.spectra.optics.structures import random_structures
-from assay.systems.spectra.tasks import bayer_fit, bayer_model
 from assay.systems.spectra.tasks.params import BayerParams
 from assay.values import typed
 
@@ -64,12 +64,18 @@ def structures(count: int) -> Rows:
     )
 
 
+def prepared(how: BayerParams, train: Rows) -> PreparedTraining:
+    """Return the task's own training, with a validation of one batch."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return TASK.learner(how).prepare(train, train.where(np.arange(len(train)) < BATCH))
+
+
 def bare(how: BayerParams, train: Rows) -> float:
     """Return the CPU seconds of the plain loop's steps."""
-    learns = bayer_fit.make_copies(TASK, train, how.train)
-    network = bayer_model.build(how.model, 30, seed=1)
-    inputs = bayer_model.Structures(how.model.input_size)(torch.from_numpy(learns.images[:]), True)
-    targets, loss_of = torch.from_numpy(learns.targets), bayer_fit.make_loss(how.train)
+    ready = prepared(how, train)
+    network, loss_of, learns = ready.spec.network, ready.spec.loss, ready.train
+    inputs = ready.spec.preprocess(torch.from_numpy(learns.images[:]), True)
+    targets = torch.from_numpy(learns.targets)
     optimizer = torch.optim.AdamW(network.parameters(), how.train.lr)
     start = time.process_time()
     for rows in torch.randperm(len(inputs)).split(BATCH):
@@ -82,9 +88,7 @@ def bare(how: BayerParams, train: Rows) -> float:
 
 def ours(how: BayerParams, train: Rows) -> float:
     """Return the CPU seconds of `fit`: views, steps, one batch of validation, history, weights."""
-    learns = bayer_fit.make_copies(TASK, train, how.train)
-    plan = bayer_fit.make_spec(TASK, bayer_model.build(how.model, 30, seed=1), train, how)
-    valid = bayer_fit.make_set(TASK, train.where(np.arange(len(train)) < BATCH))
+    ready = prepared(how, train)
     with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
         folder = Path(place)
         run = Run(
@@ -92,7 +96,7 @@ def ours(how: BayerParams, train: Rows) -> float:
         )
         run.resume.mkdir()
         start = time.process_time()
-        fit(plan, learns, valid, run)
+        fit(ready.spec, ready.train, ready.valid, run)
         return time.process_time() - start
 
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from tests.spectra_set import SIDE, ingest, rows_of, small_set
 
+from assay.contract.bundle import read_bundle
 from assay.errors import ParamsError
 from assay.learning.module import Training
 from assay.manifest.records import LazyImages
@@ -25,8 +26,8 @@ from assay.runs.run import Run
 from assay.systems.spectra.learning.averaging import equivariance_error
 from assay.systems.spectra.learning.symmetric_copies import SymmetricCopies
 from assay.systems.spectra.optics.symmetry import MAPS, SYMMETRIES
-from assay.systems.spectra.tasks import bayer_fit, bayer_model
 from assay.systems.spectra.tasks.bayer import Bayer
+from assay.systems.spectra.tasks.bayer_learner import Structures
 from assay.systems.spectra.tasks.params import BayerParams
 from assay.values import typed
 
@@ -67,7 +68,7 @@ def run_in(folder: Path) -> Run:
     ("symmetry", "each"), [("none", 1), ("rot180", 2), ("shift8", 4), ("full32", 16)]
 )
 def test_twins_are_the_distinct_views(rows: Rows, symmetry: str, each: int) -> None:
-    made = bayer_fit.make_copies(TASK, rows, params_of(symmetry=symmetry).train)
+    made = TASK.learner(params_of(symmetry=symmetry)).prepare(rows, rows).train
     assert isinstance(rows.image, LazyImages)
     assert made.images.shape == (each * len(rows), SIDE, SIDE, 1)
     views = {
@@ -160,7 +161,7 @@ def test_the_gradient_is_clipped(rows: Rows, tmp_path: Path, monkeypatch: Any) -
 
 @pytest.mark.parametrize("loss", ["mse_pearson", "weighted_smooth"])
 def test_a_loss_takes_those_weights_that_it_has(loss: str) -> None:
-    made = bayer_fit.make_loss(params_of(loss=loss, w_mse=2.0, w_corr=0.3, w_smooth=0.4).train)
+    made = TASK.learner(params_of(loss=loss, w_mse=2.0, w_corr=0.3, w_smooth=0.4)).loss()
     assert made.w_mse == 2.0  # type: ignore[attr-defined]
     assert getattr(made, "w_corr", 0.3) == 0.3
     assert getattr(made, "w_smooth", 0.4) == 0.4
@@ -173,26 +174,27 @@ def test_a_loss_takes_those_weights_that_it_has(loss: str) -> None:
 def test_an_averaged_prediction_obeys_every_map(rows: Rows, tmp_path: Path, symmetry: str) -> None:
     params, run = params_of(symmetry=symmetry, average=True, epochs=1), run_in(tmp_path / "run")
     TASK.fit(rows, rows, params, run)
-    views = bayer_model.Structures(params.model.input_size)
+    views = Structures(params.model.input_size)
     structures = views(torch.from_numpy(rows.image[:4]), False)
-    alone = bayer_model.load(params.model, run.folder / WEIGHTS)
-    averaged = bayer_model.load(params.model, run.folder / WEIGHTS, symmetry)  # type: ignore[arg-type]
+    bundle = read_bundle(run.folder)
+    alone = TASK.learner(params_of(symmetry=symmetry, average=False)).load(bundle)
+    averaged = TASK.learner(params).load(bundle)
     maps = SYMMETRIES[symmetry]  # type: ignore[index]
     assert equivariance_error(alone, structures, maps) > 1e-5
     assert equivariance_error(averaged, structures, maps) < 1e-6
-    said = TASK.predictor(run.folder / WEIGHTS, params)(rows.image)
+    said = TASK.predictor(bundle, params)(rows)
     with torch.inference_mode():
         assert np.allclose(said[:4], averaged(structures).flatten(1).numpy(), atol=1e-6)
 
 
 def test_what_the_network_sees_commutes_with_the_maps(rows: Rows) -> None:
-    views = bayer_model.Structures(SIDE // 4)
+    views = Structures(SIDE // 4)
     images = rows.image[:4]
     for one in MAPS.values():
         moved = np.ascontiguousarray(one.structures(images[..., 0]))[..., None]
         seen = views(torch.from_numpy(moved), False)
         assert torch.equal(seen, one.tensors(views(torch.from_numpy(images), False)))
-    assert set(np.unique(bayer_model.Structures(SIDE)(torch.from_numpy(images), False))) == {-1, 1}
+    assert set(np.unique(Structures(SIDE)(torch.from_numpy(images), False))) == {-1, 1}
 
 
 def test_the_founding_form_passes_the_preflight(rows: Rows, tmp_path: Path) -> None:
@@ -204,7 +206,7 @@ def test_the_founding_form_passes_the_preflight(rows: Rows, tmp_path: Path) -> N
     judged = {check["name"]: check["passed"] for check in verdict["checks"]}
     assert judged["gradients"]
     assert all(judged.values())
-    trained = bayer_model.load(params_of(model).model, run.folder / WEIGHTS)
+    trained = TASK.learner(params_of(model, average=False)).load(read_bundle(run.folder))
     norm = {n: p for n, p in trained.named_parameters() if ".norm2." in n}
     assert norm
     assert not any(value.requires_grad for value in norm.values())
