@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import torch
 from tests.cvm_set import (
-    ROOT,
-    SIZE,
     TASK,
     Dying,
     fitted,
@@ -20,14 +18,14 @@ from tests.cvm_set import (
     with_column,
 )
 
+from assay.contract.bundle import read_bundle
 from assay.errors import AssayError, GateError
 from assay.gates.preflight import preflight
 from assay.learning.data import Balanced
 from assay.learning.vision.classes import middle_classes, ordinal_probabilities
 from assay.manifest.rows import Rows
 from assay.systems.ceph.data.landmarks import STAGES as COUNT
-from assay.systems.ceph.tasks import cvm_fit, cvm_model, roi
-from assay.systems.ceph.tasks.cvm_crop import FixedCrop
+from assay.systems.ceph.tasks import roi
 from assay.systems.ceph.tasks.names import STAGES
 
 pytestmark = pytest.mark.numeric
@@ -44,7 +42,7 @@ def test_stages_are_those_of_the_data() -> None:
 
 
 def test_targets_are_class_indices_as_the_manifest_has_them(films: Rows) -> None:
-    found = cvm_fit.make_set(films)
+    found = TASK.learner(params_of()).data(films)
     assert found.targets.dtype == np.int64
     assert found.targets.shape == (len(films),)
     assert np.array_equal(found.targets, films.columns["cvm"])
@@ -52,11 +50,8 @@ def test_targets_are_class_indices_as_the_manifest_has_them(films: Rows) -> None
 
 
 def test_one_hot_targets_are_stopped(films: Rows, tmp_path: Path) -> None:
-    params = params_of()
-    crop = FixedCrop(roi.full_frame(SIZE), params.model.input_size)
-    network, _ = cvm_model.build(params.model, crop, "none", ROOT, 1)
-    found = cvm_fit.make_set(films)
-    plan = cvm_fit.make_spec(TASK, network, params, found)
+    ready = TASK.learner(params_of(model__roi="none")).prepare(films, films)
+    plan, found = ready.spec, ready.train
     one_hot = replace(found, targets=np.eye(COUNT, dtype=np.int64)[found.targets])
     preflight(TASK.name, plan, found, found, tmp_path / "sound.json")
     with pytest.raises(GateError, match="one-hot"):
@@ -87,8 +82,8 @@ def test_absent_stages_change_nothing(films: Rows, tmp_path: Path) -> None:
     one, other = (fitted(rows, tmp_path / name, params_of()) for name, rows in
                   (("partly", partly), ("known", known)))  # fmt: skip
     assert one.read_bytes() == other.read_bytes()
-    said = TASK.predictor(one, params_of())(films.image)
-    some = TASK.predictor(one, params_of())(known.image)
+    predictor = TASK.predictor(read_bundle(one.parent), params_of())
+    said, some = predictor(films), predictor(known)
     assert TASK.metrics(said, TASK.labels(partly)) == pytest.approx(
         TASK.metrics(some, TASK.labels(known))
     )
@@ -168,7 +163,8 @@ def test_every_loss_and_balance_trains(
     films: Rows, tmp_path: Path, head: str, focus: float, balance: str
 ) -> None:
     params = params_of(model__head=head, train__focal_gamma=focus, train__balance=balance)
-    said = TASK.predictor(fitted(films, tmp_path, params), params)(films.image)
+    weights = fitted(films, tmp_path, params)
+    said = TASK.predictor(read_bundle(weights.parent), params)(films)
     assert said.shape == (len(films), COUNT)
     assert np.allclose(said.sum(axis=1), 1, atol=1e-5)
 
@@ -179,7 +175,7 @@ def learned(films: Rows, shown: Rows, folder: Path) -> tuple[float, float]:
     weights = fitted(shown, folder, params)
     held_out = films.where(~training(films))
     truth = TASK.labels(held_out)
-    own = TASK.metrics(TASK.predictor(weights, params)(held_out.image), truth)
+    own = TASK.metrics(TASK.predictor(read_bundle(weights.parent), params)(held_out), truth)
     trivial = TASK.metrics(TASK.baseline(films, held_out), truth)
     return TASK.headline.skill(own["macro_f1"], trivial["macro_f1"]), own["weighted_kappa"]
 
@@ -203,8 +199,9 @@ def test_a_short_training_learns(films: Rows, tmp_path: Path) -> None:
 def test_a_training_keeps_its_region_and_draws_it(films: Rows, tmp_path: Path) -> None:
     params, held_out = params_of(train__epochs=2), films.where(~training(films))
     weights = fitted(films, tmp_path, params)
-    kept = cvm_model.load(params.model, weights).crop.region.tolist()
+    bundle = read_bundle(weights.parent)
+    kept = TASK.learner(params).load(bundle).crop.region.tolist()
     assert tuple(kept) == roi.learn_region(films.where(training(films)), params.model.roi)
-    TASK.pictures(TASK.predictor(weights, params)(held_out.image), held_out, tmp_path / "drawn")
+    TASK.pictures(TASK.predictor(bundle, params)(held_out), held_out, tmp_path / "drawn")
     TASK.draw_seen(weights, held_out, tmp_path / "drawn")
     assert {path.name for path in (tmp_path / "drawn").iterdir()} == {"confusion.png", "crops.png"}

@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 from tests.cvm_set import (
     PHANTOM,
-    ROOT,
     SIZE,
     TASK,
     Dying,
@@ -26,12 +25,13 @@ from tests.cvm_set import (
     with_column,
 )
 
+from assay.contract.bundle import read_bundle
 from assay.errors import AssayError, ParamsError
 from assay.learning.vision.geometry import Moves, Warp
 from assay.manifest.rows import Rows
 from assay.systems.ceph.data.phantom import draw_films
-from assay.systems.ceph.tasks import cvm_model, detector, points, roi
-from assay.systems.ceph.tasks.cvm_crop import FixedCrop, FoundCrop, cut, stored_crop
+from assay.systems.ceph.tasks import detector, points, roi
+from assay.systems.ceph.tasks.cvm_crop import FixedCrop, FoundCrop, crop_squares, cut, stored_crop
 from assay.systems.ceph.tasks.cvm_picture import draw_crops
 
 pytestmark = pytest.mark.numeric
@@ -127,7 +127,8 @@ def test_films_without_the_five_points_do_not_move_the_region(films: Rows) -> No
 
 
 def test_nothing_outside_the_region_is_seen(films: Rows) -> None:
-    network, _ = cvm_model.build(params_of().model, FixedCrop((3, 30, 20), 32), "none", ROOT, 1)
+    network, _ = TASK.learner(params_of()).make("none")
+    network.crop = FixedCrop((3, 30, 20), 32)
     images = torch.rand(2, 3, SIZE, SIZE)
     elsewhere = torch.rand(2, 3, SIZE, SIZE)
     elsewhere[:, :, 30:50, 3:23] = images[:, :, 30:50, 3:23]
@@ -181,9 +182,9 @@ def shares(films: Rows, crop: Any) -> tuple[float, float]:
     """Return how much of C2–C4 it shows of films not seen before: as they are, and moved, at least."""
     held_out = films.where(~training(films))
     outlines = bodies(held_out)
-    still = shown(outlines, cvm_model.crop_squares(crop, held_out.image), (0, 0)).mean()
+    still = shown(outlines, crop_squares(crop, held_out.image), (0, 0)).mean()
     moved = [
-        shown(outlines, cvm_model.crop_squares(crop, shifted(held_out.image, shift)), shift).mean()
+        shown(outlines, crop_squares(crop, shifted(held_out.image, shift)), shift).mean()
         for shift in ((0.0, -0.12), (0.13, -0.13), (0.15, -0.15), (-0.12, -0.15), (-0.15, 0.12))
     ]
     return float(still), float(min(moved))
@@ -215,13 +216,13 @@ def test_squares_are_each_film_s_own_and_inside_it(films: Rows, found: FoundCrop
     The overlap is 0.87 and 0.89 with two seeds, 0.83 with other films' squares, 0.78 of the mean square.
     """
     misled = crop_of(films, np.random.default_rng(0).permutation)
-    squares = cvm_model.crop_squares(found, films.image)
+    squares = crop_squares(found, films.image)
     wanted = roi.stored_squares(films, RULE)
     held_out = ~training(films)
     usual = np.broadcast_to(wanted[~held_out].mean(axis=0), wanted.shape)
     own, others, mean = (
         detector.overlap(each, wanted)[held_out].mean()
-        for each in (squares, cvm_model.crop_squares(misled, films.image), usual)
+        for each in (squares, crop_squares(misled, films.image), usual)
     )
     assert own > mean + 0.05
     assert own > others + 0.02
@@ -232,7 +233,7 @@ def test_squares_are_each_film_s_own_and_inside_it(films: Rows, found: FoundCrop
     large = np.stack(
         [cv2.resize(image, (160, 160), interpolation=cv2.INTER_LINEAR) for image in films.image]
     )
-    assert np.abs(cvm_model.crop_squares(found, large) - squares).max() < 0.03
+    assert np.abs(crop_squares(found, large) - squares).max() < 0.03
 
 
 @pytest.fixture
@@ -257,10 +258,10 @@ def test_the_detector_is_kept_and_no_classifier_moves_it(
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("detector:")]
     assert len(lines) == 1
     assert re.search(r"of 15 validation films: mean 0\.\d\d, least 0\.\d\d; one region", lines[0])
-    network = cvm_model.load(params.model, weights)
+    network = TASK.learner(params).load(read_bundle(weights.parent))
     images = films.image[:3]
-    one = cvm_model.crop_squares(stored_crop(weights, 1), images)
-    assert np.array_equal(one, cvm_model.crop_squares(network.crop, images))
+    one = crop_squares(stored_crop(weights, 1), images)
+    assert np.array_equal(one, crop_squares(network.crop, images))
     assert len(np.unique(one[:, 0])) == 3
 
 
@@ -313,7 +314,7 @@ def test_pictures_show_each_film_s_own_square(
     assert len(drawn) == 6
     stages = films.columns["cvm"].astype(int)
     first = [np.flatnonzero(stages == stage)[0] for stage in range(6)]
-    squares = cvm_model.crop_squares(stored_crop(weights, 1), films.image[first]) * SIZE
+    squares = crop_squares(stored_crop(weights, 1), films.image[first]) * SIZE
     for ((left, top), width, height), (x, y, side) in zip(drawn, squares.tolist(), strict=True):
         assert (width, height) == pytest.approx((side, side), abs=1e-3)
         assert (left, top) == pytest.approx((x - side / 2 - 0.5, y - side / 2 - 0.5), abs=1e-3)

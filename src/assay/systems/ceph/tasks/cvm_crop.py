@@ -10,17 +10,25 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from assay.systems.ceph.tasks.detector import RegionNetwork
+from assay.learning.transforms import normalise
+from assay.systems.ceph.tasks import roi
+from assay.systems.ceph.tasks.detector import RegionNetwork, overlap
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from assay.manifest.rows import Rows
     from assay.systems.ceph.tasks.roi import Region
 
 PREFIX = "crop."  # of its tensors among the network's
+FEW = 16  # films at a time
 SMALLEST = 0.1  # side of a square, as a share: what a detector says below it is no neck
 
 
@@ -53,7 +61,7 @@ class FoundCrop(nn.Module):
     def __init__(self, detector: RegionNetwork, side: int) -> None:
         super().__init__()
         self.side = side
-        self.detector = detector.requires_grad_(False)
+        self.detector = detector.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> FoundCrop:
         """Change nothing in the detector: its batch norm has seen what it was trained on."""
@@ -76,16 +84,50 @@ class FoundCrop(nn.Module):
         return cut(images, self.squares(images), self.side)
 
 
-def stored_crop(weights: Path, side: int) -> FixedCrop | FoundCrop:
+Crop = FixedCrop | FoundCrop
+
+
+def empty_crop(finds: bool, side: int) -> Crop:
+    """Return a crop of either kind that trained tensors fit."""
+    return FoundCrop(RegionNetwork(), side) if finds else FixedCrop((0, 0, 1), side)
+
+
+def stored_crop(weights: Path, side: int) -> Crop:
     """Return the crop that a trained network's file holds."""
     own = {
         name.removeprefix(PREFIX): value
         for name, value in load_file(weights).items()
         if name.startswith(PREFIX)
     }
-    crop = FixedCrop((0, 0, 1), side) if "region" in own else FoundCrop(RegionNetwork(), side)
+    crop = empty_crop("region" not in own, side)
     crop.load_state_dict(own)
     return crop.eval()
+
+
+def crop_squares(crop: Crop, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return what is cut (n, 3) of images (n, size, size, 3), a few films at a time."""
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(images), FEW):
+            stored = np.ascontiguousarray(images[start : start + FEW])
+            found.append(crop.squares(normalise(torch.from_numpy(stored))).numpy())
+    return np.concatenate(found)
+
+
+def tell_overlap(found: Crop, fixed: Crop, valid: Rows, rule: Sequence[float]) -> None:
+    """Say how well the squares of the validation films are found, beside the one for all."""
+    wanted = roi.stored_squares(valid, rule)
+    there = roi.complete(wanted)
+    if not there.any():
+        print("detector: no validation film has the rule's five points", flush=True)
+        return
+    films = valid.where(there)
+    own, one = (overlap(crop_squares(crop, films.image), wanted[there]) for crop in (found, fixed))
+    print(
+        f"detector: intersection over union with the rule's squares of {there.sum()} validation"
+        f" films: mean {own.mean():.2f}, least {own.min():.2f}; one region for all: {one.mean():.2f}",
+        flush=True,
+    )
 
 
 def cut(images: Tensor, squares: Tensor, side: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pictures of CVM predictions: the confusion matrix, and the crops that the network sees."""
+"""The picture of what the CVM network sees: its crops."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from assay.learning.vision.classes import ABSENT, as_classes, middle_classes
-from assay.learning.vision.scores import confusion_matrix
+from assay.learning.vision.classes import as_classes
 from assay.runs.figures import save_figure
 from assay.systems.ceph.tasks import points
-from assay.systems.ceph.tasks.cvm_crop import cut, stored_crop
-from assay.systems.ceph.tasks.cvm_model import crop_squares
+from assay.systems.ceph.tasks.cvm_crop import crop_squares, cut, stored_crop
 from assay.systems.ceph.tasks.names import STAGES
 from assay.systems.ceph.tasks.roi import RULE_POINTS
 
@@ -25,24 +22,6 @@ if TYPE_CHECKING:
     from assay.manifest.rows import Rows
 
 Numbers = npt.NDArray[Any]
-
-
-def draw(predictions: npt.NDArray[np.float32], stages: npt.NDArray[np.float32], path: Path) -> None:
-    """Draw how often each stage was called which; films without a stage are left out."""
-    true = as_classes(stages)
-    matrix = confusion_matrix(middle_classes(predictions), true, len(STAGES))
-    figure = Figure(figsize=(4.8, 4.4), layout="constrained")
-    axes: Axes = figure.add_subplot()
-    axes.imshow(matrix, cmap="Blues", vmin=0, vmax=max(int(matrix.max()), 1))
-    dark = matrix > matrix.max() / 2
-    for (row, column), count in np.ndenumerate(matrix):
-        axes.text(column, row, str(count), ha="center", va="center",
-                  color="white" if dark[row, column] else "black")  # fmt: skip
-    axes.set_xticks(range(len(STAGES)), STAGES)
-    axes.set_yticks(range(len(STAGES)), STAGES)
-    axes.set(xlabel="predicted", ylabel="stated")
-    axes.set_title(f"Validation, {int((true != ABSENT).sum())} films with a stage")
-    save_figure(figure, path)
 
 
 def draw_crops(weights: Path, rows: Rows, stages: npt.NDArray[np.float32], path: Path) -> None:
