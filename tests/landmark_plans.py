@@ -19,10 +19,6 @@ from assay.runs.events import EventLog
 from assay.runs.record import WEIGHTS
 from assay.runs.run import Run
 from assay.sections.machine import Runtime
-from assay.systems.ceph.tasks import (
-    landmarks_fit,
-    landmarks_model,
-)
 from assay.systems.ceph.tasks.params import LandmarkParams
 from assay.values import typed
 from tests.films import films
@@ -44,10 +40,8 @@ def parameters(model: Mapping[str, Any] | None = None, **train: Any) -> Landmark
 def planned(params: LandmarkParams) -> tuple[TrainingSpec, TrainData]:
     set_determinism(1)
     rows = films(COUNT, SIZE)
-    network, _ = landmarks_model.build(params.model, params.model.weights, ROOT, seed=1)
-    codec = landmarks_model.make_codec(params.model, SIZE)
-    spec = landmarks_fit.make_spec(TASK, network, codec, rows, params.train)
-    return spec, landmarks_fit.make_set(rows)
+    ready = TASK.learner(params).prepare(rows, rows)
+    return ready.spec, ready.train
 
 
 def run_in(folder: Path, **runtime: Any) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +13,24 @@ import torch
 from tests.films import films
 from tests.landmark_plans import (
     COUNT,
-    ROOT,
     SIZE,
     TASK,
     parameters,
     run_in,
 )
 
+from assay.contract.bundle import read_bundle
 from assay.errors import AssayError
 from assay.jobs.train import train_model
 from assay.learning.determinism import set_determinism
+from assay.learning.inference import predict_batches
 from assay.learning.scoring import score, slice_scores
-from assay.learning.training_spec import TrainData, TrainingSpec
+from assay.learning.training_spec import PreparedTraining
 from assay.runs.files import read_json
-from assay.runs.record import WEIGHTS
 from assay.sections.task import Evaluate
 from assay.stages.evaluate import write_predictions
 from assay.systems.ceph.tasks import (
     calibration,
-    landmarks_fit,
-    landmarks_model,
     landmarks_scores,
     picture,
     points,
@@ -42,14 +41,10 @@ from assay.tracking.scored import read_scored
 COORDINATES = {"network": "coordinates", "backbone": "test_resnet", "stages": True}
 
 
-def joint(rows: Any, **train: Any) -> tuple[TrainingSpec, TrainData]:
+def joint(rows: Any, **train: Any) -> PreparedTraining:
     """Return the plan of points and stages from one network."""
     set_determinism(1)
-    params = parameters(COORDINATES, **train)
-    network, _ = landmarks_model.build(params.model, "none", ROOT, seed=1)
-    codec = landmarks_model.make_codec(params.model, SIZE)
-    spec = landmarks_fit.make_spec(TASK, network, codec, rows, params.train)
-    return spec, landmarks_fit.make_set(rows, stages=True)
+    return TASK.learner(parameters(COORDINATES, **train)).prepare(rows, rows)
 
 
 def some_unknown(count: int = COUNT) -> Any:
@@ -61,30 +56,30 @@ def some_unknown(count: int = COUNT) -> Any:
 
 def test_points_and_stages_are_learned_and_said_together(tmp_path: Path) -> None:
     rows = some_unknown()
-    spec, learns = joint(rows)
-    assert learns.targets.shape == (COUNT, 59)
-    assert np.isnan(learns.targets[4, -1])
+    ready = joint(rows)
+    assert ready.train.targets.shape == (COUNT, 59)
+    assert np.isnan(ready.train.targets[4, -1])
     run = run_in(tmp_path)
-    train_model(spec, learns, learns, run, "none")
+    train_model(ready, run)
     record = read_json(run.folder / "run.json")
     assert record["model"]["outputs"] == 64
     assert {"mre_px", "mre_mm", "cvm_accuracy", "cvm_macro_f1", "cvm_within_one"} < set(
         record["chosen"]
     )
     params = parameters(COORDINATES)
-    said = TASK.predictor(run.folder / WEIGHTS, params)(rows.image)
+    said = TASK.predictor(read_bundle(run.folder), params)(rows)
     assert said.shape == (COUNT, 64)
     assert np.allclose(said[:, 58:].sum(axis=1), 1, atol=1e-5)
-    scores = TASK.metrics(TASK.restore(said, rows), TASK.labels(rows))
+    scores = TASK.metrics(said, TASK.labels(rows))
     for name in ("mre_px", "cvm_accuracy", "cvm_macro_f1"):
         assert scores[name] == pytest.approx(record["chosen"][name], rel=1e-4)
     TASK.pictures(said, rows, tmp_path / "pictures")
 
 
 def test_augmentation_moves_the_points_and_leaves_the_stage() -> None:
-    spec, rows = joint(some_unknown(), degrees=30.0)
-    images, targets = (torch.from_numpy(each) for each in (rows.images, rows.targets))
-    _, moved = spec.transform(images, targets, True)
+    ready = joint(some_unknown(), degrees=30.0)
+    images, targets = (torch.from_numpy(each) for each in (ready.train.images, ready.train.targets))
+    _, moved = ready.spec.transform(images, targets, True)
     assert torch.equal(moved[:, -1].isnan(), targets[:, -1].isnan())
     known = ~targets[:, -1].isnan()
     assert torch.equal(moved[known, -1], targets[known, -1])
@@ -98,10 +93,11 @@ def test_stages_beside_maps_are_refused() -> None:
 
 def test_maps_say_how_sure_they_are_in_px_of_the_film() -> None:
     rows, params = films(COUNT, SIZE), parameters()
-    network, _ = landmarks_model.build(params.model, "none", ROOT, seed=1)
-    said = landmarks_model.predict(network.eval(), params.model, rows.image, params.train)
+    learner = TASK.learner(params)
+    network, _ = learner.build(rows)
+    said = predict_batches(network.eval(), partial(learner.read, network), rows.image, params.train)
     assert said.shape == (COUNT, 87)
-    restored = TASK.restore(said, rows)
+    restored = learner.predict(network, rows)
     assert np.allclose(restored[:, 58:], 2 * said[:, 58:], rtol=1e-5)  # stored at half the size
     labels, trivial = TASK.labels(rows), TASK.baseline(rows, rows)
     own, other = TASK.metrics(restored, labels), TASK.metrics(trivial, labels)

@@ -18,7 +18,6 @@ from tests.landmark_plans import (
     COUNT,
     EPOCHS,
     FROZEN,
-    ROOT,
     SIZE,
     TASK,
     changed,
@@ -32,6 +31,7 @@ from tests.landmark_plans import (
 from assay.commands.show import command, find_row
 from assay.errors import AssayError, MachineError
 from assay.gates.preflight_network import judge_network
+from assay.learning.determinism import reseed
 from assay.learning.fit import fit
 from assay.learning.schedules import Piece, after, rate, warmup_cosine
 from assay.learning.summary import summary
@@ -41,7 +41,6 @@ from assay.manifest.storage import PixelStorage
 from assay.manifest.table import write_table
 from assay.systems.ceph.tasks import (
     curves,
-    landmarks_model,
     points,
 )
 
@@ -111,8 +110,8 @@ def saved(network: torch.nn.Module, path: Path) -> Path:
 
 
 def build(kind: str, weights: str, seed: int, **others: Any) -> tuple[torch.nn.Module, str]:
-    model = parameters({"network": kind, **others}).model
-    return landmarks_model.build(model, weights, ROOT, seed)
+    reseed(seed)
+    return TASK.learner(parameters({"network": kind, **others})).make(weights)
 
 
 def test_what_fits_is_carried_over_and_the_rest_is_said(

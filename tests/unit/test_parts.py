@@ -19,7 +19,7 @@ from assay.learning.fit import fit
 from assay.learning.schedules import rate
 from assay.learning.training_spec import TrainingSpec
 from assay.learning.vision.blocks import SmallEncoder, TimmEncoder
-from assay.systems.ceph.tasks import landmarks_model
+from assay.systems.ceph.tasks import landmarks_networks
 from assay.systems.ceph.tasks.parts import top
 
 SMALL = ("small_unet", "encoder.stages.4.", "encoder.stages.3.")
@@ -111,7 +111,7 @@ def test_all_and_top_hold_the_same_head() -> None:
     assert counts[0][1] == counts[1][1]
     assert 0 < counts[1][0] < counts[0][0]
     assert all(value.requires_grad for value in all_.network.parameters())
-    assert landmarks_model.backbone(all_.network).training
+    assert landmarks_networks.backbone(all_.network).training
 
 
 @pytest.mark.parametrize(

@@ -168,20 +168,17 @@ def parameters(path: Path) -> Any:
 @pytest.mark.parametrize("path", LANDMARKS, ids=lambda path: path.stem)
 def test_its_plan_makes_a_step(path: Path) -> None:
     """At 64 px, from scratch: the network, loss, augmentation and parts are the recipe's."""
-    from assay.systems.ceph.tasks import landmarks_fit, landmarks_model
-
     params, rows = parameters(path), films(2, SIZE)
     set_determinism(1)
-    network, _ = landmarks_model.build(params.model, NONE, ROOT, seed=1)
-    codec = landmarks_model.make_codec(params.model, SIZE)
-    plan = landmarks_fit.make_spec(find_task(TASK), network, codec, rows, params.train)
+    ready = find_task(TASK).learner(params).prepare(rows, rows)
+    plan, network = ready.spec, ready.spec.network
     module = Training(plan, rows=2)
     optimizer = module.configure_optimizers()["optimizer"]
     for part, group in zip(plan.param_groups, optimizer.param_groups, strict=True):
         group["lr"] = part.peak if part.module is None else 0.0
     before = {name: value.clone() for name, value in network.state_dict().items()}
     reseed(1)
-    batch = BatchDataset(landmarks_fit.make_set(rows, params.model.stages)).__getitems__([0, 1])
+    batch = BatchDataset(ready.train).__getitems__([0, 1])
     loss = module.training_step(batch, 0)
     loss.backward()
     optimizer.step()

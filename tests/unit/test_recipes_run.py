@@ -24,17 +24,18 @@ from safetensors.torch import save_file
 from tests.cvm_set import stored_films
 
 from assay.commands.run import read_recipe
+from assay.contract.bundle import read_bundle
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params
 from assay.params_check import laid_over
 from assay.runs.events import EventLog
-from assay.runs.record import HISTORY, RECORD, WEIGHTS
+from assay.runs.record import HISTORY, RECORD
 from assay.runs.run import Run
 from assay.runs.start import START
 from assay.sections.task import NONE, PRETRAINED
 from assay.systems.ceph.data.params import Phantom
-from assay.systems.ceph.tasks import landmarks_model
+from assay.systems.ceph.tasks.landmarks_networks import make_network
 from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +97,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in LEFT_BY:
         params = parameters(ROOT / "recipes" / "ceph-landmarks" / f"{name}.yaml")
         smaller = params.model.model_copy(update={"backbone": SMALLER})
-        network, _ = landmarks_model.build(smaller, NONE, folder, seed=1)
+        network, _ = make_network(smaller, NONE)
         for task in ("ceph-landmarks", "ceph-cvm"):
             path = folder / START / task / f"{name}.safetensors"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +143,7 @@ def test_it_runs_for_an_epoch(
     # network was trained, and validated, in bf16: they are asked for in bf16 too, on the same processor.
     half = params.train.precision == "bf16-mixed"
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
-        said = task.restore(task.predictor(run.folder / WEIGHTS, params)(valid.image), valid)
+        said = task.predictor(read_bundle(run.folder), params)(valid)
     assert np.isfinite(said).all()
     scores = task.metrics(said, task.labels(valid))
     assert scores[task.headline.metric] == pytest.approx(

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.contract.score import Score
 from assay.systems.ceph.tasks.params import LandmarkParams
+from assay.tasks.base import BaseTask
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from assay.contract.task import Predictor
+    from assay.contract.scored import Floats
     from assay.manifest.rows import Rows
-    from assay.runs.run import Run
     from assay.sections.data import DataParams
+    from assay.systems.ceph.tasks.landmarks_learner import LandmarksLearner
 
-    Floats = npt.NDArray[np.float32]
 
-
-class Landmarks:
-    """A task of the contract. Predictions are (n, 58): x and y of each landmark.
+class Landmarks(BaseTask[LandmarkParams]):
+    """Predictions are (n, 58): x and y of each landmark, px of the original film.
 
     Networks with maps add the expected error of each, (n, 87); one that reads the CVM stage too adds
     the stages' probabilities, (n, 64).
@@ -32,12 +30,17 @@ class Landmarks:
     name = "ceph-landmarks"
     data = "ceph"
     params = LandmarkParams
+    reads: Sequence[str] = ("width", "height")  # of the film, for the way back to its px
     headline = Score("mre_px", "px", digits=1, trivial="mean shape")
 
+    def learner(self, params: LandmarkParams) -> LandmarksLearner:
+        """Return a network of maps or coordinates."""
+        from assay.systems.ceph.tasks.landmarks_learner import LandmarksLearner
+
+        return LandmarksLearner(self, params)
+
     def validate_params(self, own: LandmarkParams, data: DataParams) -> str:
-        """Refuse a fold that the split does not have, and maps that do not tile the image."""
-        if own.train.fold >= data.split.folds:
-            return f"train.fold {own.train.fold}, but {self.data}.split.folds is {data.split.folds}"
+        """Refuse maps that do not tile the image."""
         if data.ingest.size % own.model.stride:
             return f"model.stride {own.model.stride}, but {self.data}.ingest.size is {data.ingest.size}"
         return ""
@@ -47,28 +50,6 @@ class Landmarks:
         from assay.systems.ceph.tasks import points
 
         return points.labels(rows)
-
-    def fit(self, train: Rows, valid: Rows, params: LandmarkParams, run: Run) -> None:
-        """Preflight, train and record; see `landmarks_fit`."""
-        from assay.systems.ceph.tasks import landmarks_fit
-
-        landmarks_fit.run_training(self, train, valid, params, run)
-
-    def predictor(self, weights: Path, params: LandmarkParams) -> Predictor:
-        """Return the trained network as a function, in px of the stored image."""
-        from assay.systems.ceph.tasks import landmarks_model
-
-        network = landmarks_model.load(params.model, weights)
-        return partial(
-            landmarks_model.predict, network, params.model,
-            config=params.train
-        )  # fmt: skip
-
-    def restore(self, predictions: Floats, rows: Rows) -> Floats:
-        """Return points of the stored image as points of the original film."""
-        from assay.systems.ceph.tasks import points
-
-        return points.restored(predictions, rows)
 
     def baseline(self, train: Rows, rows: Rows) -> Floats:
         """Return the mean shape of the training films, laid into each film's square."""

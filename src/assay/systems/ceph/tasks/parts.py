@@ -10,20 +10,20 @@ from assay.errors import MachineError
 from assay.learning.schedules import after, warmup_cosine
 from assay.learning.training_spec import ParamGroup
 from assay.learning.vision.blocks import SmallEncoder, TimmEncoder
-from assay.systems.ceph.tasks import landmarks_model
+from assay.systems.ceph.tasks import landmarks_networks
 
 if TYPE_CHECKING:
     from assay.systems.ceph.tasks.params import LandmarkTrain
 
 
-def make_parts(network: landmarks_model.Network, params: LandmarkTrain) -> list[ParamGroup]:
+def make_parts(network: landmarks_networks.Network, params: LandmarkTrain) -> list[ParamGroup]:
     """Return backbone and head, each with its rate; the backbone may stand still at first.
 
     The head's cosine runs over all epochs, the backbone's, with a warm-up of its own, over those in
     which it learns; both end at the same share of their peak. With `thaw: top` the backbone's part is its
     top alone, and the rest is in no part: frozen for good, batch norm's statistics too.
     """
-    whole, ratio = landmarks_model.backbone(network), params.backbone_lr / params.lr
+    whole, ratio = landmarks_networks.backbone(network), params.backbone_lr / params.lr
     own = {id(value) for value in whole.parameters()}
     slow = whole
     if params.unfreeze == "top":
