@@ -26,6 +26,7 @@ from assay.learning.determinism import set_determinism
 from assay.learning.inference import predict_batches
 from assay.learning.scoring import score, slice_scores
 from assay.learning.training_spec import PreparedTraining
+from assay.manifest.rows import Rows
 from assay.runs.files import read_json
 from assay.sections.task import Evaluate
 from assay.stages.evaluate import write_predictions
@@ -67,8 +68,12 @@ def test_points_and_stages_are_learned_and_said_together(tmp_path: Path) -> None
         record["chosen"]
     )
     params = parameters(COORDINATES)
-    said = TASK.predictor(read_bundle(run.folder), params)(rows)
+    predictor = TASK.predictor(read_bundle(run.folder), params)
+    said = predictor(rows)
     assert said.shape == (COUNT, 64)
+    # Of a film that is served there is nothing but its picture and its size.
+    served = Rows({"image": rows.image}, {name: rows.columns[name] for name in TASK.reads})
+    assert np.array_equal(predictor(served), said)
     assert np.allclose(said[:, 58:].sum(axis=1), 1, atol=1e-5)
     scores = TASK.metrics(said, TASK.labels(rows))
     for name in ("mre_px", "cvm_accuracy", "cvm_macro_f1"):
