@@ -44,12 +44,15 @@ def taken_in(
 
 
 def streamed(
-    system: SupportsStreaming, source: Source, listing: Listing, params: Any, root: Path
+    system: Any, source: Source, listing: Listing, params: Any, root: Path
 ) -> tuple[pl.DataFrame, Rows]:
     """Return the manifest of a streamed system, and its usable rows as training gets them."""
     how, name = params.ingest, "streamed"
     found = made_records(
-        root / "arrays", source, listing.files(), lambda write: system.stream(source, how, write)
+        root / "arrays",
+        source,
+        listing.files(system.views),
+        lambda write: system.stream(source, how, write),
     )
     place = {"images": "arrays", "size": how.size, "fit": system.fit, "base": source.base}
     storage = cast("RecordStorage", read_storage({**found.facts, **place}, name))

@@ -72,7 +72,7 @@ def ingest(folder: Path, root: Path, **other: Any) -> tuple[pl.DataFrame, dict[s
     source = Source(str(folder), root)
     params = how(**other)
     streamed = made_records(
-        root / "arrays", source, SPECTRA.read(source).files(),
+        root / "arrays", source, SPECTRA.read(source).files(SPECTRA.views),
         lambda write: SPECTRA.stream(source, params, write),
     )  # fmt: skip
     table = streamed.table.with_columns(

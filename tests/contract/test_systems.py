@@ -85,7 +85,7 @@ def test_a_listing_has_what_the_platform_reads(system: System, made: Phantom) ->
     assert listing.table["sample_id"].is_unique().all()
     assert listing.table["fault"].is_null().all()
     assert listing.group_kind in GROUP_KINDS
-    assert all(source.stamp(source.uri(name)).bytes > 0 for name in listing.files())
+    assert all(source.stamp(source.uri(name)).bytes > 0 for name in listing.files(system.views))
 
 
 def test_a_phantom_passes_its_own_gate(system: System, ingested: tuple[pl.DataFrame, Any]) -> None:

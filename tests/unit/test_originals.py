@@ -56,7 +56,7 @@ def read(root: Path, copy: str) -> tuple[pl.DataFrame, Storage, Rows]:
     )
     table = index_images(listing, source, store, SIZE, "pillow", LETTERBOX)
     said = ("toy", source.base, copy, SIZE, LETTERBOX)
-    storage = PixelStorage(*said) if copy == "full" else OriginalStorage(*said, "pillow")
+    storage = PixelStorage(*said) if copy == "full" else OriginalStorage(*said, decoder="pillow")
     part = root / f"{copy}.npy"
     _fill(root, storage, table, part)
     return table, storage, read_rows(part, table, storage, root)

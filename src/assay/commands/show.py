@@ -98,7 +98,8 @@ def _find_cut(data: str, rows: Rows, sample_id: str) -> Rows | None:
 
 
 def _draw(data: str, row: Rows, path: Path, is_cut: bool) -> None:
-    """Let the first task of the data that draws its labels do so; else, as of a cut, the plain image."""
+    """Let the first task of the data that draws its labels do so; else, as of a cut, the plain views."""
+    import numpy as np
     from PIL import Image
 
     from assay.contract.task_capabilities import SupportsDrawing
@@ -109,7 +110,8 @@ def _draw(data: str, row: Rows, path: Path, is_cut: bool) -> None:
         if task.data == data and isinstance(task, SupportsDrawing) and not is_cut:
             task.draw_row(row, path)
             return
-    atomic_write(path, lambda aside: Image.fromarray(row.image[0]).save(aside))
+    shown = np.concatenate([view[0] for view in row.images.values()], axis=1)
+    atomic_write(path, lambda aside: Image.fromarray(shown).save(aside))
 
 
 def _said(value: Any) -> str:

@@ -59,6 +59,6 @@ def listed(root: Path, system: System, source: str, stated: Mapping[str, str | N
         said["group_kind"] = said["group_kind"] or listing.group_kind
         if isinstance(system, SupportsClassTable):
             print(f"also: {system.remembered(root, facts['url'], listing).relative_to(root)}")
-        files = listing.files()
+        files = listing.files(system.views)
         facts |= {"count": len(files), "listing_digest": listing_digest(place, files)}
     return Snapshot.model_validate(facts | {key: value for key, value in said.items() if value})

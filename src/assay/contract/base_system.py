@@ -1,9 +1,11 @@
-"""What most sets of data have in common: no filter, no rule and no check beyond the platform's."""
+"""What most sets of data have in common: one image a row, no filter, no rule and no check beyond the platform's."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from assay.contract.listing import ONE_VIEW
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,6 +18,8 @@ class BaseSystem:
     """A system of the contract that states its source, its labels and its phantom; see `System`."""
 
     fit = "stretch"
+    views: Mapping[str, str] = ONE_VIEW
+    covariates: Sequence[str] = ()
 
     def filters(self, params: Any) -> Sequence[LabelRange]:
         """Use every sample."""

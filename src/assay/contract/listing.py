@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import polars as pl
 
+ONE_VIEW: Mapping[str, str] = {"image": "uri"}  # `System.views` of a set with one image a row
 GROUP_KINDS = ("patient", "session", "content", "sample")
 
 
@@ -25,16 +26,18 @@ class LabelRange:
 class Listing:
     """What a source says it holds, before any image is opened.
 
-    `table` has one row a sample: `sample_id`, `uri` (relative to the source, or standing for itself),
-    `item`, `group` (as published), `subset` (the table or folder it is from), the label columns, and
-    `fault`: null, or the reason why the row cannot be used. `line` may say where it stands in its
-    table. `tables` are the files that were read to know this.
+    `table` has one row a sample: `sample_id`, `uri` (relative to the source, or standing for itself; of
+    several views what `System.views` names), `item`, `group` (as published), `subset` (the table or
+    folder it is from), the label columns, covariates, and `fault`: null, or the reason why the row cannot
+    be used. `line` may say where it stands in its table. `tables` are the files that were read to know
+    this.
     """
 
     table: pl.DataFrame
     group_kind: str
     tables: Sequence[str]
 
-    def files(self) -> list[str]:
-        """Return every file that belongs to the source, tables first."""
-        return [*self.tables, *self.table["uri"].unique().sort()]
+    def files(self, views: Mapping[str, str]) -> list[str]:
+        """Return every file that belongs to the source, once, tables first; `views` as the system has."""
+        uris = {uri for column in views.values() for uri in self.table[column].unique()}
+        return [*self.tables, *sorted(uris)]

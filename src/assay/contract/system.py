@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from assay.contract.listing import ONE_VIEW
+from assay.contract.system_capabilities import SupportsStreaming
+from assay.errors import AssayError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,11 +20,24 @@ if TYPE_CHECKING:
 
 
 class System(Protocol):
-    """One set of data: where it comes from, what its labels mean, how a phantom of it is made."""
+    """One set of data: where it comes from, what its labels mean, how a phantom of it is made.
+
+    Attributes:
+        name: a section of `params.yaml`.
+        views: view → the column of the listing's table that says its files; of one, `ONE_VIEW`.
+        target: the label's column.
+        fit: `stretch` or `letterbox`: how an oblong photograph becomes a square stored image.
+    """
 
     name: str
+    views: Mapping[str, str]
     target: str
-    fit: str  # `stretch` or `letterbox`: how an oblong photograph becomes a square stored image
+    fit: str
+
+    @property
+    def covariates(self) -> Sequence[str]:
+        """Return the columns of numbers that a network may be fed beside the images, such as age."""
+        ...
 
     @property
     def params(self) -> type[DataParams]:
@@ -53,3 +70,17 @@ class System(Protocol):
     def checks(self, table: pl.DataFrame) -> Sequence[Check]:
         """Return what else the label gate judges of a manifest: what no single column shows."""
         ...
+
+
+def ensure_views(system: System) -> None:
+    """Refuse a declaration of views that cannot be, before a file is opened.
+
+    Raises:
+        AssayError: one view is not `ONE_VIEW`, or rows of array files are to have several.
+    """
+    found, several = f"views {dict(system.views)}", len(system.views) > 1
+    if several and isinstance(system, SupportsStreaming):
+        raise AssayError(system.name, f"{found} of rows of arrays", f"{dict(ONE_VIEW)}")
+    if several == ("image" in system.views) or (not several and system.views != ONE_VIEW):
+        expected = f"{dict(ONE_VIEW)}, or several views, none of them `image`"
+        raise AssayError(system.name, found, expected)

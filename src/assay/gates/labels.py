@@ -12,23 +12,36 @@ from assay.gates.expectations import judge_expectations
 from assay.manifest.conflicts import conflicting, identical
 from assay.manifest.groups import spelling
 from assay.manifest.index import BROKEN, DROPPED, FILTERED, OK
+from assay.manifest.storage import IMAGE, column
+from assay.manifest.views import by_image, views_of
 
-COLUMNS = ["sample_id", "uri", "item", "group", "group_id", "subset", "digest", "status", "reason"]
+COLUMNS = ["sample_id", "item", "group", "group_id", "subset", "status", "reason"]
 # Words that stand for "nobody knows": samples under one of them are not one person.
 PLACEHOLDER = r"(?i)^(?:\w+:)?\s*(?:nan|none|null|unknown|anonym\w*|n\.?/?a\.?|test|[?x.-]*)\s*$"
 LARGEST_SHARE = 0.2  # of the rows, in one group: no split into folds survives more
 
 
-def common(target: str) -> list[Rule]:
+def common(
+    target: str, views: Sequence[str] = (IMAGE,), covariates: Sequence[str] = ()
+) -> list[Rule]:
     """Return what must hold of every manifest, whatever the system."""
+    own = [column(view, name) for view in views for name in ("uri", "digest")]
     return [
         Rule("schema", "ExpectTableColumnsToMatchSet",
-             {"column_set": [*COLUMNS, target], "exact_match": False},
+             {"column_set": [*COLUMNS, *own, *covariates, target], "exact_match": False},
              "the manifest has its columns"),
         Rule("sample_unique", "ExpectColumnValuesToBeUnique", {"column": "sample_id"},
              "a sample stands once"),
-        Rule("digest_present", "ExpectColumnValuesToNotBeNull", {"column": "digest"},
-             "every used sample was read"),
+        *(
+            Rule(column(view, "digest_present"), "ExpectColumnValuesToNotBeNull",
+                 {"column": column(view, "digest")}, "every used sample was read")
+            for view in views
+        ),
+        *(
+            Rule(f"{name}_present", "ExpectColumnValuesToNotBeNull", {"column": name},
+                 f"every used sample has its {name}, which a network may be fed")
+            for name in covariates
+        ),
         Rule("group_present", "ExpectColumnValuesToNotBeNull", {"column": "group_id"},
              "every sample has a group"),
         Rule("group_named", "ExpectColumnValuesToNotMatchRegex",
@@ -46,6 +59,7 @@ def judge_labels(
     policy: str,
     max_broken_share: float,
     name: str,
+    covariates: Sequence[str] = (),
 ) -> list[Check]:
     """Return the checks of a manifest.
 
@@ -56,6 +70,7 @@ def judge_labels(
         policy: what ingest was told to do with conflicts.
         max_broken_share: of all rows not dropped or filtered.
         name: the data set, for the commands that mend.
+        covariates: the system's.
     """
     kept = table.filter(pl.col("status") == OK)
     own = [
@@ -66,7 +81,9 @@ def judge_labels(
         _spellings(kept),
     ]
     asked = [
-        rule for rule in common(target) if rule.name != "label_varies" or _labelled(kept, target)
+        rule
+        for rule in common(target, views_of(table.columns), covariates)
+        if rule.name != "label_varies" or _labelled(kept, target)
     ]
     return own + judge_expectations([*asked, *rules], table)
 
@@ -101,7 +118,8 @@ def _broken(table: pl.DataFrame, limit: float, name: str) -> Check:
     counted = table.filter(~pl.col("status").is_in([DROPPED, FILTERED]))
     broken = counted.filter(pl.col("status") == BROKEN)
     share = len(broken) / max(len(counted), 1)
-    rows = broken.select("sample_id", "uri", "reason").to_dicts()
+    uris = [column(view, "uri") for view in views_of(table.columns)]
+    rows = broken.select("sample_id", *uris, "reason").to_dicts()
     return Check(
         "broken",
         share <= limit,
@@ -159,7 +177,8 @@ def _misnamed(table: pl.DataFrame) -> Check:
     Image.init()
     suffix = "." + pl.col("uri").str.extract(r"\.(\w+)(?:::.*)?$").str.to_lowercase()
     said = suffix.replace_strict(Image.EXTENSION, default=None, return_dtype=pl.String)
-    read = table.filter(pl.col("status") != BROKEN, pl.col("format").is_not_null())
+    read = by_image(table).filter(pl.col("status") != BROKEN, pl.col("format").is_not_null())
+    read = read.unique("uri", keep="first", maintain_order=True)
     wrong = read.filter(said != pl.col("format")).select("sample_id", "uri", "format")
     found = f"{len(wrong)} of {len(read)} files named otherwise than their content"
     if len(wrong):

@@ -25,7 +25,7 @@ def judge_leakage(
     """Return the checks of a split against its manifest.
 
     Args:
-        manifest: with `sample_id, group, group_id, digest, status`.
+        manifest: with `sample_id, group, group_id, status`, and `digest`, of several views of each.
         splits: with `sample_id, split, fold`.
         similar: pairs of near-identical images, `sample_a, sample_b`.
         name: the data set, for the command that mends.
@@ -48,7 +48,7 @@ def judge_leakage(
         _complete(usable, splits),
         _exclusive(parted, "group_id", "groups"),
         _exclusive(parted, "plain", "group names but for blanks and case"),
-        _exclusive(parted, "digest", "identical images"),
+        _exclusive(_images(parted), "digest", "identical images"),
         _unsought(search) if search.startswith(NONE) else _similar(parted, similar, name),
     ]
 
@@ -65,10 +65,16 @@ def _complete(usable: pl.DataFrame, splits: pl.DataFrame) -> Check:
     return Check("every row placed once", not faults, "all of them", found, len(usable), faults)
 
 
+def _images(parted: pl.DataFrame) -> pl.DataFrame:
+    """Return one row an image that a row shows, in any view; again written out here."""
+    digests = [name for name in parted.columns if name == "digest" or name.endswith("_digest")]
+    return pl.concat(parted.select("sample_id", "part", digest=name) for name in digests)
+
+
 def _exclusive(parted: pl.DataFrame, column: str, name: str) -> Check:
     spread = (
         parted.group_by(column)
-        .agg(parts=pl.col("part").unique().sort(), samples=pl.col("sample_id").sort())
+        .agg(parts=pl.col("part").unique().sort(), samples=pl.col("sample_id").unique().sort())
         .filter(pl.col("parts").list.len() > 1)
         .sort(column)
     )

@@ -13,17 +13,17 @@ def spelling(group: pl.Series) -> pl.Series:
     return group.str.replace_all(r"\s", "").str.to_lowercase()
 
 
-def join_groups(group: pl.Series, digest: pl.Series) -> pl.Series:
-    """Join groups that share identical bytes, over any chain of both.
+def join_groups(group: pl.Series, *digests: pl.Series) -> pl.Series:
+    """Join groups that share identical bytes, in any view, over any chain of both.
 
     Args:
         group: the group of each sample (patient, session, …).
-        digest: the content digest of each sample, null where the file could not be read.
+        digests: of each view the content digest of each sample, null where the file could not be read.
 
     Returns:
         The joined group of each sample, named after the smallest group in it.
     """
-    samples = pl.DataFrame({"group": group, "digest": digest})
+    samples = pl.concat(pl.DataFrame({"group": group, "digest": each}) for each in digests)
     first = samples.drop_nulls("digest").select(
         "group", other=pl.col("group").first().over("digest")
     )

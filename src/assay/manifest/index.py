@@ -10,17 +10,20 @@ from rich.progress import Progress
 
 from assay.manifest.images import STRETCH, open_image
 from assay.manifest.source import Stamp
+from assay.manifest.storage import IMAGE, column
 from assay.manifest.store import NO_SLOT
+from assay.manifest.views import OF_IMAGE
 from assay.runs.cores import available_cores
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from assay.manifest.source import Source
     from assay.manifest.store import ImageStore
 
 OK, BROKEN, DROPPED, FILTERED = "ok", "broken", "dropped", "filtered"
 FETCHERS = 16  # over a network the time goes by waiting
 CHUNK = 1024  # images between two writings: what a killed ingest opens again
-FACTS = ("bytes", "digest", "format", "width", "height", "stored")
 Files = list[tuple[str, Stamp]]
 
 
@@ -31,32 +34,43 @@ def index_images(
     size: int,
     decoder: str,
     fit: str = STRETCH,
+    views: Sequence[str] = (IMAGE,),
 ) -> pl.DataFrame:
-    """Bring the store up to date with a listing, and join what it knows.
+    """Bring the store up to date with a listing, and join what it knows of each view's image.
+
+    A file is opened once, however many rows and views show it.
 
     Args:
-        listing: rows with `uri`, relative to the source's base or standing for itself, and `fault`.
+        listing: rows with `uri` (of several views `<view>_uri`), relative to the source's base or
+            standing for itself, and `fault`.
         source: where the files lie.
         store: the once-made images; files it has seen with equal size and version stay unopened.
         size: side of the stored images in pixels.
         decoder: `pillow` or `simplejpeg`.
         fit: how an oblong becomes a square; see `open_image`.
+        views: of a row.
 
     Returns:
         The listing with full `uri`, `bytes, digest, format, width, height, stored` (its pixels
-        are), `status, reason`.
+        are) of each view, `status, reason`.
     """
-    rows = listing.with_columns(uri=_full(listing["uri"], source))
-    wanted = rows.filter(pl.col("fault").is_null())["uri"].unique(maintain_order=True).to_list()
+    uris = [column(view, "uri") for view in views]
+    rows = listing.with_columns(_full(listing[uri], source) for uri in uris)
+    sound = rows.filter(pl.col("fault").is_null())
+    shown = pl.concat(sound[uri].alias("uri") for uri in uris)
+    wanted = shown.unique(maintain_order=True).to_list()
     stamped = list(zip(wanted, source.stamps(wanted), strict=True))
     _fill(_changed(stamped, store.table), source, store, (size, decoder, fit))
     known = store.table.with_columns(stored=pl.col("slot") != NO_SLOT)
-    known = known.select("uri", "damage", *FACTS)
-    return _judge(rows.join(known, on="uri", how="left", maintain_order="left"))
+    known = known.select(*OF_IMAGE, "damage")
+    for view, uri in zip(views, uris, strict=True):
+        own = known.rename({name: column(view, name) for name in known.columns})
+        rows = rows.join(own, on=uri, how="left", maintain_order="left")
+    return _judge(rows, views)
 
 
 def _full(uris: pl.Series, source: Source) -> pl.Series:
-    return pl.Series("uri", [source.uri(name) for name in uris], dtype=pl.String)
+    return pl.Series(uris.name, [source.uri(name) for name in uris], dtype=pl.String)
 
 
 def _changed(stamped: Files, known: pl.DataFrame) -> Files:
@@ -93,11 +107,16 @@ def _hands(source: Source) -> int:
     return max(available_cores(), FETCHERS if source.is_remote else 1)
 
 
-def _judge(table: pl.DataFrame) -> pl.DataFrame:
-    """A fault of the row comes before a fault of its image."""
-    reason = pl.coalesce("fault", "damage")
+def _judge(table: pl.DataFrame, views: Sequence[str]) -> pl.DataFrame:
+    """A fault of the row comes before a fault of its images; of several views it says whose."""
+    damages = [column(view, "damage") for view in views]
+    told = [
+        pl.lit("" if view == IMAGE else f"{view}: ") + pl.col(damage)
+        for view, damage in zip(views, damages, strict=True)
+    ]
+    reason = pl.coalesce("fault", pl.concat_str(told, separator="; ", ignore_nulls=True))
     return table.with_columns(
-        status=pl.when(reason.is_null()).then(pl.lit(OK)).otherwise(pl.lit(BROKEN)),
-        reason=reason.fill_null(""),
-        stored=pl.col("stored").fill_null(value=False),
-    ).drop("fault", "damage")
+        pl.col(column(view, "stored") for view in views).fill_null(value=False),
+        status=pl.when(reason == "").then(pl.lit(OK)).otherwise(pl.lit(BROKEN)),
+        reason=reason,
+    ).drop("fault", *damages)

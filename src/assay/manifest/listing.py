@@ -3,52 +3,58 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
 
 import polars as pl
 
-KEY = ("uri", "item")
+from assay.manifest.storage import IMAGE, column
 
 
-def deduplicate(table: pl.DataFrame) -> pl.DataFrame:
+def deduplicate(table: pl.DataFrame, views: Sequence[str] = (IMAGE,)) -> pl.DataFrame:
     """Give each row an id of its own, and its fault where the platform sees one.
 
-    A sample that stands twice with equal labels is kept once; with different labels none of its rows
-    is, since nobody knows which is true. A relative path may not leave the source's folder.
+    A sample (the images of all its views, `item`) that stands twice with equal labels is kept once; with
+    different labels none of its rows is, since nobody knows which is true. A relative path may not leave
+    the source's folder.
 
     Args:
         table: a system's listing: `sample_id, uri, item, group, subset`, labels, `fault`, and `line`
             where it was read from a table.
+        views: of a row; of several, each has its `<view>_uri`.
 
     Returns:
         The same rows without `line`, `sample_id` unique.
     """
     if "line" not in table.columns:
         table = table.with_columns(line=pl.int_range(1, pl.len() + 1))
-    told = table.with_columns(fault=pl.coalesce("fault", _strays(table["uri"]), _twice(table)))
+    uris = [column(view, "uri") for view in views]
+    strays = [_strays(table[uri], view) for uri, view in zip(uris, views, strict=True)]
+    told = table.with_columns(fault=pl.coalesce("fault", *strays, _twice(table, [*uris, "item"])))
     again = pl.int_range(pl.len()).over("sample_id") > 0
     named = pl.when(again).then(pl.format("{}#{}", "sample_id", "line")).otherwise("sample_id")
     return told.with_columns(sample_id=named).drop("line")
 
 
-def _strays(uris: pl.Series) -> pl.Expr:
+def _strays(uris: pl.Series, view: str) -> pl.Expr:
     suspects = uris.filter(uris.str.contains("..", literal=True)).unique()
     out = [
         uri
         for uri in suspects
         if "://" not in uri and posixpath.normpath(uri).split("/", 1)[0] == ".."
     ]
-    strays = pl.col("uri").is_in(out)
-    return pl.when(strays).then(pl.lit("the path leaves the source's folder"))
+    strays = pl.col(uris.name).is_in(out)
+    whose = "" if view == IMAGE else f"{view}: "
+    return pl.when(strays).then(pl.lit(f"{whose}the path leaves the source's folder"))
 
 
-def _twice(table: pl.DataFrame) -> pl.Expr:
+def _twice(table: pl.DataFrame, key: Sequence[str]) -> pl.Expr:
     """Tell which line says the same, or that lines disagree."""
     said = [name for name in table.columns if name not in {"sample_id", "fault", "line", "subset"}]
     sound = pl.col("fault").is_null()
-    versions = pl.struct(said).filter(sound).n_unique().over(KEY)
-    standing = sound.sum().over(KEY)
-    first = pl.col("line").filter(sound).min().over(KEY)
-    lines = pl.col("line").filter(sound).cast(pl.String).unique().sort().str.join(", ").over(KEY)
+    versions = pl.struct(said).filter(sound).n_unique().over(key)
+    standing = sound.sum().over(key)
+    first = pl.col("line").filter(sound).min().over(key)
+    lines = pl.col("line").filter(sound).cast(pl.String).unique().sort().str.join(", ").over(key)
     return (
         pl.when(standing < 2)
         .then(None)

@@ -14,8 +14,15 @@ from assay.manifest.arrays import open_records
 from assay.manifest.layout import Layout
 from assay.manifest.originals import open_originals
 from assay.manifest.records import LazyImages, labels_of
-from assay.manifest.rows import IMAGE, Rows
-from assay.manifest.storage import OriginalStorage, PixelStorage, RecordStorage, read_storage
+from assay.manifest.rows import Rows
+from assay.manifest.storage import (
+    IMAGE,
+    OriginalStorage,
+    PixelStorage,
+    RecordStorage,
+    column,
+    read_storage,
+)
 from assay.manifest.table import read_table
 from assay.runs.root import find_root
 
@@ -34,6 +41,7 @@ def read_trainval(name: str) -> tuple[Rows, dict[str, Any]]:
 def read_rows(path: Path, table: pl.DataFrame, storage: Storage, root: Path | None = None) -> Rows:
     """Return the rows of one part, from its file of images or records and its table.
 
+    Of several views each is a slice of the one mapped file; nothing is read.
     Records may point at raw parts or originals, below `root`: else that of the repository that was asked.
 
     Raises:
@@ -49,15 +57,23 @@ def read_rows(path: Path, table: pl.DataFrame, storage: Storage, root: Path | No
         )
     columns = {column: table[column].to_numpy() for column in table.columns}
     if isinstance(storage, PixelStorage):
-        return Rows({IMAGE: stored}, columns)
+        if len(storage.views) == 1:
+            return Rows({IMAGE: stored}, columns)
+        return Rows({view: stored[:, at] for at, view in enumerate(storage.views)}, columns)
     root = root or Path(os.environ.get("DVC_ROOT") or find_root(Path.cwd()))
-    images = LazyImages(_backend(root, storage, table, stored), np.arange(len(stored)))
-    return Rows({IMAGE: cast("Any", images)}, {**columns, **labels_of(stored)})
+    images = {
+        view: LazyImages(_backend(root, storage, view, table, stored), np.arange(len(stored)))
+        for view in storage.views
+    }
+    return Rows(cast("Any", images), {**columns, **labels_of(stored)})
 
 
-def _backend(root: Path, storage: Storage, table: pl.DataFrame, stored: Records) -> ImageBackend:
+def _backend(
+    root: Path, storage: Storage, view: str, table: pl.DataFrame, stored: Records
+) -> ImageBackend:
     if isinstance(storage, OriginalStorage):
-        return open_originals(root, storage, table["uri"].to_list(), table["digest"].to_list())
+        uris, digests = (table[column(view, name)].to_list() for name in ("uri", "digest"))
+        return open_originals(root, storage, uris, digests)
     assert isinstance(storage, RecordStorage)
     return open_records(root, storage, stored)
 

@@ -18,6 +18,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from assay.errors import UnreadableError
+
 Images = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 Records = npt.NDArray[np.void]
@@ -29,7 +31,7 @@ class ImageBackend(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Return height and width, and channels where there are several."""
+        """Return height and width, and channels where there are several; before these the views."""
         ...
 
     def take(self, indices: Indices) -> Images:
@@ -94,13 +96,14 @@ class RawArrays:
 class LazyImages:
     """Looks like an array (n, h, w, channels) of uint8; what is indexed is read, and nothing else.
 
+    Of `StackedViews` it is (n, views, h, w, channels).
+
     Args:
         backend: what the images are read from; kept as an attribute.
         indices: (n,) the index of each row in the backend.
     """
 
     dtype = np.dtype(np.uint8)
-    ndim = 4
 
     def __init__(self, backend: ImageBackend, indices: Indices) -> None:
         self.backend, self._indices = backend, indices
@@ -116,13 +119,17 @@ class LazyImages:
         return len(self._indices)
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """Return (n, h, w, channels)."""
-        height, width, channels = (*self.backend.shape, 1)[:3]
-        return (len(self), height, width, channels)
+    def shape(self) -> tuple[int, ...]:
+        """Return (n, h, w, channels), with the backend's dimensions before these where it has more."""
+        own = self.backend.shape
+        return (len(self), *own, *(() if len(own) > 2 else (1,)))
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
 
     def __getitem__(self, key: Any) -> Images:
-        """Return the rows of a number, slice, index array or mask; a number gives (h, w, channels)."""
+        """Return the rows of a number, slice, index array or mask; a number gives one of them."""
         if isinstance(key, tuple):
             first, *others = key
             return np.asarray(self[first][(slice(None), *others)])
@@ -137,6 +144,30 @@ class LazyImages:
     def where(self, chosen: npt.NDArray[Any]) -> LazyImages:
         """Return the chosen rows (mask or numbers), as lazily."""
         return LazyImages(self.backend, self._indices[chosen])
+
+
+class StackedViews:
+    """The images of several views, beside each other."""
+
+    def __init__(self, views: Sequence[LazyImages]) -> None:
+        self._views = views
+        self.shape: tuple[int, ...] = (len(views), *views[0].shape[1:])
+
+    def take(self, indices: Indices) -> Images:
+        """Return the images (n, views, h, w, channels) at these indices.
+
+        Raises:
+            UnreadableError: some cannot be read, in any view; it names their rows.
+        """
+        found, faults = [], []
+        for view in self._views:
+            try:
+                found.append(view[indices])
+            except UnreadableError as fault:
+                faults.append(fault)
+        if faults:
+            raise UnreadableError(sorted({row for each in faults for row in each.rows}), faults[0])
+        return np.stack(found, axis=1)
 
 
 def labels_of(records: Records) -> dict[str, npt.NDArray[np.generic]]:

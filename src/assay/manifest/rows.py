@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from assay.manifest.records import LazyImages
-
-IMAGE = "image"  # the view of a data set that has one alone
+from assay.manifest.records import LazyImages, StackedViews
 
 Images = npt.NDArray[np.uint8]
 
@@ -21,8 +19,9 @@ class Rows:
     """Samples with their stored images.
 
     Attributes:
-        images: view → (n, size, size, 3) uint8, often a memory map; of chosen rows, a streamed set, and
-            cuts `LazyImages`, which look like an array (n, h, w, channels), read row by row.
+        images: view → (n, size, size, 3) uint8, often a memory map or a slice of one; of chosen rows, a
+            streamed set, and cuts `LazyImages`, which look like an array (n, h, w, channels), read row by
+            row.
         columns: name → array of n; `sample_id`, `group_id`, and the labels.
     """
 
@@ -42,6 +41,16 @@ class Rows:
         if len(self.images) != 1:
             raise ValueError(f"one of the views {', '.join(self.images)}, by its name")
         return next(iter(self.images.values()))
+
+    @property
+    def stacked(self) -> Images:
+        """Return all views, in their order, as (n, views, h, w, channels), read row by row."""
+        views = [LazyImages.of(each) for each in self.images.values()]
+        return cast("Images", LazyImages(StackedViews(views), np.arange(len(self))))
+
+    def covariates(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return columns of numbers as a network is fed them, float32 (n, k)."""
+        return np.stack([self.columns[name] for name in names], axis=1).astype(np.float32)
 
     def where(self, chosen: npt.NDArray[Any]) -> Rows:
         """Return the chosen rows (mask or numbers); of the images an index is kept, and no copy."""

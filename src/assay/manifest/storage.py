@@ -14,6 +14,7 @@ import numpy as np
 
 from assay.errors import AssayError
 
+IMAGE = "image"  # the view of a data set that has one alone
 Field = tuple[str, str, tuple[int, ...]]  # name, numpy's type, shape
 
 
@@ -26,6 +27,7 @@ class Storage(msgspec.Struct, frozen=True, rename={"folder": "images", "resize":
         folder: of what ingest made of them, relative to the root.
         size: side of an image, px.
         resize: how an oblong became a square, `stretch` or `letterbox`.
+        views: that a row shows, each of that size; one is no fact, since most have it.
     """
 
     name: str
@@ -33,11 +35,14 @@ class Storage(msgspec.Struct, frozen=True, rename={"folder": "images", "resize":
     folder: str
     size: int
     resize: str
+    views: tuple[str, ...] = (IMAGE,)
 
     def facts(self) -> dict[str, Any]:
         """Return what `read_storage` reads."""
         facts: dict[str, Any] = msgspec.to_builtins(self)
         del facts["name"]
+        if self.views == (IMAGE,):
+            del facts["views"]
         return facts
 
     @property
@@ -50,7 +55,7 @@ class PixelStorage(Storage, frozen=True):
     """Every image as a square (size, size, 3) uint8, in one file."""
 
 
-class OriginalStorage(Storage, frozen=True):
+class OriginalStorage(Storage, frozen=True, kw_only=True):
     """Nothing is copied: the files of the source are opened when they are looked at, by `decoder`."""
 
     decoder: str
@@ -62,7 +67,7 @@ class OriginalStorage(Storage, frozen=True):
         return np.dtype([("original", "<i8")])
 
 
-class RecordStorage(Storage, frozen=True):
+class RecordStorage(Storage, frozen=True, kw_only=True):
     """Records of targets and pictures, made of array files; see `records`.
 
     Attributes:
@@ -81,6 +86,11 @@ class RecordStorage(Storage, frozen=True):
     def dtype(self) -> np.dtype[np.void]:
         """Return the type of a record."""
         return np.dtype(list(self.fields))
+
+
+def column(view: str, name: str) -> str:
+    """Return what a table's column about the images of a view is called: of the only view, `name`."""
+    return name if view == IMAGE else f"{view}_{name}"
 
 
 def read_storage(facts: Mapping[str, Any], name: str, stage: str = "ingest") -> Storage:

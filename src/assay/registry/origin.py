@@ -25,7 +25,8 @@ def changed_source(root: Path, record: Mapping[str, Any]) -> RegistryError | Non
     name = find_task(record["task"]).data
     try:
         place = Source(data["source"], root)
-        files = find_system(name).read(place).files()
+        system = find_system(name)
+        files = system.read(place).files(system.views)
     except SourceError as fault:
         print(f"note: not compared with its source ({fault.where}: {fault.found})")
         return None

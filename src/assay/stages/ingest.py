@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assay.contract.listing import GROUP_KINDS
+from assay.contract.system import ensure_views
 from assay.contract.system_capabilities import SupportsSampling, SupportsStreaming
 from assay.errors import SourceError
 from assay.lookup import find_system
@@ -23,9 +24,10 @@ from assay.manifest.listing import deduplicate
 from assay.manifest.phantom import made_phantom
 from assay.manifest.snapshot import PHANTOM, provenance
 from assay.manifest.source import Source
-from assay.manifest.storage import OriginalStorage, PixelStorage, read_storage
+from assay.manifest.storage import OriginalStorage, PixelStorage, column, read_storage
 from assay.manifest.store import ImageStore, image_folder
 from assay.manifest.table import write_table
+from assay.manifest.views import views_of
 from assay.runs.files import content_digest
 from assay.runs.lock import held
 
@@ -41,11 +43,12 @@ Read = tuple[pl.DataFrame, dict[str, Any]]  # rows with status and reason, and f
 def main(stage: Stage) -> None:
     """Write `manifest.parquet` of the data set `stage.item`, and keep its images below `.assay`."""
     system = find_system(stage.item)
+    ensure_views(system)
     params = stage.params(system.params)
     base = _base(stage, system, params)
     source = Source(base, stage.root)
     listing = system.read(source)
-    facts, stated_kind = provenance(system.name, params.source, listing.files(), source)
+    facts, stated_kind = provenance(system.name, params.source, listing.files(system.views), source)
     facts |= {
         "group_kind": _group_kind(listing, stated_kind),
         "target": system.target,
@@ -68,14 +71,16 @@ def _indexed(
     chosen = listing.table
     if isinstance(system, SupportsSampling):
         chosen = system.chosen(chosen, params.ingest)
+    views = tuple(system.views)
+    named = chosen.rename({uri: column(view, "uri") for view, uri in system.views.items()})
     copy = params.ingest.copy_
     folder = image_folder(system.name, source.base, size, decoder, fit, copy)
     with held(stage.root / f"{folder}.lock", "another process opens these images; waiting"):
         store = ImageStore(stage.root / folder, size, keep=copy == "full")
-        rows = deduplicate(chosen).sort("sample_id")
-        table = index_images(rows, source, store, size, decoder, fit)
-    said = (system.name, source.base, folder, size, fit)
-    storage = PixelStorage(*said) if copy == "full" else OriginalStorage(*said, decoder)
+        rows = deduplicate(named, views).sort("sample_id")
+        table = index_images(rows, source, store, size, decoder, fit, views)
+    said = (system.name, source.base, folder, size, fit, views)
+    storage = PixelStorage(*said) if copy == "full" else OriginalStorage(*said, decoder=decoder)
     return table, storage.facts()
 
 
@@ -89,7 +94,7 @@ def _streamed(
     folder = array_folder(system.name, source.base, asked, _code(stage))
     with held(stage.root / f"{folder}.lock", "another process reads these arrays; waiting"):
         streamed = made_records(
-            stage.root / folder, source, listing.files(),
+            stage.root / folder, source, listing.files(system.views),
             lambda write: stream(source, how, write),
         )  # fmt: skip
     names = streamed.table["uri"].unique().to_list()
@@ -127,7 +132,8 @@ def _decide(table: pl.DataFrame, system: System, params: DataParams) -> pl.DataF
         system, SupportsStreaming
     ):  # equal bytes have one group already: it is made of them
         return table.with_columns(group_id=pl.col("group"))
-    return table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
+    digests = [table[column(view, "digest")] for view in views_of(table.columns)]
+    return table.with_columns(join_groups(spelling(table["group"]), *digests))
 
 
 def _group_kind(listing: Listing, stated: str | None) -> str:

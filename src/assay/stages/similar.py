@@ -15,6 +15,7 @@ from assay.manifest.originals import Originals
 from assay.manifest.source import Source
 from assay.manifest.storage import read_storage
 from assay.manifest.table import read_table, write_table
+from assay.manifest.views import by_image
 from assay.similar.find import SCHEMA, find_similar
 
 if TYPE_CHECKING:
@@ -35,27 +36,29 @@ def main(stage: Stage) -> None:
     if isinstance(system, SupportsStreaming):
         _by_group(layout, rows)
         return
+    # Images are judged, not rows: a photograph that several show is one, and stands for all of them.
+    images = by_image(rows).unique("digest", keep="first", maintain_order=True)
     if params.search == "none":
-        _unsought(layout, len(rows))
+        _unsought(layout, len(images))
         return
     source = Source(read_storage(facts, stage.item).base, stage.root)
-    uris, digests = rows["uri"].to_list(), rows["digest"].to_list()
+    uris, digests = images["uri"].to_list(), images["digest"].to_list()
     found = find_similar(
         digests,
-        rows["group_id"].rank("dense").cast(pl.Int64).to_numpy(),
+        images["group_id"].rank("dense").cast(pl.Int64).to_numpy(),
         Originals(source, uris, digests, stage.item).open,
         stage.root,
         nearest=params.n_neighbors,
         null=params.null_pairs,
         seed=params.seed,
     )
-    names = rows["sample_id"]
+    names = images["sample_id"]
     pairs = found.pairs.with_columns(
         sample_a=names.gather(found.pairs["a"]), sample_b=names.gather(found.pairs["b"])
     ).drop("a", "b")
     counts = {key: value for key, value in asdict(found).items() if key != "pairs"}
-    write_table(layout.similar, pairs, {**counts, "search": params.search, "images": len(rows)})
-    _report(found, len(rows))
+    write_table(layout.similar, pairs, {**counts, "search": params.search, "images": len(images)})
+    _report(found, len(images))
 
 
 def _unsought(layout: Layout, images: int) -> None:

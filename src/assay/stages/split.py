@@ -17,7 +17,7 @@ from assay.manifest.index import OK
 from assay.manifest.kept import kept_images
 from assay.manifest.layout import Layout
 from assay.manifest.split import TEST, assign
-from assay.manifest.storage import OriginalStorage, RecordStorage, read_storage
+from assay.manifest.storage import OriginalStorage, RecordStorage, column, read_storage
 from assay.manifest.table import read_table, write_table
 from assay.runs.files import atomic_write, content_digest
 
@@ -41,7 +41,8 @@ def main(stage: Stage) -> None:
         splits = assign(rows, system.target, how.test, how.folds, how.n_bins, how.seed)
     is_test = (splits["split"] == TEST).to_numpy()
     # The test set has a digest of its own: other folds over the rest do not make it a new one.
-    tested = rows.filter(pl.Series(is_test)).select("sample_id", "digest").sort("sample_id")
+    digests = [column(view, "digest") for view in storage.views]
+    tested = rows.filter(pl.Series(is_test)).select("sample_id", *digests).sort("sample_id")
     facts |= {
         "split_digest": content_digest(splits.to_dict(as_series=False)),
         "test_digest": content_digest(tested.rows()),
@@ -90,16 +91,22 @@ def _fill(root: Path, storage: Storage, rows: pl.DataFrame, aside: Path) -> None
 
 
 def _copy(root: Path, storage: Storage, rows: pl.DataFrame, aside: Path) -> None:
-    """Write pixels row by row, so that memory does not grow with the part."""
-    pixels, slots = kept_images(root, storage, rows["digest"])
-    shape = (len(rows), *pixels.shape[1:])
+    """Write pixels row by row, so that memory does not grow with the part; of several views side by side.
+
+    (n, h, w, c), or (n, views, h, w, c).
+    """
+    names = [column(view, "digest") for view in storage.views]
+    shown = pl.concat(rows[name].alias("digest") for name in names)
+    pixels, found = kept_images(root, storage, shown)
+    slots = found.reshape(len(names), len(rows)).T if len(names) > 1 else found
+    shape = (*slots.shape, *pixels.shape[1:])
     if shape[0] == 0:  # numpy cannot map an empty file
         with aside.open("wb") as stream:
             np.save(stream, np.empty(shape, dtype=np.uint8))
         return
     part = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=shape)
-    for target, slot in enumerate(slots):
-        part[target] = pixels[slot]
+    for target, own in enumerate(slots):
+        part[target] = pixels[own]
     part.flush()
 
 

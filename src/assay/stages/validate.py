@@ -35,6 +35,7 @@ def main(stage: Stage) -> None:
         str(stage.value(f"{stage.item}.policy.conflict")),
         float(stage.value(f"{stage.item}.ingest.max_broken_share")),
         stage.item,
+        system.covariates,
     )
     checks += system.checks(table)
     if isinstance(system, SupportsImageChecks):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from ruamel.yaml import YAML
 
+from assay.manifest.storage import column
+from assay.manifest.views import views_of
 from assay.runs.files import read_json
 from assay.runs.git import git
 from assay.runs.record import RECORD
@@ -91,20 +93,26 @@ def changes(
 
 
 def repictured(one: Path, other: Path) -> set[str]:
-    """Return the samples of both whose picture's file has other bytes: one id, two pictures.
+    """Return the samples of both whose picture's file has other bytes, in any view: one id, two pictures.
 
-    Samples that share a file (`item`) are not judged: its digest changes with any of them.
+    Samples that share all files (`item`) are not judged: their digest changes with any of them.
 
     Args:
         one: a `trainval.parquet`.
         other: another.
     """
-    alone = pl.len().over("uri") == 1
-    first, second = (
-        pl.scan_parquet(file).filter(alone).select("sample_id", "digest") for file in (one, other)
-    )
+    first, second = _digests(one), _digests(other)
     both = first.join(second, on="sample_id")
     return set(both.filter(pl.col("digest") != pl.col("digest_right")).collect()["sample_id"])
+
+
+def _digests(file: Path) -> pl.LazyFrame:
+    """Return `sample_id` and `digest`, of all views in one, where a row's files are its own."""
+    rows = pl.scan_parquet(file)
+    views = views_of(rows.collect_schema().names())
+    uris, digests = ([column(view, name) for view in views] for name in ("uri", "digest"))
+    alone = rows.filter(pl.len().over(uris) == 1)
+    return alone.select("sample_id", digest=pl.concat_str(digests, separator=" "))
 
 
 def _differing(one: Facts, other: Facts) -> list[Change]:

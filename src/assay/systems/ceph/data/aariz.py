@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from assay.contract.listing import Listing
+from assay.contract.listing import ONE_VIEW, Listing
 from assay.errors import SourceError
 from assay.systems.ceph.data import labels
 from assay.systems.ceph.data.annotations import read_points, read_stage
@@ -51,6 +51,8 @@ class Aariz:
     name = "ceph"
     target = "cvm"
     fit = "letterbox"
+    views = ONE_VIEW
+    covariates = ()
     params = CephParams
 
     def phantom(self, folder: Path, params: Phantom) -> None:

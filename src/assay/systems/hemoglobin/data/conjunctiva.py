@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from assay.contract.listing import LabelRange, Listing
+from assay.contract.listing import ONE_VIEW, LabelRange, Listing
 from assay.errors import SourceError
 from assay.systems.hemoglobin.data import labels
 from assay.systems.hemoglobin.data.params import ConjunctivaParams
@@ -33,6 +33,8 @@ class Conjunctiva:
     name = "hemoglobin.conjunctiva"
     target = "hb"
     fit = "stretch"
+    views = ONE_VIEW
+    covariates = ()
     params = ConjunctivaParams
 
     def phantom(self, folder: Path, params: Phantom) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from assay.contract.listing import Listing
+from assay.contract.listing import ONE_VIEW, Listing
 from assay.errors import SourceError
 from assay.systems.hemoglobin.data import labels
 from assay.systems.hemoglobin.data.params import NailParams
@@ -32,6 +32,8 @@ class Nail:
     name = "hemoglobin.nail"
     target = "hb"
     fit = "stretch"
+    views = ONE_VIEW
+    covariates = ()
     params = NailParams
 
     def phantom(self, folder: Path, params: NailPhantom) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assay.contract.curriculum import Curriculum
-from assay.contract.listing import Listing
+from assay.contract.listing import ONE_VIEW, Listing
 from assay.errors import SourceError
 from assay.systems.pills.data import checks
 from assay.systems.pills.data.codes import (
@@ -56,6 +56,8 @@ class AiHub:
     name = "pills"
     target = "drug"
     fit = "letterbox"
+    views = ONE_VIEW
+    covariates = ()
     params = PillsParams
     forms = FORMS
 

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from assay.contract.checks import Rule
-from assay.contract.listing import Listing
+from assay.contract.listing import ONE_VIEW, Listing
 from assay.errors import SourceError
 from assay.manifest.index import BROKEN, OK
 from assay.manifest.source import ReadError
@@ -51,6 +51,8 @@ class Masks:
     name = "pills.masks"
     target = "covered"  # share of a photograph's pixels that are not ground
     fit = "letterbox"
+    views = ONE_VIEW
+    covariates = ()
     params = MasksParams
 
     def phantom(self, folder: Path, params: MasksPhantom) -> None:

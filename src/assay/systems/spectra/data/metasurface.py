@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from assay.contract.listing import Listing
+from assay.contract.listing import ONE_VIEW, Listing
 from assay.errors import SourceError
 from assay.systems.spectra.data.params import SpectraParams
 from assay.systems.spectra.data.parts import find_parts
@@ -30,6 +30,8 @@ class Metasurface:
     name = "spectra"
     target = "mean"
     fit = "stretch"
+    views = ONE_VIEW
+    covariates = ()
     params = SpectraParams
 
     def phantom(self, folder: Path, params: Phantom) -> None:
