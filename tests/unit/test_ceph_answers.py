@@ -84,7 +84,7 @@ def test_points_and_stages_are_learned_and_said_together(tmp_path: Path) -> None
 def test_augmentation_moves_the_points_and_leaves_the_stage() -> None:
     ready = joint(some_unknown(), degrees=30.0)
     images, targets = (torch.from_numpy(each) for each in (ready.train.images, ready.train.targets))
-    _, moved = ready.spec.transform(images, targets, True)
+    _, moved = ready.spec.transform(images, targets, training=True)
     assert torch.equal(moved[:, -1].isnan(), targets[:, -1].isnan())
     known = ~targets[:, -1].isnan()
     assert torch.equal(moved[known, -1], targets[known, -1])

@@ -29,10 +29,10 @@ EPOCH = "a validation batch goes through network, loss, decode, metrics and rank
 def judge_train_batch(spec: TrainingSpec, network: nn.Module, train: TrainData) -> Iterator[Check]:
     """Do what the first step will do, up to its loss."""
     reseed(spec.config.seed, 0)
-    images, targets = _batch(spec, train)
-    count = len(images)
+    batch = _batch(spec, train)
+    count = len(batch[0])
     with calling(FIRST, moved_by(spec), STEP, count):
-        inputs, targets = spec.transform(images, targets, True)
+        inputs, targets = spec.transform(*batch, training=True)
     with calling(FIRST, "TrainingSpec.network", STEP, count):
         outputs = network(inputs)
     shapes = _shapes(spec, outputs, targets)
@@ -56,10 +56,10 @@ def try_valid_batch(spec: TrainingSpec, network: nn.Module, valid: TrainData) ->
     Raises:
         PlanError: a function of the plan raised.
     """
-    images, targets = _batch(spec, valid)
+    batch = _batch(spec, valid)
     with torch.no_grad():
         with calling(VALID, moved_by(spec), EPOCH):
-            inputs, targets = spec.transform(images, targets, False)
+            inputs, targets = spec.transform(*batch, training=False)
         with calling(VALID, "TrainingSpec.network", EPOCH):
             outputs = network.eval()(inputs).float()
         with calling(VALID, "TrainingSpec.loss", EPOCH):
@@ -91,11 +91,10 @@ def _score(spec: TrainingSpec, said: Floats, valid: TrainData, row: dict[str, fl
         bool(spec.rank(row) < spec.rank(row))
 
 
-def _batch(spec: TrainingSpec, part: TrainData) -> tuple[Tensor, Tensor]:
+def _batch(spec: TrainingSpec, part: TrainData) -> tuple[Tensor, ...]:
     rows = list(range(min(spec.config.batch_size, len(part.images))))
     device = device_at_hand(spec.config)
-    images, targets = BatchDataset(part).__getitems__(rows)
-    return images.to(device), targets.to(device)
+    return tuple(each.to(device) for each in BatchDataset(part).__getitems__(rows))
 
 
 def _shapes(spec: TrainingSpec, outputs: Any, targets: Tensor) -> Check:

@@ -27,9 +27,11 @@ Parts = Mapping[str, "TrainData"]
 def judge_data(spec: TrainingSpec, train: TrainData, valid: TrainData) -> Iterator[Check]:
     """Yield the checks of both sets; what rests on sound labels only where they are."""
     parts = {"train": train, "validation": valid}
-    images, labels = _images(parts), _labels(spec, parts)
-    yield from (images, labels)
-    if images.passed and labels.passed:
+    checks = [_images(parts), _labels(spec, parts)]
+    if any(part.covariates is not None for part in parts.values()):
+        checks.append(_covariates(parts))
+    yield from checks
+    if all(check.passed for check in checks):
         yield _codec(spec.targets, parts)
         yield from spec.targets.coverage(train.targets, valid.targets, row_ids(valid))
 
@@ -53,6 +55,19 @@ def _images(parts: Parts) -> Check:
         mend = "TrainData.images as the rows have them, and TrainData.targets, one each"
     count = sum(len(part.images) for part in parts.values())
     return Check("images", fits, expected, found, count, mend=mend)
+
+
+def _covariates(parts: Parts) -> Check:
+    """Numbers for every row: one that is absent would make the loss of its batch nan."""
+    fed = [np.asarray(part.covariates) for part in parts.values()]
+    wanted = [(len(part.targets), *fed[0].shape[1:]) for part in parts.values()]
+    fits = fed[0].ndim == 2 and [each.shape for each in fed] == wanted
+    fits = fits and all(each.dtype == np.float32 and np.isfinite(each).all() for each in fed)
+    found = ", ".join(
+        f"{name} {each.dtype} {each.shape}" for name, each in zip(parts, fed, strict=True)
+    )
+    expected = "finite float32 (n, k), a row of numbers for each"
+    return Check("covariates", bool(fits), expected, found, sum(count for count, *_ in wanted))
 
 
 def _labels(spec: TrainingSpec, parts: Parts) -> Check:

@@ -59,10 +59,8 @@ def overfit(
     """Train `network`, a copy, on four rows whose targets are far apart."""
     reseed(spec.config.seed, 0)
     device = next(network.parameters()).device
-    images, targets = (
-        part.to(device) for part in BatchDataset(train).__getitems__(_far_apart(train.targets))
-    )
-    inputs, targets = spec.transform(images, targets, False)
+    rows = BatchDataset(train).__getitems__(_far_apart(train.targets))
+    inputs, targets = spec.transform(*(part.to(device) for part in rows), training=False)
     _without_dropout(network)
     with torch.no_grad():
         outputs = network(inputs)

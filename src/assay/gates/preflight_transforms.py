@@ -49,7 +49,7 @@ def _draws(spec: TrainingSpec, train: TrainData) -> Check:
         reseed(spec.config.seed, step)
         batch = BatchDataset(train).__getitems__([row] * COPIES)
         with calling("draws", moved_by(spec), EXPECTED):
-            return _samples(spec.transform(*batch, training)[0])
+            return _samples(spec.transform(*batch, training=training)[0])
 
     plain = [views(step, False) for step in range(2)]
     drawn = [views(step, True) for step in range(STEPS)]

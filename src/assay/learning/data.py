@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from assay.learning.training_spec import TrainData
 
 
-class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
+class BatchDataset(Dataset[tuple[Tensor, ...]]):
     """A set whose batches are fetched whole; nothing is collated sample by sample.
 
     Args:
@@ -33,11 +33,11 @@ class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.rows.images)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
         return self.__getitems__([index])
 
-    def __getitems__(self, indices: list[int]) -> tuple[Tensor, Tensor]:
-        """Return uint8 images (b, h, w, channels) and targets (b, …) as the set has them."""
+    def __getitems__(self, indices: list[int]) -> tuple[Tensor, ...]:
+        """Return uint8 images (b, h, w, channels), targets (b, …), and covariates (b, k) if any."""
         chosen = np.asarray(indices)
         try:
             images = self.rows.images[chosen]
@@ -47,9 +47,10 @@ class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
             self._tell(fault)
             chosen = np.delete(chosen, fault.rows)
             images = self.rows.images[chosen]
-        return torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(
-            self.rows.targets[chosen]
-        )
+        parts = [np.ascontiguousarray(images), self.rows.targets[chosen]]
+        if self.rows.covariates is not None:
+            parts.append(self.rows.covariates[chosen])
+        return tuple(map(torch.from_numpy, parts))
 
     def _tell(self, fault: UnreadableError) -> None:
         if fault.where not in self._told:
@@ -63,7 +64,7 @@ def _whole(batch: Any) -> Any:
     return batch
 
 
-Loader = DataLoader[tuple[Tensor, Tensor]]
+Loader = DataLoader[tuple[Tensor, ...]]
 
 
 class Balanced(Sampler[int]):

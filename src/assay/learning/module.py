@@ -15,7 +15,7 @@ from assay.learning.schedules import factor
 if TYPE_CHECKING:
     from assay.learning.training_spec import TrainingSpec
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, ...]  # images, targets, and covariates where there are some
 
 
 class Training(L.LightningModule):
@@ -65,7 +65,7 @@ class Training(L.LightningModule):
         """Return the loss of an augmented batch, by its share in the step; none of an empty one."""
         if not len(batch[1]):
             return None
-        inputs, targets = self.spec.transform(*batch, True)
+        inputs, targets = self.spec.transform(*batch, training=True)
         loss = self.spec.loss(self.network(inputs), targets)
         self.train_losses.append(loss.detach())
         return loss * self.share(batch_idx, len(targets))
@@ -87,7 +87,7 @@ class Training(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep loss, predictions and targets of a plain batch; whole maps would fill the memory."""
-        inputs, targets = self.spec.transform(*batch, False)
+        inputs, targets = self.spec.transform(*batch, training=False)
         outputs = self.network(inputs).float()
         self.valid_losses.append(self.spec.loss(outputs, targets) * len(targets))
         read = self.spec.decode

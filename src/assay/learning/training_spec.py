@@ -65,6 +65,8 @@ class TrainData:
         ids: of the rows, for messages.
         decode: targets → labels, where `decode` of the plan's `targets` does not: points in px of the
             original image.
+        covariates: float32 (n, k), as the manifest has them; what is fitted on them (mean, deviation) is
+            a buffer of the network. None where it sees images alone.
     """
 
     images: Images
@@ -72,6 +74,7 @@ class TrainData:
     labels: npt.NDArray[Any] | None = None
     ids: npt.NDArray[Any] | None = None
     decode: Callable[[Targets], npt.NDArray[Any]] | None = None
+    covariates: Floats | None = None
 
 
 class Geometry(Protocol):
@@ -99,9 +102,10 @@ class TrainingSpec:
     """One training, whole.
 
     Attributes:
-        network: what `preprocess` returns → (b, outputs).
+        network: what `preprocess` returns, and covariates behind it where there are some → (b, outputs).
         loss: (outputs, targets) → scalar; the shapes must agree.
-        preprocess: uint8 images (b, h, w, 3) → normalised float (b, 3, h, w); augmented where `True`.
+        preprocess: uint8 images (b, h, w, 3) → normalised float (b, 3, h, w); augmented where `True`. Of
+            several views (b, views, h, w, 3) → a tensor of these, or one a view.
         metrics: (predictions, targets) of all validation rows, in their order → metrics by name.
         rank: the epoch rule as a sort key; the lowest is the best epoch.
         param_groups: the trained parts with their rates; what is in none is frozen.
@@ -136,7 +140,9 @@ class TrainingSpec:
     loss_terms: Callable[[Tensor, Tensor], Mapping[str, Tensor]] | None = None
     invariants: Callable[[], Sequence[Check]] = tuple
 
-    def transform(self, images: Tensor, targets: Tensor, training: bool) -> tuple[Inputs, Tensor]:
+    def transform(
+        self, images: Tensor, targets: Tensor, *covariates: Tensor, training: bool
+    ) -> tuple[Inputs, Tensor]:
         """Return what network and loss are fed; augmented, targets and all, where `training`."""
         kind = self.targets
         if training and self.geometry is not None:
@@ -147,7 +153,10 @@ class TrainingSpec:
                 targets = kind.with_points(targets, points)
         if training and self.together is not None:
             images, targets = self.together(images, targets)
-        return self.preprocess(images, training), kind.for_loss(targets)
+        inputs = self.preprocess(images, training)
+        if covariates:
+            inputs = (*((inputs,) if isinstance(inputs, Tensor) else inputs), *covariates)
+        return inputs, kind.for_loss(targets)
 
 
 @dataclass(frozen=True)
