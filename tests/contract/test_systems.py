@@ -11,7 +11,7 @@ import pytest
 from tests.ingest import taken_in
 
 from assay.contract.listing import GROUP_KINDS, Listing
-from assay.contract.system import System
+from assay.contract.system import System, ensure_views
 from assay.gates.labels import judge_labels
 from assay.lookup import all_systems, all_tasks, find_system
 from assay.manifest.index import FILTERED, OK
@@ -80,8 +80,10 @@ def test_a_phantom_is_deterministic(system: System, phantom: Path, tmp_path: Pat
 
 def test_a_listing_has_what_the_platform_reads(system: System, made: Phantom) -> None:
     source, listing = made
-    needed = {"sample_id", "uri", "item", "group", "subset", "fault", system.target}
-    assert needed <= set(listing.table.columns)
+    ensure_views(system)
+    own = {*system.views.values(), *system.covariates, system.target}
+    assert {"sample_id", "item", "group", "subset", "fault", *own} <= set(listing.table.columns)
+    assert all(listing.table[name].dtype.is_numeric() for name in system.covariates)
     assert listing.table["sample_id"].is_unique().all()
     assert listing.table["fault"].is_null().all()
     assert listing.group_kind in GROUP_KINDS

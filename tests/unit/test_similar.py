@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 from scipy.sparse import csr_array
+from tests.pairs_set import textured
 
 from assay.similar.alike import COMMON, most_alike, word_weights
 from assay.similar.colour import described, neighbours, standardised
@@ -23,22 +24,6 @@ from assay.similar.match import Match
 from assay.similar.null import PairThreshold, null_pairs, rule
 
 Pixels = npt.NDArray[np.uint8]
-
-
-def textured(seed: int, height: int = 180, width: int = 240) -> Pixels:
-    """Blobs, lines and a colour of its own: what a photograph has and noise has not."""
-    random = np.random.default_rng(seed)
-    image = np.full((height, width, 3), random.integers(60, 190, 3), dtype=np.uint8)
-    for _ in range(60):
-        ink = [int(level) for level in random.integers(20, 236, 3)]
-        x, y = (int(place) for place in random.integers(0, [width, height]))
-        reach = int(random.integers(4, 22))
-        if random.random() < 0.5:
-            cv2.circle(image, (x, y), reach, ink, -1)
-        else:
-            end = (x + int(random.integers(-50, 50)), y + int(random.integers(-50, 50)))
-            cv2.line(image, (x, y), end, ink, reach // 4 + 1)
-    return cv2.GaussianBlur(image, (0, 0), 1.0).astype(np.uint8)
 
 
 def smooth(seed: int, height: int, width: int, cells: int = 6) -> Pixels:

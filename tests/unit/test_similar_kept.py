@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pytest
-from tests.unit.test_similar import halved, textured
+from tests.pairs_set import textured
+from tests.unit.test_similar import halved
 
 from assay.errors import MachineError
 from assay.similar import pool
