@@ -1,4 +1,4 @@
-"""What most sets of data have in common: one image a row, no filter, no rule and no check beyond the platform's."""
+"""What most sets of data have in common: one image a row, no filter, no rule or check of their own."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from assay.contract.listing import ONE_VIEW, Listing
+from assay.contract.base_system import BaseSystem
+from assay.contract.listing import Listing
 from assay.errors import SourceError
 from assay.systems.ceph.data import labels
 from assay.systems.ceph.data.annotations import read_points, read_stage
@@ -31,9 +32,7 @@ from assay.systems.ceph.data.params import CephParams
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
-    from assay.contract.listing import LabelRange
     from assay.manifest.source import Source
-    from assay.sections.data import Ingest
     from assay.systems.ceph.data.annotations import Reading
     from assay.systems.ceph.data.layout import (
         Film,
@@ -45,14 +44,12 @@ HANDS, REMOTE_HANDS = 2, 16  # files read at once
 Row = dict[str, Any]
 
 
-class Aariz:
+class Aariz(BaseSystem):
     """The system `ceph`."""
 
     name = "ceph"
     target = "cvm"
     fit = "letterbox"
-    views = ONE_VIEW
-    covariates = ()
     params = CephParams
 
     def phantom(self, folder: Path, params: Phantom) -> None:
@@ -80,10 +77,6 @@ class Aariz:
         told = [table] if units else []
         notes = {name for row in rows for name in row["files"]}
         return Listing(_table(rows), "content", [*told, *sorted(notes)])
-
-    def filters(self, params: Ingest) -> Sequence[LabelRange]:
-        """Use every film."""
-        return []
 
     def masked(self, table: pl.DataFrame, params: CephIngest) -> pl.DataFrame:
         """Mask and name points that lie outside their film, and settle what is learned of the rest."""

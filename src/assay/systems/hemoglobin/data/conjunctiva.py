@@ -14,27 +14,25 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from assay.contract.listing import ONE_VIEW, LabelRange, Listing
+from assay.contract.base_system import BaseSystem
+from assay.contract.listing import LabelRange, Listing
 from assay.errors import SourceError
 from assay.systems.hemoglobin.data import labels
 from assay.systems.hemoglobin.data.params import ConjunctivaParams
 
 if TYPE_CHECKING:
-    from assay.contract.checks import Check, Rule
+    from assay.contract.checks import Rule
     from assay.manifest.source import Source
     from assay.systems.hemoglobin.data.params import HbIngest, Phantom
 
 FOLDERS = {"f1:": "conj_folder1.csv", "f2:": "conj_folder2.csv"}
 
 
-class Conjunctiva:
+class Conjunctiva(BaseSystem):
     """The system part `hemoglobin.conjunctiva`."""
 
     name = "hemoglobin.conjunctiva"
     target = "hb"
-    fit = "stretch"
-    views = ONE_VIEW
-    covariates = ()
     params = ConjunctivaParams
 
     def phantom(self, folder: Path, params: Phantom) -> None:
@@ -62,17 +60,9 @@ class Conjunctiva:
         """Keep the Hb range of the study; the rest is filtered after conflicts are judged."""
         return [LabelRange("hb", params.hb_min, params.hb_max)]
 
-    def masked(self, table: pl.DataFrame, params: HbIngest) -> pl.DataFrame:
-        """Return the manifest as it is: one label a photograph."""
-        return table
-
     def rules(self) -> Sequence[Rule]:
         """Hb is in g/dL; see `labels`."""
         return labels.hb_rules()
-
-    def checks(self, table: pl.DataFrame) -> Sequence[Check]:
-        """Judge nothing beyond the columns."""
-        return []
 
 
 CONJUNCTIVA = Conjunctiva()

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from assay.contract.base_system import BaseSystem
 from assay.contract.curriculum import Curriculum
-from assay.contract.listing import ONE_VIEW, Listing
+from assay.contract.listing import Listing
 from assay.errors import SourceError
 from assay.systems.pills.data import checks
 from assay.systems.pills.data.codes import (
@@ -31,7 +32,6 @@ from assay.systems.pills.data.photographs import list_photographs
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
-    from assay.contract.listing import LabelRange
     from assay.manifest.source import Source
     from assay.sections.data import Split
     from assay.systems.pills.data.codes import (
@@ -50,14 +50,12 @@ FORMS = {
 }
 
 
-class AiHub:
+class AiHub(BaseSystem):
     """The system `pills`."""
 
     name = "pills"
     target = "drug"
     fit = "letterbox"
-    views = ONE_VIEW
-    covariates = ()
     params = PillsParams
     forms = FORMS
 
@@ -104,10 +102,6 @@ class AiHub:
         codes = sound["codes"].explode().drop_nulls().unique()
         table = read_classes(root).extended(codes, source, forms_of(sound))
         return write_classes(root, table)
-
-    def filters(self, params: PillsIngest) -> Sequence[LabelRange]:
-        """Use every photograph; the curriculum chooses before they are opened."""
-        return []
 
     def masked(self, table: pl.DataFrame, params: PillsIngest) -> pl.DataFrame:
         """Break rows whose photograph has another size than its labels say."""

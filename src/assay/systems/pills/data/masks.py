@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from assay.contract.base_system import BaseSystem
 from assay.contract.checks import Rule
-from assay.contract.listing import ONE_VIEW, Listing
+from assay.contract.listing import Listing
 from assay.errors import SourceError
 from assay.manifest.index import BROKEN, OK
 from assay.manifest.source import ReadError
@@ -30,7 +31,6 @@ from assay.systems.pills.data.names import EXTENSIONS, HIDDEN, VIEW
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check
-    from assay.contract.listing import LabelRange
     from assay.manifest.source import Source
     from assay.sections.data import Ingest
     from assay.systems.pills.data.mask_params import MasksPhantom
@@ -45,14 +45,12 @@ COLUMNS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Masks:
+class Masks(BaseSystem):
     """The system part `pills.masks`."""
 
     name = "pills.masks"
     target = "covered"  # share of a photograph's pixels that are not ground
     fit = "letterbox"
-    views = ONE_VIEW
-    covariates = ()
     params = MasksParams
 
     def phantom(self, folder: Path, params: MasksPhantom) -> None:
@@ -90,10 +88,6 @@ class Masks:
             "session" if is_session else "sample",
             sorted(name for name in tables if name not in used),
         )
-
-    def filters(self, params: Ingest) -> Sequence[LabelRange]:
-        """Use every photograph."""
-        return []
 
     def masked(self, table: pl.DataFrame, params: Ingest) -> pl.DataFrame:
         """Letterbox the masks; break rows whose mask has another size than the photograph, as opened."""

@@ -9,29 +9,25 @@ from typing import TYPE_CHECKING
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from assay.contract.listing import ONE_VIEW, Listing
+from assay.contract.base_system import BaseSystem
+from assay.contract.listing import Listing
 from assay.errors import SourceError
 from assay.systems.spectra.data.params import SpectraParams
 from assay.systems.spectra.data.parts import find_parts
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
-    from assay.contract.listing import LabelRange
     from assay.manifest.source import Source
     from assay.manifest.streamed import Streamed
-    from assay.sections.data import Ingest
     from assay.systems.spectra.data.params import Phantom, SpectraIngest
     from assay.systems.spectra.data.stream import Write
 
 
-class Metasurface:
+class Metasurface(BaseSystem):
     """The system `spectra`."""
 
     name = "spectra"
     target = "mean"
-    fit = "stretch"
-    views = ONE_VIEW
-    covariates = ()
     params = SpectraParams
 
     def phantom(self, folder: Path, params: Phantom) -> None:
@@ -86,14 +82,6 @@ class Metasurface:
         zero, unit = streamed.facts["values"]
         print(f"  structures hold {zero} and {unit}, spectra are stored {streamed.facts['stored']}")
         return streamed
-
-    def filters(self, params: Ingest) -> Sequence[LabelRange]:
-        """Use every spectrum that was computed."""
-        return []
-
-    def masked(self, table: pl.DataFrame, params: Ingest) -> pl.DataFrame:
-        """Return the manifest as it is."""
-        return table
 
     def rules(self) -> Sequence[Rule]:
         """Power is conserved; see `labels`."""
