@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from assay.errors import AssayError
 
 if TYPE_CHECKING:
+    from assay.contract.scored import Scored
     from assay.contract.system import System
     from assay.contract.task import Task
 
@@ -52,6 +53,13 @@ def find_task(name: str) -> Task:
     return found
 
 
+def find_scored(name: str) -> Scored:
+    """Return the task or the pipeline of that name."""
+    is_pipeline = name in places_in(system_of(name), "pipelines", "PIPELINES")
+    found: Scored = find_item(name, "pipelines", "PIPELINES") if is_pipeline else find_task(name)
+    return found
+
+
 def all_systems() -> dict[str, System]:
     """Return every set of data by name."""
     return list_items("data", "SYSTEMS")
@@ -60,6 +68,11 @@ def all_systems() -> dict[str, System]:
 def all_tasks() -> dict[str, Task]:
     """Return every task by name."""
     return list_items("tasks", "TASKS")
+
+
+def all_scored() -> dict[str, Scored]:
+    """Return every task and every pipeline by name."""
+    return {**all_tasks(), **list_items("pipelines", "PIPELINES")}
 
 
 def list_items(room: str, table: str) -> dict[str, Any]:
@@ -83,10 +96,7 @@ def system_of(name: str) -> str:
 
 def data_of(name: str) -> str:
     """Return the name of the data set of a task or a pipeline; a data set's is its own."""
-    if "-" not in name:
-        return name
-    room = "tasks" if name in places_in(system_of(name), "tasks", "TASKS") else "pipelines"
-    return str(find_item(name, room, room.upper()).data)
+    return find_scored(name).data if "-" in name else name
 
 
 def places_in(folder: str, room: str, table: str) -> dict[str, str]:

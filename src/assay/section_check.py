@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError, ParamsError
-from assay.lookup import find_item, find_system, find_task, places_in, system_of
+from assay.lookup import find_scored, find_system, find_task, places_in, system_of
 from assay.params import faults_of
 from assay.sections.machine import RUNTIME, Machine, Runtime
 from assay.value_faults import PARAMS_FILE
@@ -54,6 +54,4 @@ def _models(name: str, task: Task | None) -> dict[str, type[Section]]:
         return {MACHINE: Machine, RUNTIME: Runtime, **own}
     if "-" not in name:
         return {name: find_system(name).params}
-    is_pipeline = name in places_in(system_of(name), "pipelines", "PIPELINES")
-    found = find_item(name, "pipelines", "PIPELINES") if is_pipeline else find_task(name)
-    return {name: found.params}
+    return {name: find_scored(name).params}

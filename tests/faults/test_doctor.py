@@ -140,7 +140,8 @@ def test_two_clones_that_gave_one_number(promoted: Project) -> None:
     ]
     facts = {
         "task": TASK, "version": 1, "result": other.digest, "record": other.record,
-        "weights": other.outs[f"models/{TASK}/weights.safetensors"], "commit": commit,
+        "files": {"weights.safetensors": other.outs[f"models/{TASK}/weights.safetensors"]},
+        "commit": commit,
     }  # fmt: skip
     append(promoted.folder, "candidate", f"candidate {TASK}/v1", facts)
     [finding] = check_versions(promoted.folder).findings
@@ -264,7 +265,7 @@ def test_an_entry_without_its_facts(bare: Project) -> None:
     forged(bare, 'x\n\n{"kind": "candidate", "time": 1, "facts": {"task": "a"}}', REF)
     [finding] = check_ledger(bare.folder, False).findings
     assert "a candidate by Test" in finding.found
-    assert "without version, result, weights, record, commit" in finding.found
+    assert "without version, result, files, record, commit" in finding.found
     bare.typed(finding.mend)
     assert bare.run("git", "rev-parse", REF) == before
     assert bare.run("git", "rev-parse", WITNESS) == before

@@ -21,6 +21,7 @@ from tests.project import until
 from tests.templates import copied
 from torch import nn
 
+from assay.manifest.rows import Rows
 from assay.registry.gc import DAY_S, old_experiments
 from assay.registry.predictions import predict_with
 from assay.registry.versions import find_version
@@ -163,7 +164,8 @@ def test_it_frees_what_nothing_names_and_spares_the_rest(lived_in: Project, tmp_
     shutil.copytree(folder / ".dvc/cache", clone.folder / ".dvc/cache")
     assert "2 run(s) added" in clone.assay("sync")
     champion = client_of(clone).get_model_version_by_alias(TASK, "champion")
-    assert champion.tags["weights"] == first[f"models/{TASK}/weights.safetensors"]
+    weights = first[f"models/{TASK}/weights.safetensors"]
+    assert champion.tags["files"] == f"weights.safetensors {weights}"
     place = client_of(clone).get_logged_model(champion.source.removeprefix("models:/"))
     assert list(Path(place.artifact_location.removeprefix("file://")).rglob("weights.safetensors"))
 
@@ -180,23 +182,25 @@ def test_a_version_that_no_branch_holds_outlives_every_collector(
     lived_in.dvc("checkout")
     shutil.rmtree(lived_in.folder / ".assay/mlflow")
     lived_in.assay("gc", "--apply", "--keep-days", "0")
-    assert find_version(lived_in.folder, f"{TASK}/v3").weights in objects(lived_in)
+    imported = find_version(lived_in.folder, f"{TASK}/v3").files
+    assert set(imported.values()) <= set(objects(lived_in))
     lived_in.dvc("gc", "-w", "-a", "-T", "-f")  # by hand; what no tag names is not spared
     lived_in.run("git", "reflog", "expire", "--expire=now", "--all")
     lived_in.run("git", "gc", "-q", "--prune=now")
     lived_in.run("git", "checkout", "-q", f"{TASK}/v2")
     lived_in.dvc("checkout")
     weights = lived_in.folder / f"models/{TASK}/weights.safetensors"
-    assert file_digest(weights) == find_version(lived_in.folder, f"{TASK}/v2").weights
+    assert find_version(lived_in.folder, f"{TASK}/v2").files == {weights.name: file_digest(weights)}
     assert "didn't change, skipping" in lived_in.dvc("repro", f"evaluate@{TASK}")
     lived_in.run("git", "tag", "-d", f"{TASK}/v2")
     lived_in.assay("sync")
     assert lived_in.run("git", "rev-parse", f"{TASK}/v2") == lived_in.run(
         "git", "rev-parse", "HEAD"
     )
-    images = np.zeros((2, 32, 32, 3), np.uint8)
+    rows = Rows({"image": np.zeros((2, 32, 32, 3), np.uint8)}, {})
+    model = lived_in.json(f"models/{TASK}/run.json")["model"]
     version = find_version(lived_in.folder, f"{TASK}/v2")
-    assert predict_with(lived_in.folder, version, images).shape[0] == 2
+    assert predict_with(lived_in.folder, version, rows, model).shape[0] == 2
 
 
 def test_what_is_young_stays(lived_in: Project) -> None:

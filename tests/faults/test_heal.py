@@ -10,8 +10,8 @@ from typing import Any
 from tests import inproc
 from tests.conftest import TASK, Project
 
-from assay.registry.mlflow_version import has_weights
-from assay.registry.versions import current_aliases
+from assay.registry.mlflow_version import has_files
+from assay.registry.versions import current_aliases, versions
 from assay.tracking.store import stored_path
 
 
@@ -33,9 +33,12 @@ def healed(project: Project) -> list[str]:
     def is_whole(client: Any) -> bool:
         aliases = client.get_registered_model(TASK).aliases
         found = client.search_model_versions(f"name='{TASK}'")
+        known = {version.number: version for version in versions(project.folder, TASK)}
         ours = {name: int(n) for name, n in aliases.items() if name != "kept"}
         return ours == current_aliases(project.folder, TASK).aliases() and all(
-            "result" in each.tags and has_weights(client, project.folder, each) for each in found
+            "result" in each.tags
+            and has_files(client, project.folder, known[int(each.version)], each)
+            for each in found
         )
 
     assert by_hand(project, is_whole)
@@ -61,7 +64,7 @@ def test_what_hands_do_to_a_registered_model_is_put_right(promoted: Project) -> 
         f"{name}: was of another result": (
             lambda client: client.set_model_version_tag(TASK, "1", "result", "another")
         ),
-        f"{name}: its weights were gone": lambda client: shutil.rmtree(files(client)),
+        f"{name}: its files were gone": lambda client: shutil.rmtree(files(client)),
         f"{TASK} in MLflow: a version was deleted": (
             lambda client: client.delete_model_version(TASK, "1")  # succeeds for a champion
         ),

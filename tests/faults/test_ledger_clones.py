@@ -110,7 +110,7 @@ def test_the_first_ledger_is_shared_and_none_is_none(root: Path, tmp_path: Path)
 
 
 def register(root: Path, number: int, result: str) -> None:
-    facts = {"task": "t", "version": number, "result": result, "weights": "w", "commit": "c"}
+    facts = {"task": "t", "version": number, "result": result, "files": {"w": "1"}, "commit": "c"}
     append(root, CANDIDATE, f"candidate t/v{number}", facts)
 
 

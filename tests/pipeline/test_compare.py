@@ -81,7 +81,7 @@ def test_the_best_of_the_known_results_is_said_to_be_it(compared: Project) -> No
 def test_a_name_means_the_same_as_its_run_commit_and_version(compared: Project) -> None:
     by_name = compared.assay("compare", "seven", "HEAD").splitlines()
     digest = result(compared, "seven").digest
-    facts = {"task": TASK, "version": 1, "result": digest, "weights": "w", "record": "r"}
+    facts = {"task": TASK, "version": 1, "result": digest, "files": {"w": "1"}, "record": "r"}
     append(
         compared.folder, "candidate", TASK, {**facts, "commit": result(compared, "seven").record}
     )

@@ -120,7 +120,7 @@ def test_the_ledger_tells_the_story(said: dict[str, str], story: Path) -> None:
         assert words in " ".join(said["ledger"].split())
     look = looks(Project(story / "told"))[0]
     assert look.who == "Test <test@example.org>"
-    assert {"commit", "weights", "split_digest", "number", "budget", "reason"} <= look.facts.keys()
+    assert {"commit", "files", "split_digest", "number", "budget", "reason"} <= look.facts.keys()
 
 
 def test_the_champion_in_mlflow_is_the_ledgers(story: Path) -> None:
@@ -247,7 +247,7 @@ def register_by_hand(project: Project, **facts: str) -> None:
 
 def test_a_lock_with_other_weights_is_no_candidate_and_does_not_pass(door: Project) -> None:
     first, _, third = versions(door.folder, TASK)
-    commit = forge(door, (third.weights, first.weights))
+    commit = forge(door, *zip(third.files.values(), first.files.values(), strict=True))
     assert "stale" in door.assay("register", TASK, fails=True)
     register_by_hand(door, commit=commit)
     check = content(read_context(door.folder, TASK))

@@ -27,7 +27,7 @@ from assay.tracking.paired import paired
 from assay.tracking.paired_text import Side, show_remarks, show_rows
 from assay.tracking.projection import Projection
 from assay.tracking.results import DvcCache, Result
-from assay.tracking.scored import Scored
+from assay.tracking.scored import ScoredRows
 
 TASK = find_task("hemoglobin-nail")
 FEW = "4 patients: too few to say"
@@ -95,14 +95,14 @@ def test_only_numbers_of_the_same_rows_are_compared() -> None:
 # --- "73 % lower error": 0.792 of 82 people of the nail set, 0.208 of four others, the best of 250
 
 
-def people(names: range) -> Scored:
+def people(names: range) -> ScoredRows:
     """Return a row a person; each has the label and the prediction of its own."""
     labels = np.array([[10 + name % 5] for name in names], np.float32)
     ids = [str(name) for name in names]
-    return Scored(ids, np.array(ids), labels, labels + 0.2, labels * 0 + 12)
+    return ScoredRows(ids, np.array(ids), labels, labels + 0.2, labels * 0 + 12)
 
 
-def side(rows: Scored, own: dict[str, Any]) -> Side:
+def side(rows: ScoredRows, own: dict[str, Any]) -> Side:
     shown = Projection("", 0, 0, {}, [], {}, {"group_kind": "patient"}, {})
     return Side(Found("x", "x", "", Result(TASK.name, {})), shown, rows, own, None)
 

@@ -29,7 +29,7 @@ from assay.learning.training_spec import PreparedTraining
 from assay.manifest.rows import Rows
 from assay.runs.files import read_json
 from assay.sections.task import Evaluate
-from assay.stages.evaluate import write_predictions
+from assay.stages.predictions import write_predictions
 from assay.systems.ceph.tasks import (
     calibration,
     landmarks_scores,

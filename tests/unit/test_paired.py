@@ -14,17 +14,17 @@ from assay.lookup import find_task
 from assay.sections.task import Evaluate
 from assay.tracking.changes import repictured
 from assay.tracking.paired import against_baseline, paired
-from assay.tracking.scored import Scored
+from assay.tracking.scored import ScoredRows
 
 TASK = find_task("hemoglobin-conjunctiva")
 HOW = Evaluate(n_resamples=300, confidence_level=0.95, seed=3)
 
 
-def scored(errors: np.ndarray, groups: np.ndarray | None = None) -> Scored:
+def scored(errors: np.ndarray, groups: np.ndarray | None = None) -> ScoredRows:
     """Return rows whose predictions miss by `errors` (n,); each a group of its own unless told."""
     count = len(errors)
     labels = np.linspace(8, 16, count, dtype=np.float32)[:, None]
-    return Scored(
+    return ScoredRows(
         [f"s{row:03}" for row in range(count)],
         np.arange(count).astype(str) if groups is None else groups.astype(str),
         labels,

@@ -13,10 +13,10 @@ from assay.tracking.paired import Difference, Noise, Paired
 from assay.tracking.paired_text import Side, show_metrics
 from assay.tracking.projection import Projection
 from assay.tracking.results import Result
-from assay.tracking.scored import Scored
+from assay.tracking.scored import ScoredRows
 
 TASK = find_task("hemoglobin-conjunctiva")
-NONE = Scored([], *[None] * 4)  # type: ignore[arg-type]
+NONE = ScoredRows([], *[None] * 4)  # type: ignore[arg-type]
 
 
 def side(noise: Noise | None, kind: str = "patient") -> Side:

@@ -1,4 +1,4 @@
-"""Predictions: a table with a list of outputs a row, exact; and what older results hold instead."""
+"""Predictions: a table with a list of outputs a row, exact; and what of it a plot draws."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 
 from assay.errors import AssayError
 from assay.manifest.rows import Rows
-from assay.stages.evaluate import write_predictions
-from assay.tracking.scored import CSV, read_scored, scored_name
+from assay.stages.predictions import write_predictions
+from assay.tracking.scored import read_scored
 
 COUNT = 40
-TABLE = "predictions.parquet"
+TABLE, CSV = "predictions.parquet", "predictions.csv"
 
 
 def rows(count: int = COUNT) -> Rows:
@@ -68,13 +68,6 @@ def test_the_csv_is_what_a_plot_draws_of_one_output(tmp_path: Path) -> None:
     assert drawn["sample_id"][1] == "0001"
 
 
-def test_the_table_is_read_and_the_csv_alone_of_results_that_have_no_table() -> None:
-    assert scored_name({TABLE, CSV}) == TABLE
-    assert scored_name({CSV}) == CSV
-    assert scored_name({"reports/t/predictions.csv"}, "reports/t/") == "reports/t/predictions.csv"
-    assert scored_name(set(), "reports/t/") == "reports/t/predictions.parquet"  # what is missed
-
-
 @pytest.mark.parametrize("lost", ["group_id", "baseline"])
 def test_a_table_without_a_column_is_refused(tmp_path: Path, lost: str) -> None:
     write_predictions(tmp_path, rows(), numbers(2), numbers(2), numbers(2))
@@ -91,51 +84,6 @@ def test_a_sample_that_stands_twice_is_refused(tmp_path: Path) -> None:
         read_scored(tmp_path / TABLE)
 
 
-def test_an_older_csv_is_read_as_written(tmp_path: Path) -> None:
-    path = tmp_path / CSV
-    path.write_text(
-        "sample_id,group_id,label,prediction,baseline\n0012,7,15.3,14.108392,12.0\n12,08,9.1,9,12\n"
-    )
-    read = read_scored(path)
-    assert read.sample_ids == ["0012", "12"]
-    assert read.groups.tolist() == ["7", "08"]
-    assert read.labels.dtype == np.float32
-    assert read.predictions[:, 0].tolist() == np.float32([14.108392, 9]).tolist()
-
-
-def test_an_older_csv_s_outputs_are_read_by_number(tmp_path: Path) -> None:
-    """Eleven of them: as text, label10 would stand before label2."""
-    kinds = {"label": 0, "prediction": 100, "baseline": 200}
-    columns = {
-        f"{kind}{number}": [float(start + number)] * 2
-        for number in reversed(range(11))
-        for kind, start in kinds.items()
-    }
-    table = pl.DataFrame({"sample_id": ["a", "b"], "group_id": ["a", "b"], **columns})
-    table.write_csv(tmp_path / CSV)
-    read = read_scored(tmp_path / CSV)
-    assert read.labels[0].tolist() == list(range(11))
-    assert read.predictions[1].tolist() == list(range(100, 111))
-    assert read.baseline[1].tolist() == list(range(200, 211))
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("sample_id,group_id,label,prediction\na,a,1,1\n", "label, prediction, baseline"),
-        ("sample_id,label,prediction,baseline\na,1,1,1\n", "sample_id, group_id"),
-        ("sample_id,group_id,label,prediction,baseline\na,a,1,1,1\na,b,1,1,1\n", "a stands twice"),
-    ],
-)
-def test_an_older_csv_that_cannot_be_paired_is_refused(
-    tmp_path: Path, text: str, said: str
-) -> None:
-    path = tmp_path / CSV
-    path.write_text(text)
-    with pytest.raises(AssayError, match=said):
-        read_scored(path)
-
-
 def test_absent_predictions_are_told(tmp_path: Path) -> None:
     with pytest.raises(AssayError, match="no such file"):
-        read_scored(tmp_path / CSV)
+        read_scored(tmp_path / TABLE)

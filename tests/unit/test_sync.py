@@ -337,7 +337,7 @@ def test_a_change_while_sync_looks_is_not_noted(
 def registered(synced: History, asked: list[Path], monkeypatch: pytest.MonkeyPatch) -> History:
     """Return a repository with one imported version, whose weights are not here; all of it noted."""
     monkeypatch.setattr(mirror_module, "open_store", sync_module.open_store)  # notes who asks
-    facts = {"task": TASK, "version": 1, "result": WEIGHTS, "weights": WEIGHTS, "path": "w"}
+    facts = {"task": TASK, "version": 1, "result": WEIGHTS, "files": {"w": WEIGHTS}, "path": "w"}
     append(synced.folder, "import", "import", facts)
     mirrored(synced)
     assert asked
@@ -354,7 +354,7 @@ def mirrored(history: History) -> list[str]:
 def test_the_registry_is_asked_where_the_ledger_has_grown(
     registered: History, asked: list[Path]
 ) -> None:
-    facts = {"task": TASK, "version": 2, "result": "other", "weights": "1" * 32, "path": "x"}
+    facts = {"task": TASK, "version": 2, "result": "other", "files": {"w": "1" * 32}, "path": "x"}
     append(registered.folder, "import", "import", facts)
     mirrored(registered)
     assert asked
@@ -366,7 +366,7 @@ def test_the_registry_is_asked_where_the_ledger_has_grown(
 
 def test_weights_that_arrive_later_are_registered(registered: History, asked: list[Path]) -> None:
     assert registered.keep(b"weights that arrive") == WEIGHTS
-    assert "its weights have arrived" in mirrored(registered)[0]
+    assert "its files have arrived" in mirrored(registered)[0]
     [version] = client(registered).search_model_versions(f"name='{TASK}'")
     assert "absent" not in version.tags
     asked.clear()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from assay.contract.task import Task
+    from assay.contract.scored import Scored
     from assay.tracking.find import Found
     from assay.tracking.known import Known
     from assay.tracking.paired_text import Side, Sides
@@ -27,7 +27,7 @@ def command(one: str, other: str, task: str) -> None:
     validation rows that they share; a difference is A − B. Numbers of different rows are refused.
     """
     from assay.errors import AssayError
-    from assay.lookup import find_task
+    from assay.lookup import find_scored
     from assay.params import read_params
     from assay.runs.root import find_root
     from assay.sections.task import Evaluate
@@ -45,7 +45,7 @@ def command(one: str, other: str, task: str) -> None:
     root, console = find_root(Path.cwd()), make_console()
     known = Known(join_results(iter_lock_entries(root)), DvcCache(root))
     found = find_two(root, known.results, (one, other), task, lambda name: _version(root, name))
-    of = find_task(found[0].result.task)
+    of = find_scored(found[0].result.task)
     how = typed(read_params(root / PARAMS_FILE), f"{of.name}.evaluate", Evaluate)
     first, second = (_side(root, of, each, known) for each in found)
     what = changes(root, of, (first.found, first.shown), (second.found, second.shown))
@@ -68,7 +68,7 @@ def _version(root: Path, name: str) -> str | None:
     return result_of(root, name)
 
 
-def _repictured(task: Task, cache: DvcCache, sides: Sides) -> set[str]:
+def _repictured(task: Scored, cache: DvcCache, sides: Sides) -> set[str]:
     """Return the samples whose pictures differ; none where a table is not in the cache."""
     from assay.manifest.layout import Layout
     from assay.tracking.changes import repictured
@@ -78,31 +78,31 @@ def _repictured(task: Task, cache: DvcCache, sides: Sides) -> set[str]:
     return repictured(tables[0], tables[1]) if tables[0] and tables[1] else set()
 
 
-def _side(root: Path, task: Task, found: Found, known: Known) -> Side:
+def _side(root: Path, task: Scored, found: Found, known: Known) -> Side:
+    from assay.contract.scored import scoring_stage
     from assay.errors import AssayError
     from assay.runs.files import read_json
-    from assay.runs.record import RECORD
+    from assay.runs.record import PREDICTIONS, RECORD
     from assay.tracking.paired import seed_noise
     from assay.tracking.paired_text import Side
     from assay.tracking.projection import project
     from assay.tracking.results import METRICS
-    from assay.tracking.scored import read_scored, scored_name
+    from assay.tracking.scored import read_scored
 
     shown = project(found.result, known.cache, root)
     held = {} if shown is None else shown.artifacts
-    predictions = scored_name(held)
-    if shown is None or not {METRICS, predictions} <= held.keys():
+    if shown is None or not {METRICS, PREDICTIONS} <= held.keys():
         raise AssayError(
             f"{found.name} ({found.how})",
             "its predictions are not in the DVC cache of this clone",
             "an evaluated result",
-            f"dvc pull --run-cache --all-commits, or dvc repro evaluate@{task.name} where it stands",
+            f"dvc pull --run-cache --all-commits, or dvc repro {scoring_stage(task)} where it stands",
         )
     scores = read_json(held[METRICS])
     return Side(
         found=found,
         shown=shown,
-        scored=read_scored(held[predictions]),
+        scored=read_scored(held[PREDICTIONS]),
         scores=scores | {"best_of": known.best_of(task, scores, read_json(held[RECORD]))},
         noise=seed_noise(root, task, shown, known.results),
     )

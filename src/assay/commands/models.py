@@ -9,11 +9,11 @@ import click
 @click.argument("task", required=False)
 def command(task: str | None) -> None:
     """List all models, or TASK's."""
-    from assay.lookup import all_tasks, find_task
+    from assay.lookup import all_scored, find_scored
     from assay.registry.catalogue import catalogue
     from assay.runs.root import find_root
 
     root = find_root(Path.cwd())
-    names = [find_task(task).name] if task else sorted(all_tasks())
+    names = [find_scored(task).name] if task else sorted(all_scored())
     blocks = [block for name in names for block in catalogue(root, name)]
     click.echo("\n\n".join(blocks) or "no models yet; the first: assay register <task>")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from assay.contract.task import Task
+    from assay.contract.scored import Scored
 
 
 @click.command()
@@ -25,16 +25,12 @@ def command(task: str | None, key: str | None) -> None:
     tree), one row a value. Only those of the same data and otherwise equal parameters are ranked
     together.
     """
-    from assay.lookup import all_tasks, find_task
+    from assay.lookup import all_scored, find_scored, find_task
     from assay.runs.root import find_root
 
     root = find_root(Path.cwd())
     if key is None:
-        from assay.pipeline import pipelines
-
-        composed = cast("dict[str, Task]", pipelines())
-        known = {**all_tasks(), **composed}
-        _print_lines(root, known if task is None else {task: _named(task, known)})
+        _print_lines(root, all_scored() if task is None else {task: find_scored(task)})
         return
     if task is None:
         raise click.UsageError("--over compares one task's results: assay results <task> --over …")
@@ -46,13 +42,7 @@ def command(task: str | None, key: str | None) -> None:
     show(found, key, compare(root, found, key), make_console())
 
 
-def _named(task: str, known: Mapping[str, Task]) -> Task:
-    from assay.lookup import find_task
-
-    return known[task] if task in known else find_task(task)
-
-
-def _print_lines(root: Path, tasks: Mapping[str, Task]) -> None:
+def _print_lines(root: Path, tasks: Mapping[str, Scored]) -> None:
     from assay.errors import AssayError
     from assay.learning.summary import summaries
     from assay.tracking.entries import iter_lock_entries

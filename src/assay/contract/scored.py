@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from assay.contract.bundle import Bundle
     from assay.contract.score import Score
     from assay.manifest.rows import Rows
-    from assay.sections.section import Section
+    from assay.sections.task import ScoredParams
 
     Floats = npt.NDArray[np.float32]
     Predictor = Callable[[Rows], Floats]
@@ -40,7 +40,7 @@ class Scored(Protocol):
     headline: Score
 
     @property
-    def params(self) -> type[Section]:
+    def params(self) -> type[ScoredParams]:
         """Return the model of the section in `params.yaml`."""
         ...
 
@@ -67,6 +67,11 @@ class Scored(Protocol):
     def refuse_predictions(self, predictions: Floats, rows: Rows) -> str:
         """Return why these are no answers about `rows`, (n, outputs) in label units, or an empty text."""
         ...
+
+
+def scoring_stage(scored: Scored) -> str:
+    """Return the stage that scores it."""
+    return f"{'pipeline' if scored.parts else 'evaluate'}@{scored.name}"
 
 
 def ensure_answers(scored: Scored, predictions: Floats, rows: Rows) -> None:

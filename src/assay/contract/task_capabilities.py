@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from assay.contract.scored import Floats
     from assay.manifest.rows import Rows
 
 
@@ -53,6 +54,22 @@ class SupportsRelabel(Protocol):
     """What a task may offer beyond its contract: its section says which labels it is taught."""
 
     def labelled(self, rows: Rows, params: Any) -> Rows: ...
+
+
+@runtime_checkable
+class SupportsCounts(Protocol):
+    """What a task may offer beyond its contract: metrics that are made of numbers of each row alone.
+
+    A bootstrap then counts every row once, and not in each of its draws.
+    """
+
+    def counts(self, predictions: Floats, labels: Floats) -> npt.NDArray[np.float64]:
+        """Return what the metrics are made of, a row each (n, k)."""
+        ...
+
+    def metrics_of(self, counts: npt.NDArray[np.float64]) -> dict[str, float]:
+        """Return the metrics of the rows whose counts these are, as `metrics` does."""
+        ...
 
 
 @runtime_checkable

@@ -90,8 +90,8 @@ def _needed(root: Path) -> Iterator[Needed]:
             for path, digest in entry.outs.items():
                 yield Needed(name, entry.stage, path, digest)
     for version in registered:
-        if not version.commit:
-            yield Needed(version.tag, "", _imported(version), version.weights)
+        for digest in () if version.commit else version.files.values():
+            yield Needed(version.tag, "", _imported(version), digest)
 
 
 def _imported(version: Version) -> str:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 RESTORE = "assay ledger --restore"
 # What those who read the ledger ask of an entry.
 FACTS = {
-    CANDIDATE: ("task", "version", "result", "weights", "record", "commit"),
-    IMPORT: ("task", "version", "result", "weights"),
+    CANDIDATE: ("task", "version", "result", "files", "record", "commit"),
+    IMPORT: ("task", "version", "result", "files"),
     PROMOTION: ("task", "version", "commit", "tag"),
     ROLLBACK: ("task", "version", "from"),
     curriculum.CURRICULUM: curriculum.FACTS,

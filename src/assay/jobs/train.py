@@ -26,8 +26,6 @@ def train_model(ready: PreparedTraining, run: Run) -> None:
     chosen = fit(spec, train, valid, run)
     model = {
         "outputs": spec.outputs or spec.targets.outputs,
-        "image_size": int(train.images.shape[-2]),
-        "channels": int(train.images.shape[-1]),
         "first_weights": ready.first_weights,
     }
     write_record(replace(run, facts={**run.facts, **ready.facts}), chosen, model)

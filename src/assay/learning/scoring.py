@@ -6,23 +6,24 @@ not count for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from assay.contract.task_capabilities import SupportsCounts
 from assay.learning.intervals import group_intervals
 
 if TYPE_CHECKING:
-    from assay.contract.task import Task
+    from assay.contract.scored import Scored
     from assay.sections.task import Evaluate
 
 Floats = npt.NDArray[np.float32]
 
 
 def score(
-    task: Task,
+    task: Scored,
     predictions: Floats,
     baseline: Floats,
     labels: Floats,
@@ -39,27 +40,40 @@ def score(
         groups: (n,) whose rows are drawn together.
         how: resamples, confidence and seed of the intervals.
     """
-    headline = task.headline
-    names = [*task.metrics(predictions, labels), "skill"]
+    headline, every = task.headline, np.arange(len(labels))
+    model, base = (
+        metrics_by_rows(task, predictions, labels),
+        metrics_by_rows(task, baseline, labels),
+    )
+    names = [*model(every), "skill"]
 
     def statistics(rows: npt.NDArray[np.int64]) -> list[float]:
-        own = task.metrics(predictions[rows], labels[rows])
-        trivial = task.metrics(baseline[rows], labels[rows])
+        own, trivial = model(rows), base(rows)
         own["skill"] = headline.skill(own[headline.metric], trivial[headline.metric])
         return [own.get(name, np.nan) for name in names]
 
-    whole = statistics(np.arange(len(labels)))
+    whole = statistics(every)
     intervals = group_intervals(groups, statistics, how.n_resamples, how.confidence_level, how.seed)
     scores: dict[str, Any] = {
         name: {"value": value, "low": low, "high": high}
         for name, value, (low, high) in zip(names, whole, intervals, strict=True)
     }
-    scores["baseline"] = task.metrics(baseline, labels)
+    scores["baseline"] = base(every)
     return scores | {"groups": len(np.unique(groups)), "rows": len(labels)}
 
 
+def metrics_by_rows(
+    task: Scored, predictions: Floats, labels: Floats
+) -> Callable[[npt.NDArray[np.int64]], dict[str, float]]:
+    """Return a function of chosen rows (numbers, with repeats) to their metrics."""
+    if isinstance(task, SupportsCounts):
+        counts = task.counts(predictions, labels)
+        return lambda rows: task.metrics_of(counts[rows])
+    return lambda rows: task.metrics(predictions[rows], labels[rows])
+
+
 def slice_scores(
-    task: Task,
+    task: Scored,
     predictions: Floats,
     labels: Floats,
     groups: npt.NDArray[np.generic],
@@ -77,6 +91,7 @@ def slice_scores(
         how: resamples, confidence and seed of the intervals; nan where a part has one group alone.
     """
     metric, lines = task.headline.metric, []
+    whole = metrics_by_rows(task, predictions, labels)
     for by, parts in slices.items():
         for part in np.unique(parts):
             mine = np.flatnonzero(parts == part)
@@ -84,7 +99,7 @@ def slice_scores(
             def headline(
                 rows: npt.NDArray[np.int64], mine: npt.NDArray[np.int64] = mine
             ) -> list[float]:
-                return [task.metrics(predictions[mine[rows]], labels[mine[rows]])[metric]]
+                return [whole(mine[rows])[metric]]
 
             own = groups[mine]
             (value,) = headline(np.arange(len(mine)))

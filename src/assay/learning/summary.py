@@ -12,12 +12,12 @@ from assay.runs.files import read_json
 from assay.runs.record import RECORD
 
 if TYPE_CHECKING:
-    from assay.contract.task import Task
+    from assay.contract.scored import Scored
 
-    BestOf = Callable[[Task, Mapping[str, Any], Mapping[str, Any]], int]
+    BestOf = Callable[[Scored, Mapping[str, Any], Mapping[str, Any]], int]
 
 
-def summary(task: Task, scores: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+def summary(task: Scored, scores: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     """Return the line without its time.
 
     Args:
@@ -42,7 +42,7 @@ def summary(task: Task, scores: Mapping[str, Any], data: Mapping[str, Any]) -> s
     return " · ".join([line, *remarks(scores, counted or "images")])
 
 
-def summaries(root: Path, tasks: Mapping[str, Task], best_of: BestOf) -> list[str]:
+def summaries(root: Path, tasks: Mapping[str, Scored], best_of: BestOf) -> list[str]:
     """Return a line for each task that has a result in the work tree under `root`.
 
     Args:

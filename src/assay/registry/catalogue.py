@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.errors import RegistryError
 from assay.learning.summary import summary
-from assay.lookup import find_task
+from assay.lookup import find_scored
 from assay.registry.commit_artifacts import CommitArtifacts
 from assay.registry.report import look_line
 from assay.registry.seal import known_look
@@ -34,7 +34,7 @@ def catalogue(root: Path, task: str) -> Iterator[str]:
 
 
 def _proven(root: Path, version: Version) -> list[str]:
-    pinned, task = CommitArtifacts(root, version.commit), find_task(version.task)
+    pinned, task = CommitArtifacts(root, version.commit), find_scored(version.task)
     try:
         record = read_json(pinned.file(f"models/{task.name}/{RECORD}"))
         scores = read_json(pinned.file(f"reports/{task.name}/metrics.json"))
@@ -42,11 +42,16 @@ def _proven(root: Path, version: Version) -> list[str]:
         return [f"not in this clone: {fault.found}; {fault.mend}"]
     data = record["data"]
     said = summary(task, scores, data).removeprefix(f"{task.name}  ")
-    lines = [
-        f"validation: {said}",
-        f"model: {_flat(record['params'][task.name]['model'])} · {record['model']['image_size']} px",
-        f"trained on: {data['source']}, split {data['split_digest']} · epoch {_epoch(record)}",
-    ]
+    trained = f"trained on: {data['source']}, split {data['split_digest']}"
+    section = record["params"][task.name]
+    if task.parts:
+        made = [f"made of: {', '.join(task.parts)} · {_flat(section['use'])}", trained]
+    else:
+        made = [
+            f"model: {_flat(section['model'])} · {_seen(record)}",
+            f"{trained} · epoch {_epoch(record)}",
+        ]
+    lines = [f"validation: {said}", *made]
     seen = known_look(root, version)
     lines += [look_line(task, seen)] if seen else ["test set: not looked at"]
     if version.entry.facts.get("note"):
@@ -66,6 +71,10 @@ def _imported(version: Version) -> list[str]:
 def _text(facts: Mapping[str, Any]) -> list[str]:
     said = str(facts.get("text", "")).splitlines()
     return [f"its owner says: {said[0]}", *(f"  {line}" for line in said[1:])] if said else []
+
+
+def _seen(record: Mapping[str, Any]) -> str:
+    return ", ".join(f"{view} {shape[0]} px" for view, shape in record["model"]["views"].items())
 
 
 def _flat(section: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from assay.errors import RegistryError
 from assay.registry.ledger import entries
+from assay.registry.versions import digests_in
 from assay.runs.git import git, objects_of
 from assay.tracking.locks import Locks
 
@@ -70,7 +71,7 @@ def _used(
 
     Told are the young commits that changed what DVC reads (each costs it 0.3 s), experiments, the
     remotes' branches, the stash, what young runs of stages left, and what the ledger names: its commits,
-    and by digest the weights that no commit here holds.
+    and by digest the files that no commit here holds.
     """
     from dvc.exceptions import DvcException
     from dvc_data.hashfile.hash_info import HashInfo
@@ -109,8 +110,7 @@ def _used(
             "a pipeline that DVC can read at every branch, tag and registered commit",
             "dvc status there, or git branch -D / git tag -d what is not wanted",
         ) from None
-    held = [str(each[key]) for each in facts for key in ("weights", "record") if each.get(key)]
-    return {HashInfo("md5", digest) for digest in held}.union(*found.values())
+    return {HashInfo("md5", digest) for digest in digests_in(facts)}.union(*found.values())
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from assay.registry.ledger import entries
 from assay.registry.mlflow_models import bring_up_model
-from assay.registry.versions import tasks_in, versions
+from assay.registry.versions import digests_in, tasks_in, versions
 from assay.runs.files import content_digest
 from assay.runs.git import git, must_git, objects_of
 from assay.runs.lock import held
@@ -59,17 +59,17 @@ def sync_models(root: Path, runs: Mapping[str, str]) -> list[str]:
 def _wanted(root: Path, found: Sequence[Entry], runs: Mapping[str, str]) -> str:
     """Return a digest of all that decides what MLflow's registry should hold.
 
-    It is the ledger, and which of its versions have a run, their commit and their weights here.
+    It is the ledger, and which of its versions have a run, their commit and their files here.
     """
     facts, cache = [entry.facts for entry in found], DvcCache(root)
-    results, commits, weights = (
+    results, commits = (
         list(dict.fromkeys(str(each[key]) for each in facts if each.get(key)))
-        for key in ("result", "commit", "weights")
+        for key in ("result", "commit")
     )
     here = [
         [runs.get(result) for result in results],
         objects_of(root, [f"{commit}^{{commit}}" for commit in commits]),
-        [cache.path(digest) is not None for digest in weights],
+        [cache.path(digest) is not None for digest in digests_in(facts)],
     ]
     return content_digest([[entry.commit for entry in found], here])
 

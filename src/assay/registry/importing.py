@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from assay.contract.bundle import Bundle
 from assay.errors import RegistryError
 from assay.lookup import find_task
 from assay.params import read_params
@@ -20,6 +21,7 @@ from assay.registry.versions import IMPORT, versions
 from assay.runs.files import file_digest
 from assay.runs.lock import held
 from assay.runs.places import named_lock
+from assay.runs.record import WEIGHTS
 from assay.value_faults import PARAMS_FILE
 from assay.values import typed
 
@@ -65,7 +67,7 @@ def import_weights(root: Path, task: str, file: Path, text: str) -> Imported:
         before = (root / path).exists()
         digest = write_state(root / path, state)
         fits = _fits(root, task, root / path)
-        same = next((each for each in known if each.weights == digest), None)
+        same = next((each for each in known if digest in each.files.values()), None)
         number = same.number if same else len(known) + 1
         if same is not None and not before:  # equal weights under another name
             (root / path).unlink()
@@ -76,7 +78,7 @@ def import_weights(root: Path, task: str, file: Path, text: str) -> Imported:
                 "task": task,
                 "version": number,
                 "result": digest,
-                "weights": digest,
+                "files": {WEIGHTS: digest},
                 "file": file.name,
                 "digest": file_digest(file),
                 "path": str(path),
@@ -94,7 +96,7 @@ def _fits(root: Path, task: str, weights: Path) -> bool:
     found = find_task(task)
     params = typed(read_params(root / PARAMS_FILE), task, found.params)
     try:
-        found.predictor(weights, params)
+        found.predictor(Bundle({WEIGHTS: weights}, {}), params)
     except (RuntimeError, KeyError, ValueError):
         return False
     return True

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.registry.ledger import entries
-from assay.registry.mlflow_version import ABSENT, available, has_weights, log_version
+from assay.registry.mlflow_version import ABSENT, available, has_files, log_version
 from assay.registry.versions import ALIASES, PROMOTION, current_aliases
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def _fault(client: MlflowClient, root: Path, known: Sequence[Version], has: Mode
     if version.result != has.tags[RESULT]:
         return "was of another result"
     if ABSENT in has.tags:
-        return "its weights have arrived" if available(root, version) else ""
-    return "" if has_weights(client, root, has) else "its weights were gone"
+        return "its files have arrived" if available(root, version) else ""
+    return "" if has_files(client, root, version, has) else "its files were gone"
 
 
 def _make_way(client: MlflowClient, task: str, stored: Sequence[ModelVersion]) -> list[str]:

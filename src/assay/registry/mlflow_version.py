@@ -1,4 +1,4 @@
-"""The shelf: one version put into MLflow, as code and safetensors of its own commit; no pickle."""
+"""The shelf: one version put into MLflow, as the files and the code of its own commit; no pickle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from assay.code.distributions import pins
 from assay.registry.commit_artifacts import CommitArtifacts
 from assay.runs.files import read_json
 from assay.runs.git import git
-from assay.runs.record import RECORD, WEIGHTS
+from assay.runs.record import RECORD
 from assay.tracking.results import DvcCache
 from assay.tracking.store import store_folder, stored_path
 
@@ -23,20 +23,22 @@ if TYPE_CHECKING:
 
     from assay.registry.versions import Version
 
-ABSENT = "absent"  # a version whose weights this clone does not hold keeps its number
+ABSENT = "absent"  # a version whose files this clone does not hold keeps its number
+BUNDLE = "bundle"  # the folder with the model's files and its record
 PINNED = ("torch", "torchvision", "timm", "numpy", "safetensors", "pydantic")
 
 
 def available(root: Path, version: Version) -> bool:
-    """Whether this clone holds what serving the version needs: its weights, and its commit's code."""
+    """Whether this clone holds what serving the version needs: its files, and its commit's code."""
     has_code = not version.is_proven or git(root, "cat-file", "-t", version.commit) == "commit"
-    return has_code and DvcCache(root).path(version.weights) is not None
+    cache = DvcCache(root)
+    return has_code and all(cache.path(digest) for digest in version.files.values())
 
 
-def has_weights(client: MlflowClient, root: Path, stored: ModelVersion) -> bool:
-    """Whether this store holds the weights that a version in it serves; another store is believed."""
+def has_files(client: MlflowClient, root: Path, version: Version, stored: ModelVersion) -> bool:
+    """Whether this store holds the files that a version in it serves; another store is believed."""
     folder = stored_path(root, client.get_model_version_download_uri(stored.name, stored.version))
-    return folder is None or any(folder.rglob(WEIGHTS))
+    return folder is None or all(any(folder.rglob(name)) for name in version.files)
 
 
 def log_version(client: MlflowClient, root: Path, version: Version, runs: Mapping[str, str]) -> int:
@@ -53,12 +55,17 @@ def log_version(client: MlflowClient, root: Path, version: Version, runs: Mappin
     if not available(root, version) or (version.is_proven and run is None):
         return _placeholder(client, version)
     place = _serve(client, root, version, run) if run else {"source": _keep(root, version)}
-    tags = {name: getattr(version, name) for name in ("result", "weights", "commit")}
+    tags = _tags(version) | {"commit": version.commit}
     tags["proven"] = "yes" if version.is_proven else "no"
     text = str(version.entry.facts.get("text") or version.entry.facts.get("note") or "")
     # All at once: a version without its tags would be taken for one that somebody registered by hand.
     made = client.create_model_version(version.task, **place, tags=tags, description=text)
     return int(made.version)
+
+
+def _tags(version: Version) -> dict[str, str]:
+    files = ", ".join(f"{name} {digest}" for name, digest in version.files.items())
+    return {"result": version.result, "files": files}
 
 
 def _ensure_model(client: MlflowClient, task: str) -> None:
@@ -70,25 +77,30 @@ def _placeholder(client: MlflowClient, version: Version) -> int:
     """Keep the number of a version that this clone cannot serve."""
     made = client.create_model_version(
         version.task,
-        source=f"absent/{version.weights}",
-        tags={"result": version.result, "weights": version.weights, ABSENT: "yes"},
-        description="its weights are not in this clone's DVC cache: dvc pull --all-commits, assay sync",
+        source=f"absent/{version.result}",
+        tags=_tags(version) | {ABSENT: "yes"},
+        description="its files are not in this clone's DVC cache: dvc pull --all-commits, assay sync",
     )
     return int(made.version)
 
 
 def _keep(root: Path, version: Version) -> str:
     """Put an imported file into the store as it is, not served; return its folder's URI."""
-    place = store_folder(root) / "artifacts" / version.task / "imported" / version.weights
-    place.mkdir(parents=True, exist_ok=True)
-    found = DvcCache(root).path(version.weights)
-    assert found is not None
-    shutil.copyfile(found, place / WEIGHTS)
+    place = store_folder(root) / "artifacts" / version.task / "imported" / version.result
+    _copy(DvcCache(root), version.files, place)
     return place.as_uri()
 
 
+def _copy(cache: DvcCache, files: Mapping[str, str], folder: Path) -> None:
+    for name, digest in files.items():
+        found = cache.path(digest)
+        assert found is not None
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(found, folder / name)
+
+
 def _serve(client: MlflowClient, root: Path, version: Version, run: str) -> dict[str, str]:
-    """Log weights, record and the commit's own code to the run, which keeps its end; return the place."""
+    """Log files, record and the commit's own code to the run, which keeps its end; return the place."""
     import mlflow
 
     pinned = CommitArtifacts(root, version.commit)
@@ -96,19 +108,15 @@ def _serve(client: MlflowClient, root: Path, version: Version, run: str) -> dict
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         pinned.unpack(folder, "src/assay", "requirements.lock")
-        files = {WEIGHTS: version.weights, RECORD: version.record}
-        for name, md5 in files.items():
-            found = pinned.cache.path(md5)
-            assert found is not None
-            shutil.copyfile(found, folder / name)
+        _copy(pinned.cache, {**version.files, RECORD: version.record}, folder / BUNDLE)
         # Recorded: MLflow asks for type hints under a filter of its own.
         with mlflow.start_run(run_id=run), warnings.catch_warnings(record=True):
             stored = mlflow.pyfunc.log_model(
                 name=version.task,
                 python_model=str(folder / "src/assay/registry/served.py"),
-                artifacts={"weights": str(folder / WEIGHTS), "record": str(folder / RECORD)},
+                artifacts={BUNDLE: str(folder / BUNDLE)},
                 code_paths=[str(folder / "src/assay")],
-                signature=_signature(read_json(folder / RECORD)["model"]),
+                signature=_signature(read_json(folder / BUNDLE / RECORD)["model"]),
                 pip_requirements=[f"{n}=={v}" for n, v in pins(folder).items() if n in PINNED],
             )
     client.set_terminated(run, "FINISHED", end)
@@ -116,12 +124,15 @@ def _serve(client: MlflowClient, root: Path, version: Version, run: str) -> dict
 
 
 def _signature(model: Mapping[str, Any]) -> Any:
-    """Return the signature: stored images in, label units out."""
+    """Return the signature: stored images and columns in, label units out; see `contract.inputs`."""
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    size, channels = model["image_size"], model.get("channels", 3)  # older records are of colour
-    images = TensorSpec(np.dtype("uint8"), (-1, size, size, channels), "images")
+    forms = {view: {"dtype": "uint8", "shape": shape} for view, shape in model["views"].items()}
+    handed = [
+        TensorSpec(np.dtype(form["dtype"]), (-1, *form["shape"]), name)
+        for name, form in (forms | model["reads"]).items()
+    ]
     values = TensorSpec(np.dtype("float32"), (-1, model["outputs"]))
-    return ModelSignature(Schema([images]), Schema([values]))
+    return ModelSignature(Schema(handed), Schema([values]))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import RegistryError, SourceError
-from assay.lookup import find_system, find_task
+from assay.lookup import find_scored, find_system
 from assay.manifest.snapshot import PHANTOM, listing_digest
 from assay.manifest.source import Source
 
@@ -22,7 +22,7 @@ def changed_source(root: Path, record: Mapping[str, Any]) -> RegistryError | Non
     data = record["data"]
     if data["source"] == PHANTOM:
         return None
-    name = find_task(record["task"]).data
+    name = find_scored(record["task"]).data
     try:
         place = Source(data["source"], root)
         system = find_system(name)

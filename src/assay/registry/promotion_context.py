@@ -9,35 +9,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from assay.contract.task_rows import row_of, task_rows
+from assay.contract.task_rows import row_of
 from assay.errors import AssayError, RegistryError
-from assay.lookup import find_task
+from assay.lookup import find_scored
 from assay.manifest.layout import Layout
 from assay.manifest.parts import read_rows
 from assay.manifest.storage import read_storage
 from assay.manifest.table import read_table
 from assay.params import read_params
 from assay.registry.commit_artifacts import CommitArtifacts
+from assay.registry.predictions import sample_of
 from assay.registry.versions import current_aliases, versions
 from assay.runs.files import read_json
-from assay.runs.record import RECORD
+from assay.runs.record import PREDICTIONS, RECORD
 from assay.tracking.changes import repictured
 from assay.tracking.entries import iter_lock_entries
 from assay.tracking.paired import against_baseline, paired, seed_noise
 from assay.tracking.projection import project
 from assay.tracking.results import join_results
-from assay.tracking.scored import read_scored, scored_name
+from assay.tracking.scored import read_scored
 from assay.value_faults import PARAMS_FILE
-from assay.values import declared_part, typed
+from assay.values import typed
 
 if TYPE_CHECKING:
-    from assay.contract.task import Task
+    from assay.contract.scored import Scored
     from assay.manifest.rows import Rows
     from assay.registry.versions import Version
-    from assay.sections.task import TaskParams
+    from assay.sections.task import ScoredParams
     from assay.tracking.paired import Noise, Paired
-    from assay.tracking.scored import Scored
+    from assay.tracking.scored import ScoredRows
 
 
 @dataclass(frozen=True)
@@ -55,50 +57,58 @@ class PromotionContext:
     champion: Version | None
 
     @property
-    def task(self) -> Task:
-        return find_task(self.candidate.task)
+    def scored(self) -> Scored:
+        return find_scored(self.candidate.task)
 
     @cached_property
     def pinned(self) -> CommitArtifacts:
         return CommitArtifacts(self.root, self.candidate.commit)
 
     @cached_property
-    def params(self) -> TaskParams:
-        """Return the task's section as it stands now: the door's conditions are today's."""
-        return typed(read_params(self.root / PARAMS_FILE), self.task.name, self.task.params)
+    def params(self) -> ScoredParams:
+        """Return its section as it stands now: the door's conditions are today's."""
+        return typed(read_params(self.root / PARAMS_FILE), self.scored.name, self.scored.params)
 
     @cached_property
     def record(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = read_json(self.pinned.file(f"models/{self.task.name}/{RECORD}"))
+        found: Mapping[str, Any] = read_json(
+            self.pinned.file(f"models/{self.scored.name}/{RECORD}")
+        )
         return found
 
     @cached_property
-    def scored(self) -> Scored:
+    def rows(self) -> ScoredRows:
         """Return the candidate's predictions of its validation rows, as they were scored."""
-        return self._scored_of(self.pinned)
+        return self._rows_of(self.pinned)
 
-    def _scored_of(self, pinned: CommitArtifacts) -> Scored:
-        return read_scored(pinned.file(scored_name(pinned.outs, f"reports/{self.task.name}/")))
+    def _rows_of(self, pinned: CommitArtifacts) -> ScoredRows:
+        return read_scored(pinned.file(f"reports/{self.scored.name}/{PREDICTIONS}"))
 
-    @cached_property
-    def validation(self) -> Rows:
-        """Return those rows, in their order."""
-        layout = Layout(self.task.data)
-        table, facts = read_table(self.pinned.file(layout.trainval), f"split@{self.task.data}")
-        pixels = self.pinned.file(layout.trainval_pixels)
-        storage = read_storage(facts, self.task.data, "split")
-        whole = read_rows(pixels, table, storage, self.root)
-        trained = declared_part(self.record["params"], self.task.name, self.task.params)
-        rows = task_rows(self.task, whole, trained)
-        place = {str(name): row for row, name in enumerate(rows.columns["sample_id"])}
-        return rows.where(np.array([place[name] for name in self.scored.sample_ids]))
+    def validation(self) -> tuple[Rows, int, npt.NDArray[np.int64]]:
+        """Return some of its data's rows, of how many, and where what was said of them stands.
+
+        A row of the data is a row that was scored, or what several were cut from; which, their ids
+        tell: nothing is cut here.
+        """
+        layout = Layout(self.scored.data)
+        table, facts = read_table(self.pinned.file(layout.trainval), f"split@{layout.name}")
+        storage = read_storage(facts, layout.name, "split")
+        whole = read_rows(self.pinned.file(layout.trainval_pixels), table, storage, self.root)
+        places: dict[str, list[int]] = {}
+        for row, name in enumerate(self.rows.sample_ids):
+            places.setdefault(row_of(self.scored, name), []).append(row)
+        here = {str(name): row for row, name in enumerate(whole.columns["sample_id"])}
+        names = list(places)
+        some = [names[number] for number in sample_of(len(names))]
+        said = np.array([place for name in some for place in places[name]], dtype=np.int64)
+        return whole.where(np.array([here[name] for name in some])), len(names), said
 
     @cached_property
     def replaced(self) -> set[str]:
         """Return the data's rows whose picture is another file than when the champion was trained."""
         if self.champion is None:
             return set()
-        table = Layout(self.task.data).trainval
+        table = Layout(self.scored.data).trainval
         return repictured(
             self.pinned.file(table), CommitArtifacts(self.root, self.champion.commit).file(table)
         )
@@ -108,14 +118,14 @@ class PromotionContext:
         """Return the comparison on validation rows, or why there is none."""
         try:
             if self.champion is None:
-                return against_baseline(self.task, self.scored, self.params.evaluate)
-            other = self._scored_of(CommitArtifacts(self.root, self.champion.commit))
+                return against_baseline(self.scored, self.rows, self.params.evaluate)
+            other = self._rows_of(CommitArtifacts(self.root, self.champion.commit))
             own = [
                 row
-                for row, name in enumerate(self.scored.sample_ids)
-                if row_of(self.task, name) not in self.replaced
+                for row, name in enumerate(self.rows.sample_ids)
+                if row_of(self.scored, name) not in self.replaced
             ]
-            return paired(self.task, self.scored.at(np.array(own)), other, self.params.evaluate)
+            return paired(self.scored, self.rows.at(np.array(own)), other, self.params.evaluate)
         except AssayError as fault:
             return fault
 
@@ -126,7 +136,7 @@ class PromotionContext:
         for result in results:
             if result.digest == self.candidate.result:
                 shown = project(result, self.pinned.cache, self.root)
-                return None if shown is None else seed_noise(self.root, self.task, shown, results)
+                return None if shown is None else seed_noise(self.root, self.scored, shown, results)
         return None
 
 

@@ -8,17 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.contract.checks import Check
+from assay.contract.scored import scoring_stage
 from assay.errors import AssayError
 from assay.gates.leakage import unsought
 from assay.manifest.layout import Layout
 from assay.manifest.snapshot import UNSTATED
 from assay.registry.ledger import entries, is_cut, is_shallow
 from assay.registry.origin import changed_source
-from assay.registry.predictions import predict_with, sample_of
+from assay.registry.predictions import predict_with
 from assay.registry.promotion_context import PromotionContext
 from assay.registry.seal import budget_of, known_look
 from assay.runs.files import read_json
 from assay.runs.git import git
+from assay.runs.record import RECORD
 from assay.tracking.paired import Paired
 
 Gate = Callable[[PromotionContext], Check]
@@ -39,49 +41,54 @@ def ledger(case: PromotionContext) -> Check:
 
 def content(case: PromotionContext) -> Check:
     """Ask whether the commit holds the model, and its lock agrees with its own tree."""
-    name, version = case.task.name, case.candidate
+    name, version = case.scored.name, case.candidate
     expected = "a dvc.lock that holds this model, and inputs as in its commit"
     if git(case.root, "cat-file", "-t", version.commit) != "commit":
         found = f"commit {version.commit[:12]} is not in this clone"
         return Check("content", False, expected, found, 0, (), "git fetch --all --tags")
     lost = [path for path, md5 in _digests(case).items() if case.pinned.outs.get(path) != md5]
-    lost += case.pinned.deviations(f"evaluate@{name}")
-    found = ", ".join(lost) or f"commit {version.commit[:12]} holds weights {version.weights[:8]}"
-    mend = f"dvc repro evaluate@{name}, commit, assay register {name}"
+    stage = scoring_stage(case.scored)
+    lost += case.pinned.deviations(stage)
+    held = ", ".join(f"{file} {md5[:8]}" for file, md5 in version.files.items())
+    found = ", ".join(lost) or f"commit {version.commit[:12]} holds {held}"
+    mend = f"dvc repro {stage}, commit, assay register {name}"
     return Check("content", not lost, expected, found, len(case.pinned.outs), lost, mend)
 
 
 def served(case: PromotionContext) -> Check:
     """Ask the registered model for validation rows; it must say what the evaluation scored."""
     try:
-        whole = case.validation
-        some = sample_of(len(whole))
-        rows = whole.where(some)
-        said = case.task.restore(predict_with(case.root, case.candidate, rows.image), rows)
+        rows, count, places = case.validation()
+        said = predict_with(case.root, case.candidate, rows, case.record["model"])
     except AssayError as fault:
         return _refused("served", SERVED, fault)
-    return judge_served(case.task.name, said, case.scored.predictions[some], len(whole))
+    return judge_served(case.scored.name, said, case.rows.predictions[places], len(rows), count)
 
 
-def judge_served(task: str, said: Floats, scored: Floats, count: int) -> Check:
-    """Hold what the model said (n, outputs) of a sample of `count` rows against what was scored."""
+def judge_served(task: str, said: Floats, scored: Floats, asked: int, count: int) -> Check:
+    """Hold what was said (n, outputs), asked about some of `count` rows, against what was scored."""
+    mend = f"assay sync; where it stays, assay register {task}"
+    if said.shape != scored.shape:
+        found = f"{said.shape} predictions, {scored.shape} were scored"
+        return Check("served", False, SERVED, found, asked, (), mend)
     # What neither says anything of is alike; what one alone does leaves the largest no number.
     neither = np.isnan(said) & np.isnan(scored)
     apart = np.where(neither, 0, np.abs(said - scored))
     limit = 1e-3 * max(1.0, float(np.nanmax(np.abs(scored))))
     worst = float(apart.max())
-    drawn = f" of {count:,}" if len(said) < count else ""
-    found = f"{len(said)}{drawn} validation rows, at most {worst:.2g} apart"
-    mend = f"assay sync; where it stays, assay register {task}"
-    return Check("served", worst <= limit, SERVED, found, len(said), (), mend)
+    drawn = f" of {count:,}" if asked < count else ""
+    found = f"{asked}{drawn} validation rows, at most {worst:.2g} apart"
+    return Check("served", worst <= limit, SERVED, found, asked, (), mend)
 
 
 def verdicts(case: PromotionContext) -> Check:
     """Ask for the verdicts of labels, leakage and preflight on these very digests."""
-    layout = Layout(case.task.data)
-    paths = [layout.labels_verdict, layout.leakage_verdict]
-    paths.append(layout.reports.parent / case.task.name / "preflight.json")
-    said = {path.stem: read_json(case.pinned.file(path)) for path in paths}
+    layout = Layout(case.scored.data)
+    paths = {"labels": layout.labels_verdict, "leakage": layout.leakage_verdict}
+    for part in case.scored.parts or [case.scored.name]:
+        told = f"preflight of {part}" if case.scored.parts else "preflight"
+        paths[told] = layout.reports.parent / part / "preflight.json"
+    said = {name: read_json(case.pinned.file(path)) for name, path in paths.items()}
     failed = [name for name, verdict in said.items() if not verdict["passed"]]
     counts = {name: len(verdict["checks"]) for name, verdict in said.items()}
     found = ", ".join(
@@ -93,7 +100,7 @@ def verdicts(case: PromotionContext) -> Check:
 
 def source(case: PromotionContext) -> Check:
     """Ask where the data come from, and whether they are still there as they were."""
-    data, name = case.record["data"], case.task.data
+    data, name = case.record["data"], case.scored.data
     fault = changed_source(case.root, case.record)
     unstated = data.get("provenance") == UNSTATED
     found = (
@@ -122,7 +129,7 @@ def subjects(case: PromotionContext) -> Check:
         )
     if case.replaced:
         found += f", {len(case.replaced)} whose picture was replaced left out"
-    mend = f"more data, or, stated in git, {case.task.name}.promote.min_groups"
+    mend = f"more data, or, stated in git, {case.scored.name}.promote.min_groups"
     return Check("subjects", count >= least, f"at least {least}", found, count, (), mend)
 
 
@@ -131,7 +138,7 @@ def better(case: PromotionContext) -> Check:
     expected = "better on the same subjects, interval beyond zero and beyond what seeds change"
     if not isinstance(case.compared, Paired):
         return _refused("better", expected, case.compared)
-    headline = case.task.headline
+    headline = case.scored.headline
     found = case.compared.differences[headline.metric]
     gain = headline.gain(found.one, found.other)
     beyond_seeds = case.noise is None or gain > case.noise.spread
@@ -158,7 +165,7 @@ def looks(case: PromotionContext) -> Check:
     except AssayError as fault:
         return _refused("looks", expected, fault)
     found = f"{left.used} of {left.looks} used" + (", this version's among them" if known else "")
-    mend = f"a new split, or, stated in git, {case.task.data}.seal.looks"
+    mend = f"a new split, or, stated in git, {case.scored.data}.seal.looks"
     return Check("looks", bool(known) or not left.is_spent, expected, found, left.looks, (), mend)
 
 
@@ -168,9 +175,11 @@ def reproduction(case: PromotionContext) -> Check:  # noqa: ARG001 - a gate like
 
 
 def _digests(case: PromotionContext) -> dict[str, str]:
-    folder = f"models/{case.task.name}"
-    version = case.candidate
-    return {f"{folder}/weights.safetensors": version.weights, f"{folder}/run.json": version.record}
+    """Return path → digest of what the version is; of a pipeline the files are its parts' own."""
+    own, version = f"models/{case.scored.name}", case.candidate
+    folder = "models" if case.scored.parts else own
+    files = {f"{folder}/{name}": md5 for name, md5 in version.files.items()}
+    return {**files, f"{own}/{RECORD}": version.record}
 
 
 def _refused(name: str, expected: str, fault: AssayError) -> Check:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.contract.scored import scoring_stage
 from assay.errors import RegistryError
+from assay.lookup import find_scored
 from assay.registry.committed import ensure_committed
 from assay.registry.heal import heal, sync_models
 from assay.registry.ledger import append
@@ -15,7 +17,7 @@ from assay.registry.versions import CANDIDATE, current_aliases, versions
 from assay.runs.files import file_digest, read_json
 from assay.runs.lock import held
 from assay.runs.places import named_lock
-from assay.runs.record import RECORD, WEIGHTS
+from assay.runs.record import RECORD
 from assay.tracking.entries import iter_lock_entries
 from assay.tracking.results import join_results
 
@@ -44,7 +46,8 @@ def register(root: Path, task: str, note: str = "") -> Candidate:
     Raises:
         RegistryError: `dvc.lock` is not committed, the stages are stale, or the files differ from it.
     """
-    commit = ensure_committed(root, f"candidate {task}", f"evaluate@{task}")
+    stage = scoring_stage(find_scored(task))
+    commit = ensure_committed(root, f"candidate {task}", stage)
     result = _result(root, task)
     _ensure_source_stands(root, task)
     runs = heal(root).runs
@@ -52,8 +55,8 @@ def register(root: Path, task: str, note: str = "") -> Candidate:
         raise RegistryError(
             f"candidate {task}",
             "the DVC cache does not hold this model",
-            "weights and record in .dvc/cache",
-            f"dvc commit -f evaluate@{task}",
+            "its files and its record in .dvc/cache",
+            f"dvc commit -f {stage}",
         )
     with held(named_lock(root, "candidate"), "another model is registered; waiting"):
         number, is_new = _enter(root, result, commit, note)
@@ -77,7 +80,7 @@ def _enter(root: Path, result: Result, commit: str, note: str) -> tuple[int, boo
             "task": result.task,
             "version": number,
             "result": result.digest,
-            "weights": result.outs[f"models/{result.task}/{WEIGHTS}"],
+            "files": read_json(root / "models" / result.task / RECORD)["files"],
             "record": result.record,
             "commit": same.commit if same else commit,
             "note": note,
@@ -95,7 +98,9 @@ def _result(root: Path, task: str) -> Result:
         if result.task == task and record in outs and metrics in outs:
             return result
     raise RegistryError(
-        f"candidate {task}", "no commit holds this model", mend=f"dvc repro evaluate@{task}"
+        f"candidate {task}",
+        "no commit holds this model",
+        mend=f"dvc repro {scoring_stage(find_scored(task))}",
     )
 
 

@@ -13,12 +13,12 @@ from rich.table import Table
 from assay.learning.claims import COUNTED, remarks
 
 if TYPE_CHECKING:
-    from assay.contract.task import Task
+    from assay.contract.scored import Scored
     from assay.registry.ledger import Entry
     from assay.registry.seal import Look
 
 
-def look_line(task: Task, look: Look) -> str:
+def look_line(task: Scored, look: Look) -> str:
     """Return what a look found: value, interval, skill, subjects, and the look's number."""
     score, digits = task.headline, task.headline.digits
     own, skill = look.scores[score.metric], look.scores["skill"]

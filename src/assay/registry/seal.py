@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from assay.contract.task_rows import task_rows
+from assay.contract.scored import ensure_answers
+from assay.contract.task_rows import recorded_rows
 from assay.errors import RegistryError
 from assay.learning.scoring import score
-from assay.lookup import find_system, find_task
+from assay.lookup import find_scored, find_system
 from assay.manifest.arrays import open_raw
 from assay.manifest.layout import Layout
 from assay.manifest.parts import read_rows
-from assay.manifest.rows import Rows
 from assay.manifest.storage import RecordStorage, read_storage
 from assay.manifest.table import read_table
 from assay.params import read_params
@@ -34,9 +33,10 @@ from assay.runs.lock import held
 from assay.runs.places import named_lock
 from assay.runs.record import RECORD
 from assay.value_faults import PARAMS_FILE
-from assay.values import declared_part, typed
+from assay.values import typed
 
 if TYPE_CHECKING:
+    from assay.manifest.rows import Rows
     from assay.registry.ledger import Entry
     from assay.registry.versions import Version
 
@@ -76,7 +76,7 @@ class Look:
 
 def budget_of(root: Path, version: Version) -> Budget:
     """Return what is left of the budget of the version's test set; only facts of its split are read."""
-    task = find_task(version.task)
+    task = find_scored(version.task)
     data = typed(read_params(root / PARAMS_FILE), task.data, find_system(task.data).params)
     return Budget(len(_looks_at(root, _data_facts(root, version))), data.seal.looks)
 
@@ -105,7 +105,7 @@ def look(root: Path, version: Version, reason: str) -> Look:
     if found is not None:
         return found
     _ensure_here(root, version)
-    name = find_task(version.task).data
+    name = find_scored(version.task).data
     with held(named_lock(root, f"seal-{name}"), "another look is taken; waiting"):
         opened = _enter(root, version, reason)
     scores = _score_sealed_rows(root, version)
@@ -128,7 +128,7 @@ def _enter(root: Path, version: Version, reason: str) -> Entry:
         "task": version.task,
         "version": version.number,
         "result": version.result,
-        "weights": version.weights,
+        "files": dict(version.files),
         "commit": version.commit,
         "split_digest": data["split_digest"],
         "test_digest": data["test_digest"],
@@ -143,7 +143,7 @@ def _enter(root: Path, version: Version, reason: str) -> Entry:
 
 def _ensure_here(root: Path, version: Version) -> None:
     """Refuse where a file that the look reads is not in this cache: that must not use up a look."""
-    pinned, layout = CommitArtifacts(root, version.commit), Layout(find_task(version.task).data)
+    pinned, layout = CommitArtifacts(root, version.commit), Layout(find_scored(version.task).data)
     for path in (layout.sealed, layout.sealed_pixels, layout.trainval, layout.trainval_pixels):
         pinned.file(path)
     _, facts = read_table(pinned.file(layout.trainval), f"split@{layout.name}")
@@ -158,7 +158,7 @@ def _ensure_may_look(root: Path, version: Version, budget: Budget) -> None:
             "assay/ledger", "the branch lost entries that it had", mend="assay doctor"
         )
     if budget.is_spent:
-        name = find_task(version.task).data
+        name = find_scored(version.task).data
         raise RegistryError(
             f"test set of {name}",
             f"{budget.used} of {budget.looks} looks are used",
@@ -191,26 +191,36 @@ def _data_facts(root: Path, version: Version) -> Mapping[str, Any]:
 
 def _score_sealed_rows(root: Path, version: Version) -> dict[str, Any]:
     """Predict and score the test rows of the version's own commit."""
-    pinned, task = CommitArtifacts(root, version.commit), find_task(version.task)
+    pinned, task = CommitArtifacts(root, version.commit), find_scored(version.task)
     record = read_json(pinned.file(f"models/{task.name}/{RECORD}"))
-    params = declared_part(record["params"], task.name, task.params)
     how = typed(read_params(root / PARAMS_FILE), task.name, task.params).evaluate
     layout = Layout(task.data)
     table, facts = read_table(pinned.file(layout.sealed), f"split@{task.data}")
     known, _ = read_table(pinned.file(layout.trainval), f"split@{task.data}")
     storage = read_storage(facts, task.data, "split")
-    sealed, whole = (
-        task_rows(task, read_rows(pinned.file(path), part, storage, root), params)
+    asked, whole = (
+        read_rows(pinned.file(path), part, storage, root)
         for path, part in ((layout.sealed_pixels, table), (layout.trainval_pixels, known))
     )
-    learned = whole.columns["fold"] != params.train.fold
-    baseline = task.baseline(_labels(whole, learned), sealed)
-    predictions = task.restore(predict_with(root, version, sealed.image), sealed)
+    sealed, learned = (
+        recorded_rows(task, rows, record["params"])
+        for rows in (asked, whole.where(whole.columns["fold"] != _fold(record)))
+    )
+    baseline = task.baseline(_labels(learned), sealed)
+    predictions = predict_with(root, version, asked, record["model"])
+    ensure_answers(task, predictions, sealed)
     labels = task.labels(sealed)
     return score(task, predictions, baseline, labels, sealed.columns["group_id"], how)
 
 
-def _labels(rows: Rows, mask: npt.NDArray[np.bool_]) -> Rows:
+def _fold(record: Mapping[str, Any]) -> int:
+    """Return the fold that validated; of a pipeline all its parts'."""
+    sections = record["params"].values()
+    return next(int(each["train"]["fold"]) for each in sections if "train" in each)
+
+
+def _labels(rows: Rows) -> Rows:
     """Return rows for the trivial predictor, which reads labels alone: the images stay where they are."""
-    unseen = np.broadcast_to(np.uint8(0), (int(mask.sum()), 1, 1, 3))
-    return Rows({"image": unseen}, {name: column[mask] for name, column in rows.columns.items()})
+    return replace(
+        rows, images=dict.fromkeys(rows.images, np.zeros((len(rows), 1, 1, 3), np.uint8))
+    )

@@ -1,35 +1,38 @@
-"""The registered model, as code: MLflow loads this file, the weights and the run record; no pickle."""
+"""The registered model, as code: MLflow loads this file, the model's files and its record; no pickle."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import mlflow
-import numpy as np
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from assay.lookup import find_task
+from assay.contract.bundle import read_bundle
+from assay.contract.inputs import unpad_column
+from assay.lookup import find_scored
+from assay.manifest.rows import Rows
 from assay.values import declared_part
 
 
 class ServedModel(PythonModel):
-    """uint8 images (n, size, size, 3) → label units (n, outputs)."""
+    """Images by view, uint8 (n, size, size, channels), and columns → label units (n, outputs)."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Build the task's predictor from the weights and the parameters of its run."""
-        record = json.loads(Path(context.artifacts["record"]).read_text(encoding="utf-8"))
-        task = find_task(record["task"])
-        params = declared_part(record["params"], task.name, task.params)
-        self.predictor = task.predictor(Path(context.artifacts["weights"]), params)
+        """Build the predictor from the model's files and the parameters of its run."""
+        bundle = read_bundle(Path(context.artifacts["bundle"]))
+        scored = find_scored(bundle.record["task"])
+        params = declared_part(bundle.record["params"], scored.name, scored.params)
+        self.handed = bundle.record["model"]
+        self.predictor = scored.predictor(bundle, params)
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-        """Return predictions for the images, named `images` in the signature.
+        """Return predictions for rows, whose images and columns have the names of the signature.
 
         Without annotations: MLflow takes those for a second signature, and warns.
         """
-        images = model_input["images"] if isinstance(model_input, dict) else model_input
-        return self.predictor(np.asarray(images))
+        images = {view: model_input[view] for view in self.handed["views"]}
+        reads = {n: unpad_column(model_input[n], form) for n, form in self.handed["reads"].items()}
+        return self.predictor(Rows(images, reads))
 
 
 mlflow.models.set_model(ServedModel())

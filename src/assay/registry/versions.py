@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.errors import RegistryError
 from assay.registry.ledger import entries
@@ -28,7 +28,7 @@ class Version:
         number: counted from 1 within the task.
         result: digest of the result (`tracking.results`); of an imported file, the file's.
         commit: whose `dvc.lock` holds the model; empty for an imported one.
-        weights: md5 of the weights.
+        files: name → md5 of what the model is; see `contract.bundle`.
         record: md5 of the run record; empty for an imported one.
         entry: where the ledger says so.
     """
@@ -37,7 +37,7 @@ class Version:
     number: int
     result: str
     commit: str
-    weights: str
+    files: Mapping[str, str]
     record: str
     entry: Entry
 
@@ -139,6 +139,16 @@ def tasks_in(found: Sequence[Entry]) -> list[str]:
     return sorted({str(entry.facts["task"]) for entry in found if "task" in entry.facts})
 
 
+def digests_in(facts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the digests of all files and records that entries name, each once."""
+    named: dict[str, None] = {}
+    for each in facts:
+        files = each.get("files")
+        named |= dict.fromkeys(files.values() if isinstance(files, Mapping) else ())
+        named |= dict.fromkeys(filter(None, [each.get("record")]))
+    return list(named)
+
+
 def _read(found: Sequence[Entry], task: str) -> _Task:
     read = _Task()
     for entry in found:
@@ -156,7 +166,7 @@ def _version(entry: Entry) -> Version:
         number=int(facts["version"]),
         result=facts["result"],
         commit=facts.get("commit", ""),
-        weights=facts["weights"],
+        files=dict(facts["files"]),
         record=facts.get("record", ""),
         entry=entry,
     )

@@ -21,17 +21,24 @@ HISTORY = "history.csv"
 PREDICTIONS = "predictions.parquet"  # of the validation rows, below `reports/<task>/`
 
 
-def write_record(run: Run, chosen: Mapping[str, Any], model: Mapping[str, Any]) -> None:
-    """Write the record of a finished training, whose weights are there; their digest stands in it.
+def write_record(
+    run: Run,
+    chosen: Mapping[str, Any],
+    model: Mapping[str, Any],
+    names: Sequence[str] = (WEIGHTS,),
+) -> None:
+    """Write the record of a finished training, whose files are there; their digests stand in it.
 
     Args:
-        run: the training, with its `facts` (params, inputs, key, environment).
+        run: the training, with its `facts` (params, inputs, key, data).
         chosen: the epoch that the epoch rule chose, and its validation metrics.
-        model: what is needed to use the weights: outputs, image size, digest of the first weights.
+        model: what is needed to use the files, beside what the model is handed: outputs, digest of the
+            first weights.
+        names: of the files that the model is.
     """
-    files = {WEIGHTS: file_digest(run.folder / WEIGHTS)}
     content = {
-        "task": run.task, **run.facts, "chosen": dict(chosen), "model": dict(model), "files": files,
+        "task": run.task, **run.facts, "chosen": dict(chosen), "model": {**run.handed, **model},
+        "files": {name: file_digest(run.folder / name) for name in names},
     }  # fmt: skip
     write_json(run.folder / RECORD, content)
 

@@ -30,6 +30,7 @@ class Run:
         watch: is told every epoch's row so far after each epoch, and ends the training by raising; it
             changes nothing of one that it lets go on.
         runtime: loader processes and states; they change no byte.
+        handed: what the model will be handed, as `contract.inputs` states it.
     """
 
     task: str
@@ -41,3 +42,4 @@ class Run:
     facts: Mapping[str, Any] = field(default_factory=dict)
     watch: Watch | None = None
     runtime: Runtime = field(default_factory=Runtime)
+    handed: Mapping[str, Any] = field(default_factory=dict)

@@ -111,13 +111,18 @@ class Promote(Section):
     min_groups: int = Field(ge=2, description="independent validation groups, at least")
 
 
-class TaskParams(Section):
+class ScoredParams(Section):
+    """The section of what is scored and registered: a task, or tasks used together."""
+
+    evaluate: Evaluate
+    promote: Promote
+
+
+class TaskParams(ScoredParams):
     """The section of a task."""
 
     model: Section
     train: Train
-    evaluate: Evaluate
-    promote: Promote
 
 
 P = TypeVar("P", bound=TaskParams)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
 from assay.contract.bundle import read_bundle
@@ -16,15 +15,11 @@ from assay.learning.scoring import score, slice_scores
 from assay.learning.summary import summary
 from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
-from assay.manifest.table import write_table
 from assay.runs.files import atomic_write, write_json
-from assay.runs.record import PREDICTIONS
+from assay.stages.predictions import write_predictions
 
 if TYPE_CHECKING:
-    from assay.manifest.rows import Rows
     from assay.stages.launch import Stage
-
-Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def main(stage: Stage) -> None:
@@ -53,20 +48,3 @@ def main(stage: Stage) -> None:
         lines = slice_scores(task, predictions, labels, groups, parts, params.evaluate)
         atomic_write(reports / "pictures" / "slices.csv", pl.DataFrame(lines).write_csv)
     print(summary(task, scores, facts))
-
-
-def write_predictions(
-    folder: Path, valid: Rows, predictions: Floats, baseline: Floats, labels: Floats
-) -> None:
-    """Write one row a validation row: `predictions.parquet`, and `predictions.csv` for DVC's plots.
-
-    The table holds all outputs, float32, a list in each of `label`, `prediction` and `baseline`. The CSV
-    is what a plot of label and prediction can draw: where there are several outputs its header alone.
-    """
-    ids = {name: valid.columns[name] for name in ("sample_id", "group_id")}
-    said = {"label": labels, "prediction": predictions, "baseline": baseline}
-    table = pl.DataFrame({**ids, **{kind: each.astype(np.float32) for kind, each in said.items()}})
-    write_table(folder / PREDICTIONS, table, {})
-    drawn = table.clear() if any(values.shape[1] > 1 for values in said.values()) else table
-    numbers = drawn.with_columns(pl.col(name).arr.first() for name in said)
-    atomic_write(folder / "predictions.csv", numbers.write_csv)

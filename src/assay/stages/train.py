@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.contract.inputs import inputs_of
 from assay.contract.task_rows import task_rows
 from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
@@ -34,6 +35,6 @@ def main(stage: Stage) -> None:
     with held(lock, "the same training runs elsewhere; waiting"):
         run = Run(
             task.name, stage.root, folder, reports, resume, stage.events, record,
-            runtime=stage.runtime,
+            runtime=stage.runtime, handed=inputs_of(task, rows),
         )  # fmt: skip
         task.fit(train, valid, params, run)

@@ -21,7 +21,7 @@ from assay.tracking.results import DvcCache
 from assay.value_faults import PARAMS_FILE
 
 if TYPE_CHECKING:
-    from assay.contract.task import Task
+    from assay.contract.scored import Scored
     from assay.tracking.code import Code
     from assay.tracking.find import Found
     from assay.tracking.projection import Projection
@@ -65,7 +65,7 @@ class Changes:
 
 
 def changes(
-    root: Path, task: Task, one: tuple[Found, Projection], other: tuple[Found, Projection]
+    root: Path, task: Scored, one: tuple[Found, Projection], other: tuple[Found, Projection]
 ) -> Changes:
     """Return what differs between two results of one task.
 

@@ -6,6 +6,7 @@ otherwise equal parameters. Others form rankings of their own, which say what se
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,39 +113,51 @@ def compare(
     Raises:
         AssayError: no result is known that holds the parameter.
     """
-    cache = DvcCache(root)
-    rows = [
-        row
-        for result in (join_results(iter_lock_entries(root)) if results is None else results)
-        if result.task == task.name and (row := _row(result, cache, root, key)) is not None
-    ]
-    if not rows:
-        raise AssayError(
-            f"results of {task.name}",
-            f"none that holds {key} is known in this clone",
-            "finished runs, here or in the DVC cache",
-            f"assay sweep {task.name} {key} <value> <value>",
-        )
-    comparable: dict[str, list[Row]] = {}
-    for row in rows:
-        comparable.setdefault(content_digest([row.others, row.data]), []).append(row)
 
     def order(group: list[Row]) -> tuple[bool, int, int]:
         wanted = any(row.experiments & set(first) for row in group)
         values = len({row.value for row in group})
         return (not wanted, -values, -max(row.time for row in group))
 
-    groups = sorted(comparable.values(), key=order)
+    groups = sorted(comparable(root, task.name, key, results), key=order)
     return [_ranking(task, group, groups[0][0]) for group in groups]
 
 
+def comparable(
+    root: Path, task: str, key: str, results: Sequence[Result] | None = None
+) -> list[list[Row]]:
+    """Return every known result of a task or pipeline over `key`, those that compare together.
+
+    Raises:
+        AssayError: no result is known that holds the parameter.
+    """
+    cache = DvcCache(root)
+    rows = [
+        row
+        for result in (join_results(iter_lock_entries(root)) if results is None else results)
+        if result.task == task and (row := _row(result, cache, root, key)) is not None
+    ]
+    if not rows:
+        raise AssayError(
+            f"results of {task}",
+            f"none that holds {key} is known in this clone",
+            "finished runs, here or in the DVC cache",
+            f"assay sweep {task} {key} <value> <value>",
+        )
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(content_digest([row.others, row.data]), []).append(row)
+    return list(found.values())
+
+
+def latest(group: Sequence[Row]) -> list[Row]:
+    """Return one row a value: of several the latest."""
+    return list({row.value: row for row in sorted(group, key=lambda row: row.time)}.values())
+
+
 def _ranking(task: Task, group: list[Row], first: Row) -> Ranking:
-    latest: dict[str, Row] = {}
-    counts: dict[str, int] = {}
-    for row in sorted(group, key=lambda row: row.time):
-        latest[row.value] = row
-        counts[row.value] = counts.get(row.value, 0) + 1
-    rows = sorted(latest.values(), key=lambda row: (task.rank(row.metrics), row.value))
+    rows = sorted(latest(group), key=lambda row: (task.rank(row.metrics), row.value))
+    counts = Counter(row.value for row in sorted(group, key=lambda row: row.time))
     repeated = {value: count for value, count in counts.items() if count > 1}
     return Ranking(rows, repeated, _apart(group[0], first))
 

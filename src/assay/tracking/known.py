@@ -11,7 +11,7 @@ from assay.runs.files import read_json
 from assay.tracking.results import METRICS
 
 if TYPE_CHECKING:
-    from assay.contract.task import Task
+    from assay.contract.scored import Scored
     from assay.tracking.results import DvcCache, Result
 
 
@@ -22,7 +22,7 @@ class Known:
     results: Sequence[Result]
     cache: DvcCache
 
-    def best_of(self, task: Task, scores: Mapping[str, Any], record: Mapping[str, Any]) -> int:
+    def best_of(self, task: Scored, scores: Mapping[str, Any], record: Mapping[str, Any]) -> int:
         """Return of how many it is the best by the headline; what it states itself where that is more.
 
         Equal numbers count once: nothing was chosen between them.
@@ -43,7 +43,7 @@ class Known:
         stated: int = scores.get("best_of", 1)
         return max(stated, len(others | {own}) if is_best else 1)
 
-    def _of(self, task: Task) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    def _of(self, task: Scored) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """Yield metrics and record of each result of a task."""
         for result in self.results:
             metrics = result.outs.get(f"reports/{task.name}/{METRICS}")
@@ -53,7 +53,7 @@ class Known:
                     yield read_json(files[0]), read_json(files[1])
 
 
-def set_of(task: Task, scores: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[Any, ...]:
+def set_of(task: Scored, scores: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return what names the rows of a result: their table by digest, the fold, how many of how many."""
     table = record["inputs"].get(str(Layout(task.data).trainval))
     fold = record["params"].get(task.name, {}).get("train", {}).get("fold")

@@ -16,15 +16,16 @@ import numpy.typing as npt
 
 from assay.errors import AssayError
 from assay.learning.intervals import group_intervals
-from assay.tracking.comparison import compare
+from assay.learning.scoring import metrics_by_rows
+from assay.tracking.comparison import comparable, latest
 
 if TYPE_CHECKING:
-    from assay.contract.task import Task
+    from assay.contract.scored import Scored
     from assay.sections.task import Evaluate
     from assay.tracking.comparison import Row
     from assay.tracking.projection import Projection
     from assay.tracking.results import Result
-    from assay.tracking.scored import Scored
+    from assay.tracking.scored import ScoredRows
 
 SEED = "train.seed"
 FEW_SEEDS = 3  # of two, the range says next to nothing
@@ -83,7 +84,7 @@ class Paired:
     differences: Mapping[str, Difference]
 
 
-def paired(task: Task, one: Scored, other: Scored, how: Evaluate) -> Paired:
+def paired(task: Scored, one: ScoredRows, other: ScoredRows, how: Evaluate) -> Paired:
     """Compare two models on the rows that both predict and whose labels agree.
 
     Args:
@@ -122,15 +123,17 @@ def paired(task: Task, one: Scored, other: Scored, how: Evaluate) -> Paired:
     )
 
 
-def against_baseline(task: Task, one: Scored, how: Evaluate) -> Paired:
+def against_baseline(task: Scored, one: ScoredRows, how: Evaluate) -> Paired:
     """Compare a model with its trivial predictor, on its own rows."""
     return paired(task, one, replace(one, predictions=one.baseline), how)
 
 
 def seed_noise(
-    root: Path, task: Task, shown: Projection, results: Sequence[Result] | None = None
+    root: Path, task: Scored, shown: Projection, results: Sequence[Result] | None = None
 ) -> Noise | None:
     """Return the noise of a result's configuration and data, or None with fewer than 3 seeds known.
+
+    What trains nothing has none.
 
     Args:
         root: the repository's root.
@@ -138,10 +141,11 @@ def seed_noise(
         shown: the result; its seeds are the results that differ from it in `train.seed` alone.
         results: every known result, where the caller has them.
     """
+    if SEED not in shown.params:
+        return None
     others = {name: value for name, value in shown.params.items() if name != SEED}
-    rankings = compare(root, task, SEED, results=results)
-    mine = (each.rows for each in rankings if _is_of(each.rows[0], others, shown.datasets))
-    rows = next(mine, [])
+    known = comparable(root, task.name, SEED, results)
+    rows = latest(next((rows for rows in known if _is_of(rows[0], others, shown.datasets)), []))
     if len(rows) < FEW_SEEDS:
         return None
     values = [row.metrics[task.headline.metric] for row in rows]
@@ -152,7 +156,9 @@ def _is_of(row: Row, others: Mapping[str, str], data: Mapping[str, str]) -> bool
     return row.others == others and row.data == data
 
 
-def _common(one: Scored, other: Scored) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _common(
+    one: ScoredRows, other: ScoredRows
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the places of the samples of both, by id: the order of the files decides nothing."""
     mine = {sample: row for row, sample in enumerate(one.sample_ids)}
     theirs = {sample: row for row, sample in enumerate(other.sample_ids)}
@@ -163,18 +169,20 @@ def _common(one: Scored, other: Scored) -> tuple[npt.NDArray[np.int64], npt.NDAr
     )
 
 
-def _differences(task: Task, one: Scored, other: Scored, how: Evaluate) -> dict[str, Difference]:
+def _differences(
+    task: Scored, one: ScoredRows, other: ScoredRows, how: Evaluate
+) -> dict[str, Difference]:
     """Score both on the same draws; the rows of `one` and `other` are the same samples.
 
     What only one of them says (how sure it is, a second label) is left out.
     """
-    first = task.metrics(one.predictions, one.labels)
-    second = task.metrics(other.predictions, one.labels)
+    mine, others = (metrics_by_rows(task, each.predictions, one.labels) for each in (one, other))
+    every = np.arange(len(one.labels))
+    first, second = mine(every), others(every)
     names = [name for name in first if name in second]
 
     def statistics(rows: npt.NDArray[np.int64]) -> list[float]:
-        own = task.metrics(one.predictions[rows], one.labels[rows])
-        theirs = task.metrics(other.predictions[rows], one.labels[rows])
+        own, theirs = mine(rows), others(rows)
         # A draw may have none of the rows that a metric is of.
         return [own.get(name, np.nan) - theirs.get(name, np.nan) for name in names]
 

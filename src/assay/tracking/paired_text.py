@@ -15,12 +15,12 @@ from assay.contract.task_rows import row_of
 from assay.learning.claims import COUNTED, few_subjects, judge_result, same_rows
 
 if TYPE_CHECKING:
-    from assay.contract.task import Task
+    from assay.contract.scored import Scored
     from assay.tracking.changes import Change, Changes
     from assay.tracking.find import Found
     from assay.tracking.paired import Difference, Noise, Paired
     from assay.tracking.projection import Projection
-    from assay.tracking.scored import Scored
+    from assay.tracking.scored import ScoredRows
 
 LETTERS = ("A", "B")
 FILES = 20  # listed by name; beyond, git lists them better
@@ -35,7 +35,7 @@ class Side:
 
     found: Found
     shown: Projection
-    scored: Scored
+    scored: ScoredRows
     scores: Mapping[str, Any]
     noise: Noise | None
 
@@ -48,7 +48,7 @@ class Side:
 Sides = tuple[Side, Side]
 
 
-def show_names(task: Task, sides: Sides, console: Console) -> None:
+def show_names(task: Scored, sides: Sides, console: Console) -> None:
     """Print which two results these are."""
     console.print(f"{task.name}, on validation rows")
     for letter, side in _lettered(sides):
@@ -60,7 +60,7 @@ def show_names(task: Task, sides: Sides, console: Console) -> None:
 
 
 def show_metrics(
-    task: Task, found: Paired, sides: Sides, confidence: float, console: Console
+    task: Scored, found: Paired, sides: Sides, confidence: float, console: Console
 ) -> None:
     """Print every metric, the headline first, and the headline as a sentence."""
     table = Table(box=box.SIMPLE_HEAD, padding=0)
@@ -82,7 +82,7 @@ def show_metrics(
 
 
 def show_rows(
-    task: Task, found: Paired, sides: Sides, other_pictures: set[str], console: Console
+    task: Scored, found: Paired, sides: Sides, other_pictures: set[str], console: Console
 ) -> None:
     """Print what is not compared, and whose own figures are of which rows."""
     common = set(sides[0].scored.sample_ids) & set(sides[1].scored.sample_ids)
@@ -147,7 +147,7 @@ def _show_files(files: Sequence[str], console: Console) -> None:
         console.print(f"  and {len(files) - FILES} more: git diff --stat <B> <A> -- src")
 
 
-def _sentence(task: Task, found: Paired, sides: Sides) -> str:
+def _sentence(task: Scored, found: Paired, sides: Sides) -> str:
     """Say the headline in one line: difference, subjects, seeds, and what follows from them."""
     score = task.headline
     each, counted = found.differences[score.metric], sides[0].counted
@@ -165,7 +165,7 @@ def _sentence(task: Task, found: Paired, sides: Sides) -> str:
     return f"{said}{better} is better{hedge}"
 
 
-def _noise(task: Task, sides: Sides) -> str:
+def _noise(task: Scored, sides: Sides) -> str:
     """Say what seeds alone change, once where both are of one configuration."""
     same = sides[0].noise == sides[1].noise
     said = []
@@ -183,7 +183,7 @@ def _lettered(sides: Sides) -> Iterator[tuple[str, Side]]:
     return zip(LETTERS, sides, strict=True)
 
 
-def _own(task: Task, side: Side) -> str:
+def _own(task: Scored, side: Side) -> str:
     score, own = task.headline, side.scores[task.headline.metric]
     low, high = (f"{own[end]:.{score.digits}f}" for end in ("low", "high"))
     rests = f"{side.scores['groups']} {side.counted}"

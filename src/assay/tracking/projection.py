@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.learning.summary import summary
-from assay.lookup import all_tasks
-from assay.pipeline import pipelines
+from assay.lookup import all_scored
 from assay.runs.events import events_path, read_events
 from assay.runs.record import HISTORY
 from assay.tracking.code import code_digest
 from assay.tracking.results import METRICS
 
 if TYPE_CHECKING:
+    from assay.contract.scored import Scored
     from assay.tracking.results import DvcCache, Result
 
 TAG_LENGTH = 8000  # letters; MLflow cuts a longer value off, and then it differs for ever
@@ -106,7 +106,7 @@ def _listed(names: Iterable[str]) -> str:
 
 def _description(task: str, record: Mapping[str, Any], metrics: Path | None) -> str:
     """Say the result in one line; a task that no longer exists keeps its numbers alone."""
-    known = _scored()
+    known = _known()
     if metrics is None or task not in known:
         return ""
     scores = json.loads(metrics.read_text(encoding="utf-8"))
@@ -114,9 +114,9 @@ def _description(task: str, record: Mapping[str, Any], metrics: Path | None) -> 
 
 
 @cache
-def _scored() -> dict[str, Any]:
+def _known() -> dict[str, Scored]:
     """Return tasks and pipelines by name; looked for once, since hundreds of results ask."""
-    return all_tasks() | pipelines()
+    return all_scored()
 
 
 def _tags(

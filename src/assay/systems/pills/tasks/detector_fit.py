@@ -52,9 +52,7 @@ def run_training(task: Task, train: Rows, valid: Rows, params: DetectorParams, r
         set_determinism(params.train.threads)  # ultralytics leaves torch as it thinks it was
     write_history(run.folder / HISTORY, course.epochs)
     atomic_write(run.folder / WEIGHTS, lambda aside: shutil.copyfile(run.resume / BEST, aside))
-    size = int(train.image.shape[1])
-    model = {"outputs": boxes.FIELDS * params.model.max_det, "image_size": size, "channels": 3,
-             "first_weights": "none"}  # fmt: skip
+    model = {"outputs": boxes.FIELDS * params.model.max_det, "first_weights": "none"}
     write_record(run, course.chosen(), model)
     shutil.rmtree(run.resume, ignore_errors=True)
 
