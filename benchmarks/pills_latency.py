@@ -117,18 +117,18 @@ def timed(
     busy, clock = time.process_time(), [time.perf_counter()]
     opened = open_image(source, uri, source.stamp(uri), size, fit="letterbox")
     assert opened.pixels is not None
-    boxes = np.empty(1, dtype=object)
-    boxes[0] = [list(box) for box in row["boxes"]]
+    place = np.array([list(box) for box in row["boxes"]])
+    true = reading.Boxes(np.zeros(len(place), np.int64), place, np.ones(len(place)))
     columns = {"width": np.array([opened.width]), "height": np.array([opened.height])}
-    seen = Rows({"image": opened.pixels[None].copy()}, {**columns, "boxes": boxes})
+    seen = Rows({"image": opened.pixels[None].copy()}, columns)
     clock.append(time.perf_counter())
     if mode == "combo":
-        reading.detect_pills(detect, seen, use)
+        reading.chosen(detect(seen), use)
     clock.append(time.perf_counter())
     if mode == "single":
         said = reading.name_whole(classify, seen, side)
     else:
-        said = reading.name(classify, seen, reading.true_boxes(seen), side, use.padding)
+        said = reading.name(classify, seen, true, side, use.padding)
     assert all(TABLE.code(number) for number in said.number.tolist())
     clock.append(time.perf_counter())
     parts = dict(zip(("open", "find", "name"), 1e3 * np.diff(clock), strict=True))

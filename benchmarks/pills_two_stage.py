@@ -4,7 +4,7 @@
 
 Each fold by source photograph (copies stay together) trains recipes/pills-detector/pushin_320.yaml
 and recipes/pills-classifier/pushin_crops.yaml on the other four, from nothing, one thread, then scores
-both as `pipeline@pills-combo` does: finding, naming of true boxes, both together, the exact list; with
+both as `pipeline@pills-combo` does: finding, both together, the exact list; with
 intervals by source photograph, and what a photograph takes from file to names. Epochs are chosen on
 the very fold. Models and pictures of each fold lie in ./pills_two_stage, and those that lie there with
 equal parameters are not trained again. `pills-detector.train.epochs=2` changes a parameter.
@@ -25,18 +25,21 @@ from pills_crops import DATA, ROOT, photographs
 from ruamel.yaml import YAML
 
 from assay.commands.run import read_recipe
+from assay.contract.bundle import read_bundle
 from assay.contract.task_rows import task_rows
+from assay.learning.scoring import score
 from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.params import read_params
 from assay.params_check import laid_over
-from assay.pipeline import TrainedModel, find_pipeline, tasks_of
+from assay.pipeline import TrainedModel, find_pipeline
 from assay.runs.events import EventLog
 from assay.runs.files import content_digest, read_json
-from assay.runs.record import HISTORY, RECORD, WEIGHTS
+from assay.runs.record import HISTORY, RECORD
 from assay.runs.run import Run
 from assay.stages.pipeline import latencies, latency_lines
+from assay.systems.pills.pipelines import combo_answers
 from assay.values import typed
 
 RECIPES = (
@@ -45,7 +48,7 @@ RECIPES = (
 )  # the last one's sizes count
 KEPT = Path("pills_two_stage").absolute()
 COMBO: Any = find_pipeline(DATA)
-SHOWN = ("finding_f1", "naming_top1", "precision", "recall", "f1", "exact_list")
+SHOWN = ("finding_f1", "precision", "recall", "f1", "exact_list")
 HEADLINES = {"pills-detector": "map50", "pills-classifier": "top1"}
 
 
@@ -84,7 +87,7 @@ def trained(name: str, rows: Rows, content: dict[str, Any], fold: int, work: Pat
         f"fold {fold}  {name}: {metric} {record['chosen'][metric]:.3f}, last epoch"
         f" {float(final[metric]):.3f} · {(time.process_time() - spent) / 60:.1f} CPU min", flush=True,
     )  # fmt: skip
-    return TrainedModel(folder / WEIGHTS, params, record)
+    return TrainedModel(read_bundle(folder), params)
 
 
 def main() -> None:
@@ -103,14 +106,19 @@ def main() -> None:
         work = Path(name)
         rows = photographs(given.folder.resolve(), work, content, "photograph")
         for fold in folds:
-            models = {task: trained(task, rows, content, fold, KEPT) for task in tasks_of(COMBO)}
+            models = {task: trained(task, rows, content, fold, KEPT) for task in COMBO.parts}
             inside = rows.columns["fold"] == fold
             pictures = KEPT / str(fold)
-            scores = COMBO.evaluate(models, rows.where(~inside), rows.where(inside), own, pictures)
+            train, valid = rows.where(~inside), rows.where(inside)
+            said = combo_answers.predictor(models, own)(valid)
+            base, labels = COMBO.baseline(train, valid), COMBO.labels(valid)
+            groups = valid.columns["group_id"]
+            scores = score(COMBO, said, base, labels, groups, own.evaluate)
+            COMBO.report(models, said, valid, pictures)
             for metric in SHOWN:
                 each = scores[metric]
                 print(f"  {metric:12} {each['value']:.3f} [{each['low']:.3f}, {each['high']:.3f}]")
-            times = latencies(COMBO, models, own, rows.where(inside), Source("set", work), work)
+            times = latencies(COMBO, models, own, valid, Source("set", work), work)
             print(*latency_lines(f"fold {fold}", times), sep="\n", flush=True)
             found.append([scores[metric]["value"] for metric in SHOWN])
     for metric, mean in zip(SHOWN, np.mean(found, axis=0), strict=True):

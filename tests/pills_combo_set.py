@@ -49,7 +49,7 @@ def checkout_of(rows: Rows, root: Path) -> Path:
         whole = on_machine(content[name], content)
         section = {part: whole[part] for part in ("model", "train")}
         split = {"split_digest": "1", "size": SIZE, "fit": "letterbox"}
-        record = {"params": {name: section}, "data": split, "classes": {
+        record = {"params": {name: section}, "data": split, "files": {WEIGHTS: ""}, "classes": {
             "class_to_idx": {code: number for number, code in codes.items()},
             "train_counts": dict.fromkeys(codes.values(), 3),
         }}  # fmt: skip

@@ -2,8 +2,8 @@
 
 What a system may offer beyond the contract. `assay.systems.<system>.pipelines` holds `PIPELINES`,
 found by name; it stands apart from the tasks, so that another way of putting them together makes no
-training stale. A pipeline trains nothing and is not registered: it is made of its tasks' weights, each
-with the parameters that its own record states.
+training stale. A pipeline trains nothing, and is scored, registered and served like a task: its files
+are those of its tasks, each with the record that states its parameters.
 """
 
 from __future__ import annotations
@@ -15,19 +15,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import Field
 
+from assay.contract.bundle import Bundle, read_bundle
+from assay.contract.scored import Scored
 from assay.errors import AssayError
 from assay.lookup import find_item, find_task, list_items, places_in, system_of
-from assay.runs.files import read_json
-from assay.runs.record import RECORD, WEIGHTS
+from assay.runs.files import file_digest, read_json
+from assay.runs.record import RECORD
 from assay.sections.section import Section
-from assay.sections.task import Evaluate
+from assay.sections.task import ScoredParams
 from assay.values import declared_part
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from assay.contract.score import Score
+    from assay.contract.scored import Floats
     from assay.manifest.images import Opened
     from assay.manifest.rows import Rows
 
@@ -40,11 +42,10 @@ class Use(Section):
     conf: float = Field(ge=0, lt=1, description="score of a box from which it counts as found")
 
 
-class PipelineParams(Section):
+class PipelineParams(ScoredParams):
     """The section of a pipeline."""
 
     use: Use
-    evaluate: Evaluate
 
 
 @dataclass(frozen=True)
@@ -68,29 +69,32 @@ class Named:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained task: its weights, the parameters that it was trained with, its record."""
+    """A trained task: its files and its record, and the parameters that it was trained with."""
 
-    weights: Path
+    bundle: Bundle
     params: Any
-    record: Mapping[str, Any]
 
 
-class Pipeline(Protocol):
-    """Several tasks on one set of data, as they are used together."""
+class Pipeline(Scored, Protocol):
+    """Several tasks on one set of data, as they are used together; `parts` are all that a mode asks.
 
-    name: str
-    data: str
-    modes: Mapping[str, Sequence[str]]  # mode → tasks that it asks; the first is the default
-    finding: Sequence[str]  # modes that look for things on the photograph, and so heed `use.conf`
-    headline: Score
+    Attributes:
+        modes: mode → tasks that it asks; the first is the default.
+        finding: modes that look for things on the photograph, and so heed `use.conf`.
+    """
+
+    modes: Mapping[str, Sequence[str]]
+    finding: Sequence[str]
 
     @property
     def params(self) -> type[PipelineParams]:
         """Return the model of the section in `params.yaml`."""
         ...
 
-    def ensure_fits(self, own: Any, models: Mapping[str, TrainedModel]) -> None:
-        """Refuse parameters that these models cannot follow.
+    def ensure_fits(
+        self, own: Any, models: Mapping[str, TrainedModel], rows: Rows | None = None
+    ) -> None:
+        """Refuse parameters that these models cannot follow, or with which these rows cannot be scored.
 
         Raises:
             AssayError: with the command that mends it.
@@ -101,10 +105,10 @@ class Pipeline(Protocol):
         """Return what a person should know of these models in this mode, or an empty text."""
         ...
 
-    def evaluate(
-        self, models: Mapping[str, TrainedModel], train: Rows, valid: Rows, own: Any, folder: Path
+    def report(
+        self, models: Mapping[str, TrainedModel], predictions: Floats, rows: Rows, folder: Path
     ) -> dict[str, Any]:
-        """Return the content of a `metrics.json`; leave `predictions.csv` and `pictures` in `folder`."""
+        """Leave `predictions.csv` and `pictures` in `folder`; return what else `metrics.json` says."""
         ...
 
     def reader(self, mode: str, models: Mapping[str, TrainedModel], own: Any, root: Path) -> Reader:
@@ -138,11 +142,6 @@ def find_pipeline(name: str) -> Pipeline:
     raise AssayError(name, "nothing is composed of its tasks", f"one of {offered}")
 
 
-def tasks_of(pipeline: Pipeline) -> list[str]:
-    """Return the tasks that any mode asks."""
-    return list(dict.fromkeys(task for asked in pipeline.modes.values() for task in asked))
-
-
 def read_models(tasks: Iterable[str], folder: Path = Path("models")) -> dict[str, TrainedModel]:
     """Return the trained tasks by name; parameters are those of their records.
 
@@ -151,14 +150,39 @@ def read_models(tasks: Iterable[str], folder: Path = Path("models")) -> dict[str
     """
     found = {}
     for name in tasks:
-        weights, record = folder / name / WEIGHTS, folder / name / RECORD
-        for path in (weights, record):
-            if not path.exists():
-                raise AssayError(str(path), "no such file", mend=f"dvc repro train@{name}")
-        told = read_json(record)
-        params = declared_part(told["params"], name, find_task(name).params)
-        found[name] = TrainedModel(weights, params, told)
+        lost = [folder / name / RECORD]
+        if lost[0].exists():
+            bundle = read_bundle(folder / name)
+            lost = [path for path in bundle.files.values() if not path.exists()]
+        if lost:
+            raise AssayError(str(lost[0]), "no such file", mend=f"dvc repro train@{name}")
+        found[name] = _trained(name, bundle)
     return found
+
+
+def bundle_of(pipeline: Pipeline, folder: Path = Path("models")) -> Bundle:
+    """Return a pipeline as its tasks lie in `folder`; of its record the digest of every file."""
+    held = {task: read_json(folder / task / RECORD)["files"] for task in pipeline.parts}
+    names = [f"{task}/{name}" for task, files in held.items() for name in (*files, RECORD)]
+    files = {name: folder / name for name in names}
+    digests = {name: file_digest(path) for name, path in files.items()}
+    return Bundle(files, {"files": digests})
+
+
+def models_in(pipeline: Pipeline, bundle: Bundle) -> dict[str, TrainedModel]:
+    """Return the models that a pipeline's bundle holds, by task."""
+    found = {}
+    for task in pipeline.parts:
+        start = f"{task}/"
+        own = {n.removeprefix(start): p for n, p in bundle.files.items() if n.startswith(start)}
+        record = read_json(own.pop(RECORD))
+        found[task] = _trained(task, Bundle(own, record))
+    return found
+
+
+def _trained(task: str, bundle: Bundle) -> TrainedModel:
+    params = declared_part(bundle.record["params"], task, find_task(task).params)
+    return TrainedModel(bundle, params)
 
 
 def one_fold(name: str, models: Mapping[str, TrainedModel], facts: Mapping[str, Any]) -> int:
@@ -174,7 +198,7 @@ def one_fold(name: str, models: Mapping[str, TrainedModel], facts: Mapping[str, 
     """
     stale = [
         task for task, model in models.items()
-        if model.record["data"]["split_digest"] != facts["split_digest"]
+        if model.bundle.record["data"]["split_digest"] != facts["split_digest"]
     ]  # fmt: skip
     if stale:
         raise AssayError(
@@ -199,7 +223,7 @@ def seen_as(name: str, models: Mapping[str, TrainedModel]) -> tuple[int, str]:
     Raises:
         AssayError: they were trained on images of different sides.
     """
-    seen = {task: (model.record["data"]["size"], model.record["data"]["fit"])
+    seen = {task: (model.bundle.record["data"]["size"], model.bundle.record["data"]["fit"])
             for task, model in models.items()}  # fmt: skip
     if len(set(seen.values())) > 1:
         told = ", ".join(f"{task} {size} px, {fit}" for task, (size, fit) in seen.items())

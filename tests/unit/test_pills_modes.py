@@ -15,17 +15,20 @@ from tests.pills_combo_set import COMBO, checkout_of, models_of, own
 from tests.pills_set import SIZE, made, manifest
 
 from assay.__main__ import cli
+from assay.contract.scored import ensure_answers
 from assay.contract.task_rows import task_rows
 from assay.errors import AssayError
 from assay.lookup import find_task
 from assay.manifest.images import open_image
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
-from assay.pipeline import TrainedModel, find_pipeline, one_fold, pipelines, tasks_of
+from assay.pipeline import TrainedModel, bundle_of, find_pipeline, one_fold, pipelines
 from assay.stages.pipeline import latencies, latency_lines
-from assay.systems.pills.pipelines import combo_answers, reading
+from assay.systems.pills.pipelines import reading
+from assay.systems.pills.pipelines.combo_answers import FIELDS, said_of
 from assay.systems.pills.pipelines.combo_params import CLASSIFIER, DETECTOR
 from assay.systems.pills.pipelines.names import drug_names
+from assay.systems.pills.pipelines.reading import Boxes
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,11 +57,14 @@ def asked(checkout: Path, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> R
 
 def test_a_true_box_is_cut_as_in_training(photographs: tuple[Rows, Path], checkout: Path) -> None:
     rows, models = photographs[0], models_of(checkout)
-    classify = reading.predictor(CLASSIFIER, models)
+    classify = reading.classifier(models)
     task, params = find_task(CLASSIFIER), models[CLASSIFIER].params
     pills = task_rows(task, rows, params)
     expected = reading.drugs(classify(pills.image))
-    found = reading.name(classify, rows, reading.true_boxes(rows), SIZE, params.model.padding)
+    own = [np.array([*each], dtype=np.float64).reshape(-1, 4) for each in rows.columns["boxes"]]
+    row = np.repeat(np.arange(len(own)), [len(each) for each in own])
+    true = Boxes(row, np.concatenate(own), np.ones(len(row)))
+    found = reading.name(classify, rows, true, SIZE, params.model.padding)
     assert np.array_equal(found.number, expected.number)
     assert np.array_equal(found.chance, expected.chance)
     # Shown whole, as the classifier is taught with `view: photograph`.
@@ -75,18 +81,19 @@ def test_a_true_box_is_cut_as_in_training(photographs: tuple[Rows, Path], checko
 def test_a_file_is_read_as_its_stored_image(photographs: tuple[Rows, Path], checkout: Path) -> None:
     rows, root = photographs
     models, how = models_of(checkout), own(conf=0.001, iou=0.9)
-    said = combo_answers.answers(models, rows, how)
-    assert len(said.found.row) > len(rows)  # an untrained network finds pills everywhere
+    predictions = COMBO.predictor(bundle_of(COMBO, checkout / "models"), how)(rows)
+    ensure_answers(COMBO, predictions, rows)
+    assert np.isfinite(predictions[:, ::FIELDS]).sum() > 2 * len(rows)  # of an untrained network
     row = int(np.flatnonzero(rows.columns["mode"] == "combination")[0])
     source, uri = Source("set", root), str(rows.columns["uri"][row])
     opened = open_image(source, uri, source.stamp(uri), SIZE, fit="letterbox")
     read = COMBO.reader("combo", models, how, root)(opened)
-    mine = said.found.row == row
-    assert np.array([each.box for each in read]) == pytest.approx(said.found.place[mine], abs=1e-3)
+    said = said_of(predictions[row])
+    assert np.array([each.box for each in read]) == pytest.approx(said.place, abs=1e-3)
     code = reading.codes(models)
-    assert [each.code for each in read] == [code[number] for number in said.drugs.number[mine]]
+    assert [each.code for each in read] == [code[number] for number in said.drug]
     (whole,) = COMBO.reader("single", models, how, root)(opened)
-    assert whole.code == code[int(said.whole.number[row])]
+    assert whole.code == code[said.whole]
     assert whole.box is None
 
 
@@ -94,35 +101,40 @@ def test_evaluation_leaves_metrics_lines_and_pictures(
     photographs: tuple[Rows, Path], checkout: Path, tmp_path: Path
 ) -> None:
     rows, models = photographs[0], models_of(checkout)
-    scores = COMBO.evaluate(models, rows, rows, own(conf=0.001, iou=0.9), tmp_path)
+    bundle = bundle_of(COMBO, checkout / "models")
+
+    def evaluated(**use: float) -> dict[str, float]:
+        said = COMBO.predictor(bundle, own(**use))(rows)
+        counted = COMBO.report(models, said, rows, tmp_path)
+        return counted | COMBO.metrics(said, COMBO.labels(rows))
+
+    scores = evaluated(conf=0.001, iou=0.9)
     table = pl.read_csv(tmp_path / "predictions.csv")
     outcomes = dict(table["outcome"].value_counts().rows())
     there = sum(outcomes.get(name, 0) for name in ("right", "misnamed", "missed"))
     assert there == scores["pills"] == sum(map(len, rows.columns["classes"]))
     said = len(table) - outcomes.get("missed", 0)
-    assert scores["precision"]["value"] == pytest.approx(outcomes.get("right", 0) / said)
+    assert scores["precision"] == pytest.approx(outcomes.get("right", 0) / said)
     assert scores["unseen_share"] == 0
     assert scores["single_rows"] == (rows.columns["mode"] == "single").sum()
     picture = tmp_path / "pictures" / "photographs.png"
     before = picture.read_bytes()
-    COMBO.evaluate(models, rows, rows, own(conf=0.001, iou=0.9), tmp_path)
+    evaluated(conf=0.001, iou=0.9)
     assert picture.read_bytes() == before
     # Of a detector that is sure of nothing nothing is found, and nothing breaks.
-    blind = COMBO.evaluate(models, rows, rows, own(conf=0.99), tmp_path)
-    assert blind["f1"]["value"] == 0
+    assert evaluated(conf=0.99)["f1"] == 0
     assert set(pl.read_csv(tmp_path / "predictions.csv")["outcome"]) == {"missed"}
 
 
 def test_more_pills_than_may_be_said_stop_an_evaluation(
-    photographs: tuple[Rows, Path], checkout: Path, tmp_path: Path
+    photographs: tuple[Rows, Path], checkout: Path
 ) -> None:
     """Those beyond would count as missed, and nobody would know why."""
     rows, models = photographs[0], models_of(checkout)
     most = max(len(pills) for pills in rows.columns["classes"])
     with pytest.raises(AssayError, match=f"a photograph of {most} pills"):
-        COMBO.evaluate(models, rows, rows, own(max_det=most - 1), tmp_path)
-    assert not list(tmp_path.iterdir())
-    COMBO.evaluate(models, rows, rows, own(max_det=most), tmp_path)
+        COMBO.ensure_fits(own(max_det=most - 1), models, rows)
+    COMBO.ensure_fits(own(max_det=most), models, rows)
 
 
 def test_latency_needs_the_files(photographs: tuple[Rows, Path], checkout: Path) -> None:
@@ -234,8 +246,9 @@ def test_models_of_two_folds_or_splits_are_not_scored_together(checkout: Path) -
     assert one_fold("x", models, facts) == 0
     params = models[CLASSIFIER].params
     moved = params.train.model_copy(update={"fold": 1})
-    other = TrainedModel(Path(), type(params).model_construct(model=params.model, train=moved),
-                  models[CLASSIFIER].record)  # fmt: skip
+    other = TrainedModel(
+        models[CLASSIFIER].bundle, type(params).model_construct(model=params.model, train=moved)
+    )
     with pytest.raises(AssayError, match=f"-S {CLASSIFIER}.train.fold=0"):
         one_fold("x", models | {CLASSIFIER: other}, facts)
     with pytest.raises(AssayError, match=f"dvc repro train@{DETECTOR}"):
@@ -256,7 +269,8 @@ def test_the_pipeline_knows_what_each_pipeline_is_made_of() -> None:
     assert set(stated) == set(pipelines())
     for name, each in pipelines().items():
         assert each.data == stated[name]["data"]
-        assert set(tasks_of(each)) == {stated[name]["first"], stated[name]["second"]}
-        assert all(find_task(task).data == each.data for task in tasks_of(each))
+        assert set(each.parts) == {stated[name]["first"], stated[name]["second"]}
+        assert set(each.parts) == {task for asked in each.modes.values() for task in asked}
+        assert all(find_task(task).data == each.data for task in each.parts)
     with pytest.raises(AssayError, match="nothing is composed"):
         find_pipeline("ceph")

@@ -6,27 +6,24 @@ import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.contract.inputs import inputs_of
+from assay.contract.scored import ensure_answers
+from assay.learning.scoring import score
 from assay.learning.summary import summary
 from assay.manifest.images import open_image
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.source import Source
 from assay.manifest.storage import read_storage
-from assay.pipeline import (
-    find_pipeline,
-    one_fold,
-    read_models,
-    seen_as,
-    tasks_of,
-)
+from assay.pipeline import bundle_of, find_pipeline, one_fold, read_models, seen_as
 from assay.runs.files import write_json
 from assay.runs.record import RECORD
+from assay.stages.predictions import write_predictions
 
 if TYPE_CHECKING:
-    from assay.contract.task import Task
     from assay.manifest.rows import Rows
     from assay.pipeline import (
         Pipeline,
@@ -44,16 +41,24 @@ def main(stage: Stage) -> None:
     """Write metrics, predictions, pictures and a record; the clock is logged."""
     pipeline = find_pipeline(stage.item)
     own = stage.params(pipeline.params)
-    models = read_models(tasks_of(pipeline))
+    models = read_models(pipeline.parts)
     rows, facts = read_trainval(pipeline.data)
     fold = one_fold(pipeline.name, models, facts)
-    pipeline.ensure_fits(own, models)
     train, valid = validation_fold(rows, fold)
-    reports = Path("reports") / pipeline.name
-    scores = pipeline.evaluate(models, train, valid, own, reports)
+    pipeline.ensure_fits(own, models, valid)
+    bundle = bundle_of(pipeline)
+    predictions = pipeline.predictor(bundle, own)(valid)
+    ensure_answers(pipeline, predictions, valid)
+    labels, base = pipeline.labels(valid), pipeline.baseline(train, valid)
+    groups, reports = valid.columns["group_id"], Path("reports") / pipeline.name
+    scores = score(pipeline, predictions, base, labels, groups, own.evaluate)
+    write_predictions(reports, valid, predictions, base, labels)
+    scores |= pipeline.report(models, predictions, valid, reports)
     write_json(reports / "metrics.json", scores)
-    write_json(Path("models") / pipeline.name / RECORD, pipeline_record(stage, facts))
-    print(summary(cast("Task", pipeline), scores, facts))
+    model = inputs_of(pipeline, rows) | {"outputs": predictions.shape[1]}
+    record = pipeline_record(stage, models, facts) | {"model": model, **bundle.record}
+    write_json(Path("models") / pipeline.name / RECORD, record)
+    print(summary(pipeline, scores, facts))
     for mode in pipeline.modes:
         if remark := pipeline.remark(mode, models):
             print(f"{pipeline.name}  {remark}")
@@ -63,11 +68,14 @@ def main(stage: Stage) -> None:
     print("\n".join(latency_lines(pipeline.name, times)))
 
 
-def pipeline_record(stage: Stage, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what MLflow's run is built from; the weights are those that `inputs` names."""
+def pipeline_record(
+    stage: Stage, models: Mapping[str, TrainedModel], facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what MLflow's run is built from, and how the models were trained that it is made of."""
+    trained = {task: model.bundle.record["params"][task] for task, model in models.items()}
     return {
-        "task": stage.item, "stage": stage.name, "key": stage.key, "params": stage.declared,
-        "data": facts, "inputs": dict(stage.inputs),
+        "task": stage.item, "stage": stage.name, "key": stage.key,
+        "params": {**stage.declared, **trained}, "data": facts, "inputs": dict(stage.inputs),
     }  # fmt: skip
 
 

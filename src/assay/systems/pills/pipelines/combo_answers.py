@@ -1,4 +1,10 @@
-"""What both modes say of photographs, what a trivial predictor says, and what is true."""
+"""What both modes say of photographs, what a trivial predictor says, and what is true: a row each.
+
+A row of predictions holds the found boxes, the surest first, seven numbers each: x, y, width, height (px
+of the original), score, drug, its probability; nan where there is none. Behind them stands what the
+photograph is named as a whole: drug, probability. A row of labels holds the true boxes as the detector's
+labels do, and whether they are of one pill that was photographed alone.
+"""
 
 from __future__ import annotations
 
@@ -8,80 +14,99 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from assay.contract.task_rows import task_rows
-from assay.lookup import find_task
-from assay.systems.pills.learning.detection_scores import as_boxes
 from assay.systems.pills.pipelines import reading
-from assay.systems.pills.pipelines.combo_params import CLASSIFIER, DETECTOR
-from assay.systems.pills.pipelines.reading import Identified
+from assay.systems.pills.pipelines.combo_params import SINGLE
+from assay.systems.pills.tasks.detector import DETECTOR
 
 if TYPE_CHECKING:
+    from assay.contract.scored import Floats, Predictor
     from assay.manifest.rows import Rows
     from assay.pipeline import TrainedModel
     from assay.systems.pills.pipelines.combo_params import ComboParams
-    from assay.systems.pills.pipelines.reading import Boxes
+    from assay.systems.pills.pipelines.reading import Boxes, Identified
 
 Numbers = npt.NDArray[Any]
+FIELDS, WHOLE = 7, 2  # numbers of a found box, and of the photograph as a whole
+TRUE_FIELDS = 6
 
 
-class Answers(NamedTuple):
-    """What was said of photographs.
+class PhotographAnswer(NamedTuple):
+    """What was said of one photograph.
 
     Attributes:
-        found: boxes.
-        drugs: what they were named.
-        placed: what the true boxes were named.
-        whole: what the photographs were named, as a whole.
+        place: (k, 4) boxes, the surest first.
+        score: (k,).
+        drug: (k,) class ids.
+        chance: (k,) their probabilities.
+        whole: class id of the photograph as a whole.
     """
 
-    found: Boxes
-    drugs: Identified
-    placed: Identified
-    whole: Identified
+    place: Numbers
+    score: Numbers
+    drug: Numbers
+    chance: Numbers
+    whole: int
 
 
 class Truth(NamedTuple):
-    """What is on the photographs: boxes in the order of the labels, and the drug (p,) of each."""
+    """What is on one photograph: boxes (m, 4), the drug (m,) of each, and whether it is one alone."""
 
-    boxes: Boxes
-    drugs: Numbers
-
-
-def answers(models: Mapping[str, TrainedModel], rows: Rows, own: ComboParams) -> Answers:
-    """Ask both modes about photographs, and the classifier about the true boxes."""
-    detect, classify = (reading.predictor(task, models) for task in (DETECTOR, CLASSIFIER))
-    side, padding, zoom = reading.cut_side(models), own.use.padding, reading.cut_zoom(models)
-    found = reading.detect_pills(detect, rows, own.use)
-    return Answers(
-        found,
-        reading.name(classify, rows, found, side, padding, zoom),
-        reading.name(classify, rows, reading.true_boxes(rows), side, padding, zoom),
-        reading.name_whole(classify, rows, side),
-    )
+    place: Numbers
+    drug: Numbers
+    is_alone: bool
 
 
-def baseline(
-    models: Mapping[str, TrainedModel], train: Rows, rows: Rows, own: ComboParams
-) -> Answers:
+def predictor(models: Mapping[str, TrainedModel], own: ComboParams) -> Predictor:
+    """Return both modes as a function of photographs."""
+    detect, classify = reading.detector(models), reading.classifier(models)
+    side, zoom = reading.cut_side(models), reading.cut_zoom(models)
+
+    def predict(rows: Rows) -> Floats:
+        found = reading.chosen(detect(rows), own.use)
+        drugs = reading.name(classify, rows, found, side, own.use.padding, zoom)
+        whole = reading.name_whole(classify, rows, side)
+        return pack_answers(found, drugs, whole, own.use.max_det)
+
+    return predict
+
+
+def pack_answers(found: Boxes, drugs: Identified, whole: Identified, most: int) -> Floats:
+    """Return (n, 7·most + 2) of boxes that stand photograph after photograph."""
+    table = np.full((len(whole.number), most, FIELDS), np.nan, dtype=np.float32)
+    place = np.arange(len(found.row)) - np.searchsorted(found.row, found.row)
+    parts = (found.place, found.score, drugs.number, drugs.chance)
+    table[found.row, place] = np.column_stack(parts)
+    return np.column_stack([table.reshape(len(table), -1), *whole]).astype(np.float32)
+
+
+def said_of(row: Numbers) -> PhotographAnswer:
+    """Return what a row of predictions says."""
+    boxes = row[:-WHOLE].reshape(-1, FIELDS).astype(np.float64)
+    boxes = boxes[np.isfinite(boxes[:, 0])]
+    drug = boxes[:, 5].astype(np.int64)
+    return PhotographAnswer(boxes[:, :4], boxes[:, 4], drug, boxes[:, 6], int(row[-WHOLE]))
+
+
+def label_rows(rows: Rows) -> Floats:
+    """Return the labels, (n, 6·pills + 1)."""
+    alone = rows.columns["mode"].astype(str) == SINGLE
+    return np.column_stack([DETECTOR.labels(rows), alone]).astype(np.float32)
+
+
+def true_of(row: Numbers) -> Truth:
+    """Return what a row of labels says, in the order of the labels."""
+    boxes = row[:-1].reshape(-1, TRUE_FIELDS).astype(np.float64)
+    boxes = boxes[np.isfinite(boxes[:, 0])]
+    return Truth(boxes[:, :4], boxes[:, 5].astype(np.int64), bool(row[-1]))
+
+
+def baseline(train: Rows, rows: Rows) -> Floats:
     """Return what the tasks' trivial predictors say together: one mean box, the commonest drug."""
-    boxes = find_task(DETECTOR).baseline(train, rows)
-    found = reading.chosen(as_boxes(boxes), own.use)
-    task = find_task(CLASSIFIER)
-    pills = task_rows(task, train, models[CLASSIFIER].params)
-    probabilities = task.baseline(pills, rows.where(np.arange(len(rows)) < 1))
-    number = int(reading.drugs(probabilities).number[0])
-
-    def same(count: int) -> Identified:
-        return Identified(np.full(count, number), np.ones(count))
-
-    true = sum(len(classes) for classes in rows.columns["classes"])
-    return Answers(found, same(len(found.row)), same(true), same(len(rows)))
-
-
-def truth(rows: Rows) -> Truth:
-    """Return the labelled pills."""
-    drugs = [number for classes in rows.columns["classes"] for number in classes]
-    return Truth(reading.true_boxes(rows), np.array(drugs, dtype=np.int64))
+    named = np.concatenate([np.asarray(each, np.int64) for each in train.columns["classes"]])
+    drug = np.full(len(rows), np.bincount(named).argmax())  # the lower id of equals
+    sure = np.ones(len(rows))
+    boxes = DETECTOR.baseline(train, rows)[:, :5]
+    return np.column_stack([boxes, drug, sure, drug, sure]).astype(np.float32)
 
 
 def code_names(rows: Rows) -> dict[int, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydantic import Field
 
 from assay import pipeline
-from assay.sections import task
 
 DETECTOR, CLASSIFIER = "pills-detector", "pills-classifier"
 SINGLE, COMBO = "single", "combo"  # the first is also what the rows call photographs of one pill
@@ -19,14 +18,7 @@ class ComboUse(pipeline.Use):
     padding: float = Field(ge=0, le=1, description="around a box, share of its sides, each side")
 
 
-class ComboEvaluate(task.Evaluate):
-    """When a pill counts as found, and how intervals are drawn."""
-
-    match_iou: float = Field(gt=0, lt=1, description="overlap with its true box, at least")
-
-
 class ComboParams(pipeline.PipelineParams):
     """The section `pills-combo`."""
 
     use: ComboUse
-    evaluate: ComboEvaluate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from matplotlib.patches import Rectangle
 
 from assay.runs.figures import save_figure
 from assay.systems.pills.learning.cuts import stored_boxes
+from assay.systems.pills.pipelines.combo_scores import COUNTS
 from assay.systems.pills.pipelines.combo_table import MISSED, RIGHT
 from assay.systems.pills.tasks.detector_picture import title
 
@@ -26,9 +26,9 @@ TRUE, SAID, WRONG = "lime", "cyan", "orangered"
 GROUND = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 0.8}
 
 
-def draw(counts: Mapping[str, Numbers], table: pl.DataFrame, rows: Rows, folder: Path) -> None:
+def draw(counted: Numbers, table: pl.DataFrame, rows: Rows, folder: Path) -> None:
     """Write `photographs.png`: the best, median and worst by F1; of equal ones that with more pills."""
-    found, true, right = counts["found"], counts["true"], counts["right"]
+    found, true, right = (counted[:, COUNTS.index(name)] for name in ("found", "true", "right"))
     f1 = 2 * right / np.maximum(found + true, 1)
     order = np.lexsort((-true, -f1))
     chosen = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}

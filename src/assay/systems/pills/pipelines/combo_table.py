@@ -5,18 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from assay.contract.task_rows import CUT
 from assay.runs.files import atomic_write
+from assay.systems.pills.pipelines.combo_answers import said_of, true_of
+from assay.systems.pills.pipelines.combo_scores import matched
 from assay.systems.pills.pipelines.matching import NONE
 
 if TYPE_CHECKING:
-    from assay.manifest.rows import Rows
-    from assay.systems.pills.pipelines.combo_answers import Answers, Truth
-    from assay.systems.pills.pipelines.matching import PillMatches
+    from collections.abc import Mapping
 
+    from assay.manifest.rows import Rows
+
+Numbers = npt.NDArray[Any]
 RIGHT, MISNAMED, BESIDE, MISSED = "right", "misnamed", "beside", "missed"
 SCHEMA = {
     "sample_id": pl.String, "group_id": pl.String, "pill": pl.String, "outcome": pl.String,
@@ -27,7 +30,7 @@ SCHEMA = {
 
 
 def lines(
-    said: Answers, true: Truth, matches: list[PillMatches], rows: Rows, code: dict[int, str]
+    predictions: Numbers, labels: Numbers, rows: Rows, code: Mapping[int, str]
 ) -> pl.DataFrame:
     """Return a line for each found pill and each that was missed, photograph by photograph.
 
@@ -35,27 +38,29 @@ def lines(
     box (px of the original), or the true one of a pill that was missed.
     """
     table: list[dict[str, Any]] = []
-    for row, own in enumerate(matches):
+    for row, pair in enumerate(zip(predictions, labels, strict=True)):
+        said, true = said_of(pair[0]), true_of(pair[1])
+        own = matched(said, true)
         sample, group = (str(rows.columns[name][row]) for name in ("sample_id", "group_id"))
         photograph = {"sample_id": sample, "group_id": group}
-        mine, labelled = (np.flatnonzero(boxes.row == row) for boxes in (said.found, true.boxes))
-        for place, number in enumerate(mine):
+        for place, box in enumerate(said.place):
             taken = int(own.pair[place])
             there = taken != NONE
             outcome = RIGHT if own.right[place] else MISNAMED if there else BESIDE
             table.append(photograph | {
                 "pill": f"{sample}{CUT}{taken}" if there else None, "outcome": outcome,
-                "true": code[int(true.drugs[labelled[taken]])] if there else None,
-                "named": code[int(said.drugs.number[number])],
-                "score": said.found.score[number], "chance": said.drugs.chance[number],
-                "overlap": own.overlap[place], **_box(said.found.place[number]),
+                "true": code[int(true.drug[taken])] if there else None,
+                "named": code[int(said.drug[place])],
+                "score": said.score[place], "chance": said.chance[place],
+                "overlap": own.overlap[place], **_box(box),
             })  # fmt: skip
-        for place in sorted(set(range(len(labelled))) - set(own.pair.tolist())):
-            number = labelled[place]
-            table.append(photograph | {
+        table += [
+            photograph | {
                 "pill": f"{sample}{CUT}{place}", "outcome": MISSED,
-                "true": code[int(true.drugs[number])], **_box(true.boxes.place[number]),
-            })  # fmt: skip
+                "true": code[int(true.drug[place])], **_box(true.place[place]),
+            }
+            for place in sorted(set(range(len(true.drug))) - set(own.pair.tolist()))
+        ]  # fmt: skip
     return pl.DataFrame(table, schema=SCHEMA)
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.systems.pills.learning.detection_scores import overlaps
-
-if TYPE_CHECKING:
-    from assay.systems.pills.pipelines.reading import Boxes
 
 Numbers = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -33,20 +30,22 @@ class PillMatches(NamedTuple):
     placed: int
 
 
-def match(found: Boxes, said: Numbers, true: Boxes, drugs: Numbers, least: float) -> PillMatches:
+def match(
+    found: Numbers, said: Numbers, true: Numbers, drugs: Numbers, least: float
+) -> PillMatches:
     """Match the pills of one photograph, the surest found one first.
 
     A found pill is right where it overlaps a true one by `least` or more and has its drug. What is left
     over is paired by place alone, so that a wrong name can be told from a pill beside.
 
     Args:
-        found: k boxes, the surest first.
+        found: (k, 4) boxes, the surest first.
         said: (k,) the drugs they were named.
-        true: m boxes.
+        true: (m, 4) boxes.
         drugs: (m,) their drugs.
         least: intersection over union.
     """
-    shares = overlaps(found.place[None], true.place[None])[0]
+    shares = overlaps(found[None], true[None])[0]
     right = pairs(np.where(said[:, None] == drugs, shares, 0), least)
     left = shares.copy()
     left[right != NONE] = 0

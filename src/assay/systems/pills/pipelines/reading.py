@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from assay.lookup import find_task
+from assay.learning.inference import predict_batches
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
 from assay.pipeline import Named
@@ -17,12 +18,16 @@ from assay.systems.pills.learning.cuts import CutBackend, stored_boxes
 from assay.systems.pills.learning.detection_scores import as_boxes, overlaps
 from assay.systems.pills.learning.scores import top1
 from assay.systems.pills.pipelines.combo_params import CLASSIFIER, COMBO, DETECTOR
+from assay.systems.pills.tasks import classifier as classifier_task
+from assay.systems.pills.tasks import detector as detector_task
 
 if TYPE_CHECKING:
-    from assay.contract.task import Predictor
+    from assay.contract.scored import Floats, Predictor
     from assay.manifest.images import Opened
     from assay.pipeline import Reader, TrainedModel
     from assay.systems.pills.pipelines.combo_params import ComboUse
+
+    Classify = Callable[[Any], Floats]
 
 Numbers = npt.NDArray[Any]
 LEAST = 1.0  # px of the original: a box that its photograph's edge leaves less of is none
@@ -54,21 +59,25 @@ class Identified(NamedTuple):
     chance: Numbers
 
 
-def predictor(task: str, models: Mapping[str, TrainedModel]) -> Predictor:
-    """Return a trained task as a function of stored images."""
-    return find_task(task).predictor(models[task].weights, models[task].params)
+def detector(models: Mapping[str, TrainedModel]) -> Predictor:
+    """Return the trained detector as a function of photographs."""
+    model = models[DETECTOR]
+    return detector_task.DETECTOR.predictor(model.bundle, model.params)
 
 
-def detect_pills(detect: Predictor, rows: Rows, use: ComboUse) -> Boxes:
-    """Return the boxes that are found on photographs, as `use` wants them."""
-    said = find_task(DETECTOR).restore(detect(rows.image), rows)
-    return chosen(as_boxes(said), use)
+def classifier(models: Mapping[str, TrainedModel]) -> Classify:
+    """Return the trained classifier as a function of cuts."""
+    model = models[CLASSIFIER]
+    learner = classifier_task.CLASSIFIER.learner(model.params)
+    network = learner.load(model.bundle)
+    read = partial(learner.read, network)
+    return lambda cuts: predict_batches(network, read, cuts, model.params.train)
 
 
-def chosen(said: Numbers, use: ComboUse) -> Boxes:
-    """Return the boxes of (n, k, 6) that are sure enough; of overlapping ones the surest."""
+def chosen(predictions: Numbers, use: ComboUse) -> Boxes:
+    """Return the boxes of (n, 6k) that are sure enough; of overlapping ones the surest."""
     row, place, score = [], [np.empty((0, 4))], [np.empty(0)]
-    for number, boxes in enumerate(said):
+    for number, boxes in enumerate(as_boxes(predictions)):
         sure = (boxes[:, 4] >= use.conf) & (boxes[:, 2:4] >= LEAST).all(axis=1)  # nan is neither
         own = boxes[sure]
         own = own[np.argsort(-own[:, 4], kind="stable")]
@@ -89,15 +98,8 @@ def apart(boxes: Numbers, most: float) -> list[int]:
     return kept
 
 
-def true_boxes(rows: Rows) -> Boxes:
-    """Return the labelled boxes, in the order of the labels, score 1."""
-    own = [np.array([*boxes], dtype=np.float64).reshape(-1, 4) for boxes in rows.columns["boxes"]]
-    row = np.repeat(np.arange(len(own)), [len(each) for each in own])
-    return Boxes(row, np.concatenate([*own, np.empty((0, 4))]), np.ones(len(row)))
-
-
 def name(
-    classify: Predictor, rows: Rows, boxes: Boxes, side: int, padding: float, zoom: float = 1.0
+    classify: Classify, rows: Rows, boxes: Boxes, side: int, padding: float, zoom: float = 1.0
 ) -> Identified:
     """Return what each box shows, padded and cut out of the stored photograph; see `cut_boxes`."""
     if not len(boxes.row):
@@ -107,10 +109,10 @@ def name(
     around = np.full(len(place), padding)
     backend = CutBackend(rows.image, boxes.row, place, side, around, zoom)
     cuts = LazyImages(backend, np.arange(len(place)))
-    return drugs(classify(cast("Any", cuts)))
+    return drugs(classify(cuts))
 
 
-def name_whole(classify: Predictor, rows: Rows, side: int) -> Identified:
+def name_whole(classify: Classify, rows: Rows, side: int) -> Identified:
     """Return what each photograph shows, as a whole."""
     size = np.stack([rows.columns["width"], rows.columns["height"]], axis=1).astype(np.float64)
     place = np.concatenate([np.zeros_like(size), size], axis=1)
@@ -136,13 +138,13 @@ def cut_zoom(models: Mapping[str, TrainedModel]) -> float:
 
 def codes(models: Mapping[str, TrainedModel]) -> dict[int, str]:
     """Return the K-codes by class id that the classifier was trained with."""
-    told = models[CLASSIFIER].record["classes"]["class_to_idx"]
+    told = models[CLASSIFIER].bundle.record["classes"]["class_to_idx"]
     return {int(number): str(code) for code, number in told.items()}
 
 
 def trained(models: Mapping[str, TrainedModel]) -> set[int]:
     """Return the class ids that the classifier saw in training: it can name no other."""
-    told = models[CLASSIFIER].record["classes"]
+    told = models[CLASSIFIER].bundle.record["classes"]
     return {told["class_to_idx"][code] for code, count in told["train_counts"].items() if count}
 
 
@@ -150,10 +152,10 @@ def make_reader(mode: str, models: Mapping[str, TrainedModel], use: ComboUse, ro
     """Return what reads one opened photograph; `single` has no detector, and asks none."""
     from assay.systems.pills.pipelines.names import drug_names
 
-    classify = predictor(CLASSIFIER, models)
+    classify = classifier(models)
     side, zoom = cut_side(models), cut_zoom(models)
     code, words = codes(models), drug_names(root)
-    detect = predictor(DETECTOR, models) if mode == COMBO else None
+    detect = detector(models) if mode == COMBO else None
 
     def read(opened: Opened) -> list[Named]:
         assert opened.pixels is not None
@@ -167,7 +169,7 @@ def make_reader(mode: str, models: Mapping[str, TrainedModel], use: ComboUse, ro
                 Named(code[number], words.get(number, ""), float(chance))
                 for number, chance in zip(told.number.tolist(), told.chance, strict=True)
             ]
-        boxes = detect_pills(detect, rows, use)
+        boxes = chosen(detect(rows), use)
         told = name(classify, rows, boxes, side, use.padding, zoom)
         x, y, wide, high = boxes.place.T.tolist()
         return [
