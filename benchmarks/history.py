@@ -28,7 +28,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from ruamel.yaml import YAML
 
 from assay.learning.scoring import score
 from assay.lookup import find_task
+from assay.runs.scores import as_table
 from assay.sections.task import Evaluate
 
 ROOT = Path(__file__).parents[1]
@@ -144,9 +145,11 @@ class Repository:
         table = pl.DataFrame(
             {
                 "sample_id": [f"s{row:04d}" for row in range(len(labels))], "group_id": groups,
-                "label": labels, "prediction": said, "baseline": columns[1][:, 0],
+                **dict(zip(("prediction", "baseline", "label"), columns, strict=True)),
             }
         )  # fmt: skip
+        predictions = BytesIO()
+        table.write_parquet(predictions)
         curves = {name: random.random(EPOCHS) for name in CURVES}
         rows = pl.DataFrame({"epoch": range(EPOCHS), **curves})
         picture = {name: self._kept(f"{name} {number}".encode()) for name in ("a.png", "b.png")}
@@ -157,8 +160,8 @@ class Repository:
             f"{models}/history.csv": self._kept(rows.write_csv().encode()),
             f"{models}/weights.safetensors": self._kept(random.bytes(2000)),
             f"{reports}/preflight.json": self._kept(as_json({"number": number})),
-            f"{reports}/metrics.json": self._kept(as_json(scores)),
-            f"{reports}/predictions.csv": self._kept(table.write_csv().encode()),
+            f"{reports}/scores.csv": self._kept(as_table(scores).encode()),
+            f"{reports}/predictions.parquet": self._kept(predictions.getvalue()),
             f"{reports}/pictures": self._kept(as_json(folder), ".dir"),
         }
 

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA, TASK = "hemoglobin.nail", "hemoglobin-nail"
 STAGES = {  # and a file that each writes
     "train": Path("models", TASK, "weights.safetensors"),
-    "evaluate": Path("reports", TASK, "metrics.json"),
+    "evaluate": Path("reports", TASK, "scores.csv"),
 }
 SIZE, FOLDS, SHOWN = 160, 9, 64
 BATCHES, CAP, GB = 200, 6.0, 1e9

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from assay.runs.scores import as_table
 from tests.conftest import TASK
 
 MODELS, REPORTS = f"models/{TASK}", f"reports/{TASK}"
@@ -75,13 +76,20 @@ class History:
             "data": {"source": "phantom", "group_kind": "patient", "provenance": "stated"},
         }  # fmt: skip
         parts = {"value": number / 7, "low": 0.1, "high": 0.9}
-        scores = {"mae": parts, "r2": parts, "skill": parts, "groups": 12, "rows": 20}
+        scores: dict[str, Any] = {
+            "mae": parts,
+            "r2": parts,
+            "skill": parts,
+            "groups": 12,
+            "rows": 20,
+            "metrics_version": 1,
+        }
         train = {
             f"{MODELS}/history.csv": f"epoch,mae\n0,{number}\n1,{number}\n".encode(),
             f"{MODELS}/run.json": json.dumps(record).encode(),
             f"{MODELS}/weights.safetensors": f"weights {number}".encode(),
         }
-        evaluate = {f"{REPORTS}/metrics.json": json.dumps(scores).encode()}
+        evaluate = {f"{REPORTS}/scores.csv": as_table(scores).encode()}
         return {
             "train": {path: self.keep(content) for path, content in train.items()},
             "evaluate": {path: self.keep(content) for path, content in evaluate.items()},

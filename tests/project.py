@@ -15,6 +15,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from assay.runs.scores import read_scores
 from tests import inproc
 
 ROOT = Path(__file__).parents[1]
@@ -144,6 +145,14 @@ class Project:
     def json(self, path: str) -> Any:
         """Read a JSON file of the project."""
         return json.loads((self.folder / path).read_text(encoding="utf-8"))
+
+    def scores(self, task: str) -> dict[str, Any]:
+        """Read the scores of a task."""
+        return read_scores(self.folder / f"reports/{task}/scores.csv")
+
+    def cached(self, digest: str) -> Path:
+        """Return where DVC's cache holds a digest."""
+        return self.folder / f".dvc/cache/files/md5/{digest[:2]}/{digest[2:]}"
 
     def bytes_of(self, *folders: str) -> dict[str, bytes]:
         """Return every file below the folders with its content."""

@@ -108,7 +108,7 @@ class Pipeline(Scored, Protocol):
     def report(
         self, models: Mapping[str, TrainedModel], predictions: Floats, rows: Rows, folder: Path
     ) -> dict[str, Any]:
-        """Leave `predictions.csv` and `pictures` in `folder`; return what else `metrics.json` says."""
+        """Leave `tables` and `pictures` in `folder`; return what else `scores.csv` says."""
         ...
 
     def reader(self, mode: str, models: Mapping[str, TrainedModel], own: Any, root: Path) -> Reader:

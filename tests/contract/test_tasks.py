@@ -26,6 +26,7 @@ from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
 from assay.params import read_params
+from assay.pipeline import pipelines
 from assay.runs.events import EventLog, read_events
 from assay.runs.files import file_digest, read_json
 from assay.runs.record import HISTORY, RECORD, WEIGHTS
@@ -124,6 +125,14 @@ def test_the_data_exists_and_agrees(task: Task) -> None:
     assert task.validate_params(params_of(task), data_params(find_system(task.data))) == ""
 
 
+def test_names_in_dvcs_tables_are_short_and_nobody_elses() -> None:
+    known = {**all_tasks(), **pipelines()}
+    shorts = [each.short for each in known.values()]
+    assert len(set(shorts)) == len(shorts) == len(known)
+    assert all(short.isidentifier() and len(short) <= 5 for short in shorts)
+    assert all(each.metrics_version >= 1 for each in known.values())
+
+
 def test_labels_are_what_the_loss_is_fed(task: Task) -> None:
     rows = rows_of(task)
     labels = task.labels(rows)
@@ -146,6 +155,7 @@ def test_a_perfect_prediction_has_perfect_metrics(task: Task) -> None:
     assert best[task.headline.metric] == pytest.approx(task.headline.best)
     assert task.rank(best) < task.rank(worse)
     assert not any("@" in name for name in best)
+    assert not {"baseline", "groups", "rows", "metrics_version", "best_of", "skill"} & set(best)
 
 
 def test_cuts_keep_what_their_rows_have(task: Task) -> None:
@@ -206,4 +216,6 @@ def test_fit_leaves_its_outputs_and_predicts_alike_after_loading(
     headline = task.headline.metric
     assert scores[headline] == pytest.approx(record["chosen"][headline], rel=1e-5)
     task.pictures(predictions, rows, tmp_path / "pictures")
-    assert list((tmp_path / "pictures").glob("*.png"))
+    drawn = list((tmp_path / "pictures").iterdir())
+    assert drawn
+    assert {path.suffix for path in drawn} == {".png"}  # DVC would draw a table; a folder may clash

@@ -89,7 +89,7 @@ def tried(project: Project) -> str:
     """Evaluate in another way, commit nothing, and go back; return the digest of the scores."""
     project.set(**{f"{TASK}.evaluate.n_resamples": 120})
     project.dvc("repro", f"evaluate@{TASK}")
-    scores = project.folder / f"reports/{TASK}/metrics.json"
+    scores = project.folder / f"reports/{TASK}/scores.csv"
     digest = file_digest(scores)
     project.run("git", "reset", "-q", "--hard")  # DVC stages its lock
     project.dvc("checkout")
@@ -117,7 +117,7 @@ def test_it_frees_what_nothing_names_and_spares_the_rest(lived_in: Project, tmp_
         each for each in lived_in.run("git", "for-each-ref", "--format=%(refname)").splitlines()
         if each.endswith("/other")
     )  # fmt: skip
-    freed = outs_at(lived_in, other)[f"reports/{TASK}/metrics.json"]
+    freed = outs_at(lived_in, other)[f"reports/{TASK}/scores.csv"]
     holders = lived_in.run("git", "for-each-ref", "--contains", f"{TASK}/v1", "--format=%(refname)")
     assert f"refs/tags/{TASK}/v1" in holders
     assert "refs/heads/" not in holders
@@ -142,7 +142,7 @@ def test_it_frees_what_nothing_names_and_spares_the_rest(lived_in: Project, tmp_
     assert freed not in objects(lived_in)
     runs = client_of(lived_in).search_runs([experiment])
     assert sorted(run.data.params["train.epochs"] for run in runs) == ["2", "3"]
-    left = list((folder / ".assay/mlflow/artifacts").rglob("metrics.json"))
+    left = list((folder / ".assay/mlflow/artifacts").rglob("scores.csv"))
     assert len(left) == 2
     for number, outs in ((1, first), (2, second)):
         assert {outs[path] for path in NEEDED} <= objects(lived_in), f"v{number}"
@@ -230,7 +230,7 @@ def test_tags_spare_experiments(lived_in: Project) -> None:
     ref = next(
         each.ref for each in old_experiments(lived_in.folder, now) if each.experiment == "other"
     )
-    scores = outs_at(lived_in, ref)[f"reports/{TASK}/metrics.json"]
+    scores = outs_at(lived_in, ref)[f"reports/{TASK}/scores.csv"]
     lived_in.run("git", "tag", "-a", "-m", "good", "good", ref)
     lived_in.assay("gc", "--apply", "--keep-days", "0")
     assert experiments(lived_in) == {"other"}

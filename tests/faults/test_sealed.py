@@ -36,7 +36,7 @@ def test_all_but_the_promotion_goes_on_without_the_test_set(door: Project) -> No
         door.set(**{f"{TASK}.train.epochs": 2})
         door.dvc("repro", "-s", f"train@{TASK}", f"evaluate@{TASK}")
         assert not [place for place in away if place.exists()]
-    assert door.json(f"reports/{TASK}/metrics.json")["groups"] == 47
+    assert door.scores(TASK)["groups"] == 47
     assert len(looks(door)) == 1
 
 

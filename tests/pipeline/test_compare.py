@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -14,6 +13,7 @@ from tests.stories import CHANGED
 from tests.templates import copied
 
 from assay.registry.ledger import append
+from assay.runs.scores import read_scores
 from assay.tracking.entries import iter_lock_entries
 from assay.tracking.results import Result, join_results
 
@@ -32,9 +32,8 @@ def result(project: Project, experiment: str) -> Result:
 
 
 def mae(project: Project, experiment: str) -> float:
-    digest = result(project, experiment).outs[f"reports/{TASK}/metrics.json"]
-    content: Any = project.json(f".dvc/cache/files/md5/{digest[:2]}/{digest[2:]}")
-    return float(content["mae"]["value"])
+    digest = result(project, experiment).outs[f"reports/{TASK}/scores.csv"]
+    return float(read_scores(project.cached(digest))["mae"]["value"])
 
 
 def run_id(project: Project, experiment: str) -> str:
@@ -50,14 +49,14 @@ def run_id(project: Project, experiment: str) -> str:
 def test_seeds_on_the_same_subjects(compared: Project) -> None:
     """Equal but for the seed: the difference is the files' own, and beside it what seeds differ by."""
     said = compared.assay("compare", "seven", "eight")
-    committed = compared.json(f"reports/{TASK}/metrics.json")["mae"]["value"]
+    committed = compared.scores(TASK)["mae"]["value"]
     seven, eight = mae(compared, "seven"), mae(compared, "eight")
     spread = max(seven, eight, committed) - min(seven, eight, committed)
     assert f"A  experiment seven on {compared.run('git', 'rev-parse', 'HEAD')[:7]}" in said
     assert re.search(rf"mae +{seven:.2f} +{eight:.2f}", said)
     line = next(line for line in said.splitlines() if line.startswith("MAE "))
     assert line.startswith(f"MAE {seven - eight:+.2f} [".replace("-", "−"))
-    assert f"patients (3 seeds differ by {spread:.2f})" in line
+    assert f", 3 seeds differ by {spread:.2f}: " in line
     assert "The validation sets differ" not in said
     assert re.search(r"params  train\.seed +7 +8", said)
     assert "the same in both: data, code, environment" in said
@@ -65,7 +64,7 @@ def test_seeds_on_the_same_subjects(compared: Project) -> None:
 
 def test_the_best_of_the_known_results_is_said_to_be_it(compared: Project) -> None:
     """Nobody noted how many were tried; `other` was scored on other rows, and does not count."""
-    committed = compared.json(f"reports/{TASK}/metrics.json")["mae"]["value"]
+    committed = compared.scores(TASK)["mae"]["value"]
     known = {"seven": mae(compared, "seven"), "eight": mae(compared, "eight"), "HEAD": committed}
     best, *_, worst = sorted(known, key=lambda name: known[name])
     said = compared.assay("compare", worst, best)
@@ -94,7 +93,7 @@ def test_other_data_code_and_parameters_are_named(compared: Project) -> None:
     said = compared.assay("compare", "other", "HEAD")
     assert "The validation sets differ; only what they share is compared. Left out: " in said
     assert f"  STOP  sets: A's own MAE {mae(compared, 'other'):.2f} [" in said
-    assert " patients: of different sets, not to be compared\n" in said
+    assert " images): of different sets, not to be compared\n" in said
     assert re.search(r"params  train\.epochs +2 +3", said)
     assert re.search(rf"data  {re.escape(DATA)}\.split\.folds +3 +4", said)
     assert re.search(r"data  split_digest +\w{16} +\w{16}", said)

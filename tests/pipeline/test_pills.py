@@ -35,7 +35,7 @@ def test_the_pipeline_is_a_run_of_its_own(composed: Project) -> None:
     experiment = client.get_experiment_by_name(COMBO)
     assert experiment is not None
     [run] = client.search_runs([experiment.experiment_id])
-    scores = composed.json(f"reports/{COMBO}/metrics.json")
+    scores = composed.scores(COMBO)
     assert run.data.metrics["final/f1"] == scores["f1"]["value"]
     assert run.data.metrics["final_interval/f1.low"] == scores["f1"]["low"]
     assert run.data.metrics["latency/combo.p95"] >= run.data.metrics["latency/combo.median"] > 0

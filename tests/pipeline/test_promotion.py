@@ -43,7 +43,7 @@ def test_the_first_model_is_measured_against_the_trivial_predictor(said: dict[st
     assert f"{TASK} v1 registered; alias candidate → v1" in said["first candidate"]
     better = next(line for line in said["first"].splitlines() if "better" in line)
     assert re.search(r"MAE -\d\.\d+ \[-\d.*, -\d.*\] g/dL against the trivial predictor", better)
-    assert "on the same 47 groups (no seeds measured)" in better
+    assert "on the same 47 patients, no seeds measured" in better
     for gate in ("ledger", "content", "served", "verdicts", "source", "subjects", "looks"):
         assert re.search(rf"^  ok    {gate}: \S+", said["first"], re.MULTILINE), gate
     assert "reproduction: not run" in said["first"]
@@ -68,7 +68,7 @@ def test_a_worse_one_is_refused_with_the_interval_and_opens_nothing(
     ]
     groups = [set(table["group_id"]) for table in tables]
     assert groups[0] != groups[1]
-    assert f"on the same {len(groups[0] & groups[1])} groups" in refusal
+    assert f"on the same {len(groups[0] & groups[1])} patients" in refusal
 
 
 def test_other_folds_do_not_renew_the_budget(said: dict[str, str], story: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_promotion_again_uses_the_look_that_was(story: Path, tmp_path: Path) -
     with taken_away(project, *SEALED):
         said = project.assay("promote", TASK, *reasons)
     assert "look 2 of 5, its stored result" in said
-    assert "STOP  subjects: 47 patient groups, 47 rows" in said
+    assert "STOP  subjects: 47 patients" in said
     assert "overruled: a pilot" in said
     assert looks(project) == before
     last = entries(project.folder)[-1]

@@ -106,7 +106,7 @@ def test_sync_adds_every_trial_once(searched: Project) -> None:
 
 def test_the_number_of_trials_travels_with_the_result(said: str, searched: Project) -> None:
     assert "Running stage 'train@" in said.partition("to be committed; it runs:")[2]
-    assert searched.json(f"reports/{TASK}/metrics.json")["best_of"] == 2
+    assert searched.scores(TASK)["best_of"] == 2
     assert "the best of 2 is optimistic" in searched.assay("results", TASK)
     assert "best_of: 2" in searched.run("git", "diff", "params.yaml")
 

@@ -17,6 +17,7 @@ from tests.conftest import DATA, TASK, Project
 from tests.templates import copied
 
 from assay.commands.sweep import _name
+from assay.runs.scores import read_scores
 from assay.stages import train
 from assay.stages.launch import Stage
 
@@ -39,8 +40,8 @@ def metrics_of(project: Project, experiment: str) -> Any:
     ref = project.run("git", "for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{experiment}")
     lock = YAML(typ="safe").load(project.run("git", "show", f"{ref.strip()}:dvc.lock"))
     outs = lock["stages"][f"evaluate@{TASK}"]["outs"]
-    [digest] = [out["md5"] for out in outs if out["path"].endswith("metrics.json")]
-    return project.json(f".dvc/cache/files/md5/{digest[:2]}/{digest[2:]}")
+    [digest] = [out["md5"] for out in outs if out["path"].endswith("scores.csv")]
+    return read_scores(project.cached(digest))
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_a_value_that_fails_is_told_and_the_other_is_there(swept: Project) -> No
 
 def test_the_table_is_sorted_and_holds_the_files_numbers(swept: Project) -> None:
     said = swept.assay("results", TASK, "--over", "model.backbone")
-    scores = {"test_resnet": swept.json(f"reports/{TASK}/metrics.json")}
+    scores = {"test_resnet": swept.scores(TASK)}
     scores["test_vit"] = metrics_of(swept, f"{TASK}-backbone-test_vit")
     for value, each in scores.items():
         mae, skill = each["mae"], each["skill"]

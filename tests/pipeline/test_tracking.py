@@ -42,7 +42,7 @@ def test_a_run_shows_everything(synced: Project, store: Store) -> None:
     assert run.data.params["train.epochs"] == "3"
     curve = store.client.get_metric_history(run.info.run_id, "curve/valid_loss")
     assert [point.step for point in curve] == [0, 1, 2]
-    scores = synced.json(f"reports/{TASK}/metrics.json")
+    scores = synced.scores(TASK)
     assert run.data.metrics["final/mae"] == scores["mae"]["value"]
     assert run.data.metrics["final_interval/skill.low"] == scores["skill"]["low"]
     inputs = {each.dataset.name: each.dataset.digest for each in run.inputs.dataset_inputs}
@@ -50,7 +50,8 @@ def test_a_run_shows_everything(synced: Project, store: Store) -> None:
     assert set(inputs) == {f"data/{DATA}/trainval.parquet", f"data/{DATA}/trainval.npy"}
     assert all(digest in lock for digest in inputs.values())
     pictures = {file.path for file in store.client.list_artifacts(run.info.run_id, "pictures")}
-    assert pictures == {"pictures/scatter.png", "pictures/bland_altman.png"}
+    names = ("scatter.png", "bland_altman.png", "predictions.csv")
+    assert pictures == {f"pictures/{name}" for name in names}
     tags = run.data.tags
     head = synced.run("git", "rev-parse", "HEAD").strip()
     assert tags["mlflow.source.git.commit"] == head
@@ -59,7 +60,7 @@ def test_a_run_shows_everything(synced: Project, store: Store) -> None:
     assert tags["dirty"] == "no"
     assert tags["group_kind"] == "patient"
     assert tags["provenance"] == "stated"
-    assert "patients · phantom" in tags["mlflow.note.content"]
+    assert "images) · phantom" in tags["mlflow.note.content"]
 
 
 def test_sync_is_idempotent(synced: Project, store: Store) -> None:
@@ -91,7 +92,7 @@ def test_dvc_shows_compares_and_applies_experiments(experimented: Project) -> No
     experimented.dvc("exp", "apply", "long")
     history = (experimented.folder / f"models/{TASK}/history.csv").read_text()
     assert len(history.splitlines()) == 5
-    assert "mae.value" in experimented.dvc("metrics", "diff", "--md")
+    assert "conj_mae" in experimented.dvc("metrics", "diff", "--md")
     experimented.dvc("plots", "diff", "HEAD", "-o", "dvc_plots")
     assert TASK in (experimented.folder / "dvc_plots/index.html").read_text()
 

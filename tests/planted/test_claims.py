@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from dataclasses import replace
 from typing import Any
@@ -17,9 +18,13 @@ from assay.learning.claims import FEWEST, judge_result, remarks, same_rows
 from assay.learning.scores import regression_scores
 from assay.learning.summary import summary
 from assay.lookup import find_task
-from assay.runs.files import file_digest, write_json
+from assay.registry.report import look_line
+from assay.registry.seal import Look
+from assay.runs.files import file_digest, write_json, write_text
+from assay.runs.scores import as_table, write_scores
 from assay.sections.task import Evaluate
-from assay.tracking.comparison import Ranking, Row
+from assay.tracking import comparison
+from assay.tracking.comparison import Ranking, Row, compare
 from assay.tracking.comparison_table import show
 from assay.tracking.find import Found
 from assay.tracking.known import Known
@@ -40,7 +45,7 @@ def scores(
 ) -> dict[str, Any]:
     plain = {"mae": mae, "r2": r2, "skill": skill, "acc_1.0": 0.6, "acc_0.5": 0.4}
     found = {name: {"value": each, "low": each, "high": each} for name, each in plain.items()}
-    return {**found, "groups": groups, "rows": 2 * groups, **more}
+    return {**found, "groups": groups, "rows": 2 * groups, "metrics_version": 1, **more}
 
 
 def told() -> Console:
@@ -63,14 +68,14 @@ def text(console: Console) -> str:
     ],
 )
 def test_a_weakness_is_remarked_alone(planted: dict[str, Any], name: str, said: str) -> None:
-    [only] = judge_result(scores(**planted), "patients")
+    [only] = judge_result(TASK, scores(**planted), "patient")
     assert (only.name, only.passed) == (name, True)
     assert said in only.found
 
 
 @pytest.mark.parametrize("sound", [{}, {"groups": FEWEST}, {"r2": float("nan")}, {"best_of": 1}])
 def test_a_sound_result_has_no_remark(sound: dict[str, Any]) -> None:
-    assert remarks(scores(**sound), "patients") == []
+    assert remarks(TASK, scores(**sound), "patient") == []
 
 
 def test_r2_alone_gives_the_ratio_of_error_and_spread() -> None:
@@ -79,7 +84,7 @@ def test_r2_alone_gives_the_ratio_of_error_and_spread() -> None:
     labels = random.normal(12, 0.4, (16, 1)).astype(np.float32)
     predictions = labels + random.normal(0, 0.6, (16, 1)).astype(np.float32)
     found = regression_scores(predictions, labels, [1.0])
-    [said] = remarks(scores(found["r2"]), "patients")
+    [said] = remarks(TASK, scores(found["r2"]), "patient")
     assert f"RMSE is {found['rmse'] / labels.std():.3f} ×" in said
     assert math.isfinite(found["r2"])
 
@@ -122,12 +127,12 @@ def test_of_two_sets_that_overlap_the_founding_numbers_are_refused() -> None:
     found = paired(TASK, some.scored, NAIL.scored, HOW)
     assert (found.groups, found.rows, found.only_one, found.only_other) == (2, 2, 2, 80)
     console = told()
-    show_remarks((some, NAIL), console)
+    show_remarks(TASK, (some, NAIL), console)
     show_rows(TASK, found, (some, NAIL), set(), console)
     assert "Left out: 2 only in A, 80 only in B" in text(console)
     assert (
-        "  STOP  sets: A's own MAE 0.21 [0.21, 0.21] on 4 patients, B's own MAE 0.79 [0.79, 0.79]"
-        " on 82 patients: of different sets, not to be compared\n"
+        "  STOP  sets: A's own MAE 0.21 [0.21, 0.21] on 4 patients (8 images), B's"
+        " own MAE 0.79 [0.79, 0.79] on 82 patients (164 images): of different sets, not to be compared\n"
     ) in text(console)
     assert text(console).startswith(
         "A: the best of 250 is optimistic\nB: the best of 13 is optimistic\n"
@@ -152,8 +157,8 @@ def test_the_best_of_many_results_is_counted(fresh: Project) -> None:
     """Nobody states it: 250 results on the same rows, and others that are of other rows or metrics."""
 
     def kept(content: Any) -> str:
-        file = fresh.folder / "kept.json"
-        write_json(file, content)
+        file = fresh.folder / "kept"
+        write_text(file, as_table(content) if "rows" in content else json.dumps(content))
         digest = file_digest(file)
         place = fresh.folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -161,7 +166,7 @@ def test_the_best_of_many_results_is_counted(fresh: Project) -> None:
         return digest
 
     def result(own: dict[str, Any], made: dict[str, Any]) -> Result:
-        metrics, run = f"reports/{TASK.name}/metrics.json", f"models/{TASK.name}/run.json"
+        metrics, run = f"reports/{TASK.name}/scores.csv", f"models/{TASK.name}/run.json"
         return Result(TASK.name, {metrics: kept(own), run: kept(made)})
 
     many = [result(scores(mae=0.208 + 0.001 * number), record()) for number in range(250)]
@@ -170,7 +175,8 @@ def test_the_best_of_many_results_is_counted(fresh: Project) -> None:
         result(scores(mae=0.1), record("b2")),
         result(scores(mae=0.1), record(fold=1)),
         result(scores(mae=0.1, groups=31), record()),
-        result({"groups": 32, "rows": 64}, record()),
+        result({"groups": 32, "rows": 64, "metrics_version": 1}, record()),
+        result(scores(mae=0.1, metrics_version=0), record()),
         Result("ceph-cvm", many[0].outs),
     ]
     known = Known([*many, equal, absent, *strange], DvcCache(fresh.folder))
@@ -188,18 +194,20 @@ def test_the_best_of_many_results_is_counted(fresh: Project) -> None:
 def test_the_line_of_a_result_ends_with_its_remarks() -> None:
     task = find_task("toy-level")
     facts = {"group_kind": "patient", "source": "phantom"}
-    assert summary(task, scores(), facts).endswith(" · 32 patients · phantom")
+    assert summary(task, scores(), facts).endswith(" · 32 patients (64 images) · phantom")
     by_image = summary(task, scores(groups=4), facts | {"group_kind": "sample"})
-    assert by_image.endswith(" · 4 images, by image · phantom · 4 images: too few to say")
+    assert by_image.endswith(" · 8 images in 4 groups · phantom · 4 groups: too few to say")
 
 
 def test_the_results_command_prints_them(fresh: Project) -> None:
     """From files as a run leaves them; only their numbers are planted."""
     facts = {"group_kind": "patient", "source": "phantom"}
     made = record() | {"data": facts, "stage": f"train@{TASK.name}", "key": "none"}
-    write_json(fresh.folder / "reports" / TASK.name / "metrics.json", scores(-0.313, groups=4))
+    write_scores(fresh.folder / "reports" / TASK.name, scores(-0.313, groups=4), "nail", "mae")
     write_json(fresh.folder / "models" / TASK.name / "run.json", made)
-    assert f"4 patients · phantom · {FEW} · {WIDE}\n" in fresh.assay("results", TASK.name)
+    assert f"4 patients (8 images) · phantom · {FEW} · {WIDE}\n" in fresh.assay(
+        "results", TASK.name
+    )
 
 
 def test_a_comparison_says_each_remark_once_and_of_whom() -> None:
@@ -214,3 +222,62 @@ def test_a_comparison_says_each_remark_once_and_of_whom() -> None:
     assert "\n4 groups: too few to say\n" in first
     assert "\nnet_b: not better than its own spread: RMSE is 1.146 ×" in first
     assert first.count("too few") == last.count("too few") == 1
+
+
+# --- numbers of another version of the task's metrics: told, shown nowhere, ranked nowhere
+
+OTHER = "scored by version 1 of its metrics; today's are 2"
+
+
+@pytest.fixture
+def renamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the task's metrics mean something else from now on."""
+    monkeypatch.setattr(type(TASK), "metrics_version", 2)
+
+
+@pytest.mark.usefixtures("renamed")
+def test_a_number_of_other_metrics_is_not_shown() -> None:
+    facts = {"group_kind": "patient", "source": "phantom"}
+    line = summary(TASK, scores(mae=0.208), facts)
+    assert line == f"{TASK.name}  {OTHER}: dvc repro evaluate@{TASK.name}"
+    assert "0.21" in summary(TASK, scores(mae=0.208, metrics_version=2), facts)
+    seen = Look(1, 5, scores(mae=0.208), "patient", is_new=False)
+    assert look_line(TASK, seen) == f"test set, look 1 of 5, its stored result: {OTHER}"
+    console = told()
+    show_remarks(TASK, (NAIL, FOUR), console)
+    assert text(console).count(OTHER) == 2
+
+
+@pytest.mark.usefixtures("renamed")
+def test_pairs_are_scored_by_todays_metrics_whatever_made_them() -> None:
+    found = paired(TASK, NAIL.scored, NAIL.scored, HOW)
+    assert found.differences["mae"].one == pytest.approx(0.2, abs=1e-6)  # `scores` says 0.792
+
+
+def test_numbers_of_other_metrics_are_not_ranked(
+    monkeypatch: pytest.MonkeyPatch, fresh: Project
+) -> None:
+    """The lowest error of three is of version 1: it is neither the best nor a seed's."""
+    rows = {
+        str(seed): Row(str(seed), {}, {}, "phantom", "code", own, frozenset(), seed)
+        for seed, own in enumerate(
+            [
+                scores(mae=0.1),
+                scores(mae=0.9, metrics_version=2),
+                scores(mae=0.8, metrics_version=2),
+            ]
+        )
+    }
+    results = [Result(TASK.name, {"seed": seed}) for seed in rows]
+    monkeypatch.setattr(comparison, "_row", lambda result, *_: rows[result.outs["seed"]])
+    monkeypatch.setattr(type(TASK), "metrics_version", 2)
+    first, left = compare(fresh.folder, TASK, "train.seed", results=results)
+    assert [row.value for row in first.rows] == ["2", "1"]
+    assert (left.rows, left.apart) == ([], f"1 results: {OTHER}: dvc repro evaluate@{TASK.name}")
+    console = told()
+    show(TASK, "train.seed", [first, left], console)
+    assert f"Not ranked: 1 results: {OTHER}" in text(console)
+    assert "0.10" not in text(console)
+    monkeypatch.setattr(type(TASK), "metrics_version", 3)
+    with pytest.raises(AssayError, match="version 2 of its metrics; today's are 3"):
+        compare(fresh.folder, TASK, "train.seed", results=results[1:])

@@ -152,6 +152,28 @@ def test_every_knob_is_commented() -> None:
             assert not is_value or " # " in line, f"{file}: {line}"
 
 
+def test_no_two_plots_have_one_name_in_dvcs_pages() -> None:
+    """DVC writes `<rev>_<path>` with every `/` as `_`, and ids of its pages with every `.` as well."""
+    plots = [
+        path if isinstance(path, str) else next(iter(path))
+        for content in pipeline().values() for path in content.get("plots", [])
+    ]  # fmt: skip
+    assert may_clash(plots) == []
+    assert may_clash(["reports/a/pictures", "reports/a_pictures"])  # x.png of both is one file
+    assert may_clash(["reports/a.b/pictures", "reports/a_b/pictures"])
+    assert may_clash(["reports/a/pictures", "reports/a/pictures_more"])  # more_x.png and x.png
+
+
+def may_clash(plots: list[str]) -> list[tuple[str, str]]:
+    """Return the plots, files or folders, whose flattened names begin alike."""
+    flat = [re.sub(r"[/.]", "_", path) + "_" for path in plots]
+    return [
+        (plots[one], plots[other])
+        for one, name in enumerate(flat) for other, more in enumerate(flat)
+        if one != other and more.startswith(name)
+    ]  # fmt: skip
+
+
 def test_no_shell_stands_between_dvc_and_a_stage() -> None:
     """A stage dies with its parent; a shell between them would outlive dvc, and the stage with it."""
     for name, stage in pipeline().items():

@@ -46,7 +46,7 @@ class History:
         for short, letter in letters.items():
             task = {"nail": NAIL, "eye": EYE}[short]
             record = f"models/{task}/run.json"
-            metrics = f"reports/{task}/metrics.json"
+            metrics = f"reports/{task}/scores.csv"
             made, scored = (self.digest(letter, file) for file in (record, metrics))
             lines += [
                 f"  train@{task}:",

@@ -23,7 +23,8 @@ from assay.params import read_params
 from assay.registry.curriculum import CURRICULUM, ensure_open
 from assay.registry.ledger import Entry, append, entries
 from assay.runs.events import EventLog, events_path
-from assay.runs.files import read_json, write_json
+from assay.runs.files import read_json, write_json, write_text
+from assay.runs.scores import as_table
 from assay.sections.task import Evaluate
 from assay.systems.pills.data.curriculum import STAGES
 from assay.systems.pills.tasks.classifier import Classifier
@@ -31,7 +32,7 @@ from assay.systems.pills.tasks.classifier import Classifier
 SOURCE = {"url": "phantom", "listing_digest": "0" * 32}
 MANIFEST, ROWS = "data/pills/manifest.parquet", "data/pills/trainval.parquet"
 WEIGHTS = "models/pills-classifier/weights.safetensors"
-METRICS = "reports/pills-classifier/metrics.json"
+SCORES = "reports/pills-classifier/scores.csv"
 TOGETHER = "models/pills-combo/run.json"
 # What the pipeline's stages leave, and from what: as in `dvc.yaml`, without what computes it.
 MADE: dict[str, tuple[str, str, list[str]]] = {
@@ -39,7 +40,7 @@ MADE: dict[str, tuple[str, str, list[str]]] = {
     "split": ("pills", ROWS, [MANIFEST]),
     "train": ("pills-classifier", WEIGHTS, [ROWS]),
     "find": ("pills-detector", "models/pills-detector/weights.safetensors", [ROWS]),
-    "evaluate": ("pills-classifier", METRICS, [ROWS, WEIGHTS]),
+    "evaluate": ("pills-classifier", SCORES, [ROWS, WEIGHTS]),
     "pipeline": ("pills-combo", TOGETHER, [WEIGHTS, "models/pills-detector/weights.safetensors"]),
 }  # fmt: skip
 
@@ -85,7 +86,7 @@ class Checkout(Project):
         listed = pl.concat([rows.select("subset", status=pl.Series(status)), tests])
         write_table(self.path(MANIFEST), listed, facts)
         write_table(self.path(ROWS), rows.filter(pl.Series(status) == "ok"), facts)
-        write_json(self.path(METRICS), scored(top1))
+        write_text(self.path(SCORES), as_table(scored(top1)))
         for name in ("classifier", "detector"):
             weights = self.path(f"models/pills-{name}/weights.safetensors")
             weights.parent.mkdir(parents=True, exist_ok=True)
@@ -165,6 +166,18 @@ def test_0_749_is_kept_as_failed_and_the_next_stage_is_refused(checkout: Checkou
     assert not checkout.run("git", "status", "--porcelain")
 
 
+def test_what_another_version_of_the_metrics_scored_is_refused(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number may be high enough; it is of something else."""
+    checkout.trained(1, top1=0.99)
+    monkeypatch.setattr(Classifier, "metrics_version", 2)
+    refused = str(checkout.asked().exception)
+    assert "accuracy: scored by version 1 of its metrics; today's are 2" in refused
+    assert "dvc repro evaluate@pills-classifier" in refused
+    assert "0.99" not in refused
+
+
 def test_a_stage_that_nobody_judged_closes_the_next(checkout: Checkout) -> None:
     with pytest.raises(GateError, match="stage 1 has no verdict"):
         checkout.ensure_open(2)
@@ -222,7 +235,7 @@ def test_a_stage_that_was_trained_past_a_closed_one_is_noticed(checkout: Checkou
     assert list(checkout.verdicts()[-1].facts["refused"]) == ["previous"]
 
 
-@pytest.mark.parametrize("name", [METRICS, WEIGHTS, ROWS, MANIFEST])
+@pytest.mark.parametrize("name", [SCORES, WEIGHTS, ROWS, MANIFEST])
 def test_results_of_other_files_are_refused(checkout: Checkout, name: str) -> None:
     checkout.trained(1)
     checkout.path(name).write_bytes(checkout.path(name).read_bytes() + b" ")

@@ -109,7 +109,7 @@ def test_evaluation_leaves_metrics_lines_and_pictures(
         return counted | COMBO.metrics(said, COMBO.labels(rows))
 
     scores = evaluated(conf=0.001, iou=0.9)
-    table = pl.read_csv(tmp_path / "predictions.csv")
+    table = pl.read_csv(tmp_path / "tables/pills.csv")
     outcomes = dict(table["outcome"].value_counts().rows())
     there = sum(outcomes.get(name, 0) for name in ("right", "misnamed", "missed"))
     assert there == scores["pills"] == sum(map(len, rows.columns["classes"]))
@@ -123,7 +123,7 @@ def test_evaluation_leaves_metrics_lines_and_pictures(
     assert picture.read_bytes() == before
     # Of a detector that is sure of nothing nothing is found, and nothing breaks.
     assert evaluated(conf=0.99)["f1"] == 0
-    assert set(pl.read_csv(tmp_path / "predictions.csv")["outcome"]) == {"missed"}
+    assert set(pl.read_csv(tmp_path / "tables/pills.csv")["outcome"]) == {"missed"}
 
 
 def test_more_pills_than_may_be_said_stop_an_evaluation(

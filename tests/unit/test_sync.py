@@ -168,12 +168,12 @@ def test_lost_artifacts_are_put_back(synced: History, asked: list[Path]) -> None
     )
     assert one is not None
     assert other is not None
-    before = (one / "metrics.json").read_bytes()
-    (one / "metrics.json").unlink()
+    before = (one / "scores.csv").read_bytes()
+    (one / "scores.csv").unlink()
     shutil.rmtree(other)
-    said = ("lacked metrics.json; put back", "history.csv")
+    said = ("lacked scores.csv; put back", "history.csv")
     assert_mended_once(synced, asked, "0 run(s) added, 3 known", *said)
-    assert (one / "metrics.json").read_bytes() == before
+    assert (one / "scores.csv").read_bytes() == before
     assert len(list(other.iterdir())) == 3
 
 

@@ -32,6 +32,7 @@ class Level(ValueTask[LevelParams]):
     """How bright a square is, from 0 to 1."""
 
     name = "toy-level"
+    short = "level"
     data = "toy"
     params = LevelParams
     headline = Score("mae", digits=3)

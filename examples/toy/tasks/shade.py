@@ -32,6 +32,7 @@ class Shade(ClassTask[ShadeParams]):
     """Which third of the levels a square is of."""
 
     name = "toy-shade"
+    short = "shade"
     data = "toy"
     params = ShadeParams
     headline = Score("macro_f1", best=1.0, trivial="commonest shade")

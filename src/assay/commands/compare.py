@@ -56,7 +56,7 @@ def command(one: str, other: str, task: str) -> None:
         paired_text.show_changes(what, console)
         raise
     paired_text.show_metrics(of, compared, (first, second), how.confidence_level, console)
-    paired_text.show_remarks((first, second), console)
+    paired_text.show_remarks(of, (first, second), console)
     pictures = _repictured(of, known.cache, (first, second))
     paired_text.show_rows(of, compared, (first, second), pictures, console)
     paired_text.show_changes(what, console)
@@ -83,22 +83,22 @@ def _side(root: Path, task: Scored, found: Found, known: Known) -> Side:
     from assay.errors import AssayError
     from assay.runs.files import read_json
     from assay.runs.record import PREDICTIONS, RECORD
+    from assay.runs.scores import SCORES, read_scores
     from assay.tracking.paired import seed_noise
     from assay.tracking.paired_text import Side
     from assay.tracking.projection import project
-    from assay.tracking.results import METRICS
     from assay.tracking.scored import read_scored
 
     shown = project(found.result, known.cache, root)
     held = {} if shown is None else shown.artifacts
-    if shown is None or not {METRICS, PREDICTIONS} <= held.keys():
+    if shown is None or not {SCORES, PREDICTIONS} <= held.keys():
         raise AssayError(
             f"{found.name} ({found.how})",
             "its predictions are not in the DVC cache of this clone",
             "an evaluated result",
             f"dvc pull --run-cache --all-commits, or dvc repro {scoring_stage(task)} where it stands",
         )
-    scores = read_json(held[METRICS])
+    scores = read_scores(held[SCORES])
     return Side(
         found=found,
         shown=shown,

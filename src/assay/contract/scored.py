@@ -27,6 +27,8 @@ class Scored(Protocol):
 
     Attributes:
         name: of its section, its folders and its registered model.
+        short: before its numbers in DVC's tables, where the whole name leaves no room; unique.
+        metrics_version: of what its metrics' names mean: numbers of two are never compared.
         data: the set of data whose rows it is asked about.
         parts: the tasks whose models it is made of; none of a task.
         reads: columns of rows that its predictor reads beside the images: sizes, covariates.
@@ -34,6 +36,8 @@ class Scored(Protocol):
     """
 
     name: str
+    short: str
+    metrics_version: int
     data: str
     parts: Sequence[str]
     reads: Sequence[str]

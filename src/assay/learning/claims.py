@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.contract.checks import Check
 
-COUNTED = {"patient": "patients", "session": "sessions"}
+if TYPE_CHECKING:
+    from assay.contract.scored import Scored
+
+SUBJECTS = {
+    "patient": "patients",
+    "session": "sessions",
+}  # below them rows are no independent subjects
 # A 95 % percentile interval of an MAE holds the truth less often than it says, the less the fewer the
 # subjects. Of 20,000 draws of normal errors, 2,000 resamples each: 79 % at n = 4, 84 % at 6, 87 % at 8,
 # 89 % at 10, 91 % at 15, 92 % at 20. At 10 it misses one time in nine instead of one in twenty, three
@@ -21,27 +27,46 @@ COUNTED = {"patient": "patients", "session": "sessions"}
 FEWEST = 10
 
 
-def judge_result(scores: Mapping[str, Any], counted: str) -> list[Check]:
-    """Return the remarks on the numbers of a `metrics.json`; mostly none.
+def rests_on(kind: str, groups: int, rows: int) -> str:
+    """Return what numbers rest on: "23 patients (104 images)", "37 images in 23 groups", "23 images"."""
+    if groups == rows:
+        return f"{groups} {counted(kind, groups, rows)}"
+    known = SUBJECTS.get(kind)
+    return f"{groups} {known} ({rows} images)" if known else f"{rows} images in {groups} groups"
 
-    Args:
-        scores: the content of the file.
-        counted: what its groups are called.
-    """
-    found = (few_subjects(scores["groups"], counted), no_better(scores), best_of_several(scores))
+
+def counted(kind: str, groups: int, rows: int) -> str:
+    """Return what the groups are called: a group of one image is that image."""
+    return SUBJECTS.get(kind, "images" if groups == rows else "groups")
+
+
+def judge_result(scored: Scored, scores: Mapping[str, Any], kind: str) -> list[Check]:
+    """Return the remarks on a result's numbers, mostly none; `kind` is of the groups, or empty."""
+    if other := other_metrics(scored, scores):
+        return [_remark("metrics", other, f"version {scored.metrics_version} of the metrics")]
+    called = counted(kind, scores["groups"], scores["rows"]) if kind else "groups"
+    found = (few_subjects(scores["groups"], called), no_better(scores), best_of_several(scores))
     return [check for check in found if check is not None]
 
 
-def remarks(scores: Mapping[str, Any], counted: str) -> list[str]:
+def remarks(scored: Scored, scores: Mapping[str, Any], kind: str) -> list[str]:
     """Return the same as text, for a line of people's."""
-    return [check.found for check in judge_result(scores, counted)]
+    return [check.found for check in judge_result(scored, scores, kind)]
 
 
-def few_subjects(count: int, counted: str) -> Check | None:
+def other_metrics(scored: Scored, scores: Mapping[str, Any]) -> str:
+    """Return why the numbers are not to be read by today's metrics, or an empty text."""
+    made, today = scores["metrics_version"], scored.metrics_version
+    stage = "pipeline" if hasattr(scored, "modes") else "evaluate"
+    said = f"scored by version {made} of its metrics; today's are {today}"
+    return "" if made == today else f"{said}: dvc repro {stage}@{scored.name}"
+
+
+def few_subjects(count: int, called: str) -> Check | None:
     """Remark fewer subjects than an interval needs; see `FEWEST`."""
     if count >= FEWEST:
         return None
-    return _remark("subjects", f"{count} {counted}: too few to say", f"{FEWEST} {counted}")
+    return _remark("subjects", f"{count} {called}: too few to say", f"{FEWEST} {called}")
 
 
 def no_better(scores: Mapping[str, Any]) -> Check | None:

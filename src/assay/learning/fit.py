@@ -22,7 +22,7 @@ from assay.learning.module import Training
 from assay.learning.progress import TrainingBar
 from assay.learning.workers import choose_num_workers
 from assay.runs.files import atomic_write
-from assay.runs.record import HISTORY, WEIGHTS, write_history
+from assay.runs.record import WEIGHTS, write_history
 
 if TYPE_CHECKING:
     from assay.learning.training_spec import TrainData, TrainingSpec
@@ -76,7 +76,7 @@ def fit(spec: TrainingSpec, train: TrainData, valid: TrainData, run: Run) -> Map
         ckpt_path=state,
         weights_only=True,
     )
-    write_history(run.folder / HISTORY, history.epochs)
+    write_history(run.folder, history.epochs)
     atomic_write(run.folder / WEIGHTS, lambda aside: shutil.copyfile(history.best_weights, aside))
     return history.chosen()
 

@@ -13,13 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.contract.task_capabilities import SupportsCounts
-from assay.learning.intervals import group_intervals
+from assay.learning.intervals import SHARE, group_intervals, is_share
 
 if TYPE_CHECKING:
     from assay.contract.scored import Scored
+    from assay.learning.intervals import Bounds
     from assay.sections.task import Evaluate
 
 Floats = npt.NDArray[np.float32]
+Metrics = Callable[[npt.NDArray[np.int64]], dict[str, float]]
 
 
 def score(
@@ -30,7 +32,7 @@ def score(
     groups: npt.NDArray[np.generic],
     how: Evaluate,
 ) -> dict[str, Any]:
-    """Return the content of a `metrics.json`.
+    """Return every score by name, as `runs.scores` keeps them.
 
     Args:
         task: whose metrics are taken.
@@ -41,25 +43,36 @@ def score(
         how: resamples, confidence and seed of the intervals.
     """
     headline, every = task.headline, np.arange(len(labels))
-    model, base = (
+    model, trivial = (
         metrics_by_rows(task, predictions, labels),
         metrics_by_rows(task, baseline, labels),
     )
-    names = [*model(every), "skill"]
+    base, metrics = trivial(every), model(every)
+    names = [*metrics, "skill"]
 
     def statistics(rows: npt.NDArray[np.int64]) -> list[float]:
-        own, trivial = model(rows), base(rows)
-        own["skill"] = headline.skill(own[headline.metric], trivial[headline.metric])
-        return [own.get(name, np.nan) for name in names]
+        mine = model(rows)
+        mine["skill"] = headline.skill(mine[headline.metric], trivial(rows)[headline.metric])
+        return [mine.get(name, np.nan) for name in names]
 
-    whole = statistics(every)
-    intervals = group_intervals(groups, statistics, how.n_resamples, how.confidence_level, how.seed)
+    bounds: list[Bounds | None] = [SHARE if is_share(name) else None for name in metrics]
+    if is_share(headline.metric):
+        bounds.append((headline.skill(1 - headline.best, base[headline.metric]), 1.0))
+    spans = group_intervals(
+        groups, statistics, how.n_resamples, how.confidence_level, how.seed, bounds
+    )
+    if metrics[headline.metric] == headline.best:  # in every resample: the skill follows
+        edges = spans[names.index(headline.metric)]
+        low, high = (headline.skill(edge, base[headline.metric]) for edge in edges)
+        spans[-1] = min(low, high), max(low, high)
     scores: dict[str, Any] = {
         name: {"value": value, "low": low, "high": high}
-        for name, value, (low, high) in zip(names, whole, intervals, strict=True)
+        for name, value, (low, high) in zip(names, statistics(every), spans, strict=True)
     }
-    scores["baseline"] = base(every)
-    return scores | {"groups": len(np.unique(groups)), "rows": len(labels)}
+    return scores | {
+        "baseline": base, "groups": len(np.unique(groups)), "rows": len(labels),
+        "metrics_version": task.metrics_version,
+    }  # fmt: skip
 
 
 def metrics_by_rows(
@@ -92,6 +105,7 @@ def slice_scores(
     """
     metric, lines = task.headline.metric, []
     whole = metrics_by_rows(task, predictions, labels)
+    bounds = [SHARE if is_share(metric) else None]
     for by, parts in slices.items():
         for part in np.unique(parts):
             mine = np.flatnonzero(parts == part)
@@ -104,7 +118,7 @@ def slice_scores(
             own = groups[mine]
             (value,) = headline(np.arange(len(mine)))
             ((low, high),) = group_intervals(
-                own, headline, how.n_resamples, how.confidence_level, how.seed
+                own, headline, how.n_resamples, how.confidence_level, how.seed, bounds
             )
             lines.append({
                 "by": by, "part": str(part), "metric": metric, "value": value, "low": low,

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.learning.claims import COUNTED, remarks
+from assay.learning.claims import other_metrics, remarks, rests_on
 from assay.runs.events import events_path, read_events
 from assay.runs.files import read_json
 from assay.runs.record import RECORD
+from assay.runs.scores import SCORES, read_scores
 
 if TYPE_CHECKING:
+    from assay.contract.score import Score
     from assay.contract.scored import Scored
 
     BestOf = Callable[[Scored, Mapping[str, Any], Mapping[str, Any]], int]
@@ -22,24 +24,31 @@ def summary(task: Scored, scores: Mapping[str, Any], data: Mapping[str, Any]) ->
 
     Args:
         task: whose headline metric and unit are used.
-        scores: the content of `metrics.json`.
+        scores: as `runs.scores` keeps them; of another version of the metrics none is shown.
         data: facts of the data set: `source`, `group_kind`.
 
-    What weakens the number stands at its end; see `runs.claims`.
+    What weakens the number stands at its end; see `claims`.
     """
-    score, digits = task.headline, task.headline.digits
-    own, skill = scores[score.metric], scores["skill"]
-    unit = f" {score.unit}" if score.unit else ""
-    # Below patients the rows are not independent subjects, so the interval says what it is.
-    counted = COUNTED.get(data["group_kind"])
-    rests = f"{scores['groups']} {counted}" if counted else f"{scores['groups']} images, by image"
+    if other := other_metrics(task, scores):
+        return f"{task.name}  {other}"
+    kind = data["group_kind"]
     line = (
-        f"{task.name}  {score.name} {own['value']:.{digits}f}{unit}"
-        f" [{own['low']:.{digits}f}, {own['high']:.{digits}f}]"
-        f" · skill {skill['value']:.2f} [{skill['low']:.2f}, {skill['high']:.2f}] vs {score.trivial}"
-        f" · {rests} · {Path(data['source']).name}"
+        f"{task.name}  {headline_line(task.headline, scores)} vs {task.headline.trivial}"
+        f" · {rests_on(kind, scores['groups'], scores['rows'])} · {Path(data['source']).name}"
     )
-    return " · ".join([line, *remarks(scores, counted or "images")])
+    return " · ".join([line, *remarks(task, scores, kind)])
+
+
+def headline_line(score: Score, scores: Mapping[str, Any]) -> str:
+    """Return the headline and the skill, each with its interval."""
+    own = interval_text(scores[score.metric], score.digits, score.unit)
+    return f"{score.name} {own} · skill {interval_text(scores['skill'], 2)}"
+
+
+def interval_text(own: Mapping[str, float], digits: int, unit: str = "") -> str:
+    """Return a value, its unit and its interval."""
+    value, low, high = (f"{own[part]:.{digits}f}" for part in ("value", "low", "high"))
+    return f"{value} {unit}".rstrip() + f" [{low}, {high}]"
 
 
 def summaries(root: Path, tasks: Mapping[str, Scored], best_of: BestOf) -> list[str]:
@@ -48,13 +57,13 @@ def summaries(root: Path, tasks: Mapping[str, Scored], best_of: BestOf) -> list[
     Args:
         root: the repository's root.
         tasks: by name.
-        best_of: task, metrics and record → of how many known results on the same rows it is the best.
+        best_of: task, scores and record → of how many known results on the same rows it is the best.
     """
     found = []
     for name, task in sorted(tasks.items()):
-        metrics, record = root / "reports" / name / "metrics.json", root / "models" / name / RECORD
-        if metrics.exists() and record.exists():
-            content, scores = read_json(record), read_json(metrics)
+        table, record = root / "reports" / name / SCORES, root / "models" / name / RECORD
+        if table.exists() and record.exists():
+            content, scores = read_json(record), read_scores(table)
             chosen = {"best_of": best_of(task, scores, content)}
             line = summary(task, scores | chosen, content["data"])
             found.append(line + _trained_in(root, content))

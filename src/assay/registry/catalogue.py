@@ -16,6 +16,7 @@ from assay.registry.seal import known_look
 from assay.registry.versions import current_aliases, versions
 from assay.runs.files import read_json
 from assay.runs.record import RECORD
+from assay.runs.scores import SCORES, read_scores
 
 if TYPE_CHECKING:
     from assay.registry.versions import Version
@@ -37,7 +38,7 @@ def _proven(root: Path, version: Version) -> list[str]:
     pinned, task = CommitArtifacts(root, version.commit), find_scored(version.task)
     try:
         record = read_json(pinned.file(f"models/{task.name}/{RECORD}"))
-        scores = read_json(pinned.file(f"reports/{task.name}/metrics.json"))
+        scores = read_scores(pinned.file(f"reports/{task.name}/{SCORES}"))
     except RegistryError as fault:
         return [f"not in this clone: {fault.found}; {fault.mend}"]
     data = record["data"]

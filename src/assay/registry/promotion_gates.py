@@ -11,6 +11,7 @@ from assay.contract.checks import Check
 from assay.contract.scored import scoring_stage
 from assay.errors import AssayError
 from assay.gates.leakage import unsought
+from assay.learning.claims import rests_on
 from assay.manifest.layout import Layout
 from assay.manifest.snapshot import UNSTATED
 from assay.registry.ledger import entries, is_cut, is_shallow
@@ -121,7 +122,7 @@ def subjects(case: PromotionContext) -> Check:
     if not isinstance(case.compared, Paired):
         return Check("subjects", False, f"at least {least}", case.compared.found, 0)
     count = case.compared.groups
-    found = f"{count} {case.record['data']['group_kind']} groups, {case.compared.rows} rows"
+    found = _rests(case, case.compared)
     if case.compared.relabelled or case.compared.only_other:
         found += (
             f" ({case.compared.only_one} and {case.compared.only_other} rows of one side alone,"
@@ -150,8 +151,8 @@ def better(case: PromotionContext) -> Check:
         noise = f"{case.noise.seeds} seeds differ by {case.noise.spread:.{digits}f}"
     text = (
         f"{headline.name} {found.value:+.{digits}f} [{found.low:+.{digits}f},"
-        f" {found.high:+.{digits}f}]{unit} against {over} on the same {case.compared.groups}"
-        f" groups ({noise})"
+        f" {found.high:+.{digits}f}]{unit} against {over} on the same"
+        f" {_rests(case, case.compared)}, {noise}"
     )
     return Check("better", passed, expected, text, case.compared.rows)
 
@@ -180,6 +181,10 @@ def _digests(case: PromotionContext) -> dict[str, str]:
     folder = "models" if case.scored.parts else own
     files = {f"{folder}/{name}": md5 for name, md5 in version.files.items()}
     return {**files, f"{own}/{RECORD}": version.record}
+
+
+def _rests(case: PromotionContext, compared: Paired) -> str:
+    return rests_on(case.record["data"]["group_kind"], compared.groups, compared.rows)
 
 
 def _refused(name: str, expected: str, fault: AssayError) -> Check:

@@ -18,6 +18,7 @@ from assay.runs.files import file_digest, read_json
 from assay.runs.lock import held
 from assay.runs.places import named_lock
 from assay.runs.record import RECORD
+from assay.runs.scores import SCORES
 from assay.tracking.entries import iter_lock_entries
 from assay.tracking.results import join_results
 
@@ -92,7 +93,7 @@ def _enter(root: Path, result: Result, commit: str, note: str) -> tuple[int, boo
 def _result(root: Path, task: str) -> Result:
     """Return the result whose files stand in the work tree."""
     record = file_digest(root / "models" / task / RECORD)
-    metrics = file_digest(root / "reports" / task / "metrics.json")
+    metrics = file_digest(root / "reports" / task / SCORES)
     for result in join_results(iter_lock_entries(root)):
         outs = result.outs.values()
         if result.task == task and record in outs and metrics in outs:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Table
 
-from assay.learning.claims import COUNTED, remarks
+from assay.learning.claims import other_metrics, remarks, rests_on
+from assay.learning.summary import headline_line
 
 if TYPE_CHECKING:
     from assay.contract.scored import Scored
@@ -20,17 +21,12 @@ if TYPE_CHECKING:
 
 def look_line(task: Scored, look: Look) -> str:
     """Return what a look found: value, interval, skill, subjects, and the look's number."""
-    score, digits = task.headline, task.headline.digits
-    own, skill = look.scores[score.metric], look.scores["skill"]
-    unit = f" {score.unit}" if score.unit else ""
     used = f"look {look.number} of {look.budget}" + ("" if look.is_new else ", its stored result")
-    counted = COUNTED.get(look.group_kind, "groups, by image")
-    line = (
-        f"test set, {used}: {score.name} {own['value']:.{digits}f}{unit}"
-        f" [{own['low']:.{digits}f}, {own['high']:.{digits}f}] · skill {skill['value']:.2f}"
-        f" [{skill['low']:.2f}, {skill['high']:.2f}] · {look.scores['groups']} {counted}"
-    )
-    return " · ".join([line, *remarks(look.scores, counted)])
+    if other := other_metrics(task, look.scores):
+        return f"test set, {used}: {other.partition(':')[0]}"  # a look is not taken again
+    rests = rests_on(look.group_kind, look.scores["groups"], look.scores["rows"])
+    line = f"test set, {used}: {headline_line(task.headline, look.scores)} · {rests}"
+    return " · ".join([line, *remarks(task, look.scores, look.group_kind)])
 
 
 def ledger_table(found: Sequence[Entry]) -> Table:

@@ -62,7 +62,7 @@ class Look:
     Attributes:
         number: of the look among those at this test set, counted from 1.
         budget: how many there may be.
-        scores: as in `metrics.json`, of the test rows.
+        scores: as `runs.scores` keeps them, of the test rows.
         group_kind: what its groups are.
         is_new: whether the test set was opened now.
     """

@@ -6,11 +6,12 @@ It holds no clock, host or experiment name, so that equal runs have equal bytes.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.runs.files import atomic_write, file_digest, write_json
+from assay.runs.files import file_digest, write_json, write_text
 
 if TYPE_CHECKING:
     from assay.runs.run import Run
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 RECORD = "run.json"
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.csv"
+CURVE = "loss.csv"
+LOSS = "valid_loss"
 PREDICTIONS = "predictions.parquet"  # of the validation rows, below `reports/<task>/`
 
 
@@ -43,13 +46,15 @@ def write_record(
     write_json(run.folder / RECORD, content)
 
 
-def write_history(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
-    """Write a row an epoch as CSV; numbers in their shortest exact form."""
+def write_history(folder: Path, epochs: Sequence[Mapping[str, float]]) -> None:
+    """Write a row an epoch: `history.csv` whole, numbers in their shortest exact form; and `loss.csv`.
 
-    def fill(aside: Path) -> None:
-        with aside.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, list(epochs[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(epochs)
-
-    atomic_write(path, fill)
+    DVC writes every column of a CSV that it plots into its page, for every row and revision.
+    """
+    drawn = [{"epoch": each["epoch"], LOSS: f"{each[LOSS]:.4g}"} for each in epochs]
+    for name, rows in ((HISTORY, epochs), (CURVE, drawn)):
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(folder / name, text.getvalue())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -15,15 +15,17 @@ from assay.learning.scoring import score, slice_scores
 from assay.learning.summary import summary
 from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
-from assay.runs.files import atomic_write, write_json
+from assay.runs.figures import save_table
+from assay.runs.scores import write_scores
 from assay.stages.predictions import write_predictions
 
 if TYPE_CHECKING:
+    from assay.contract.task import Task
     from assay.stages.launch import Stage
 
 
 def main(stage: Stage) -> None:
-    """Write metrics, predictions and pictures into `reports/<task>/`."""
+    """Write scores, predictions, tables and pictures into `reports/<task>/`."""
     task = find_task(stage.item)
     params = stage.params(task.params)
     rows, facts = read_trainval(task.data)
@@ -38,13 +40,19 @@ def main(stage: Stage) -> None:
     if params.evaluate.best_of > 1:
         scores["best_of"] = params.evaluate.best_of
     reports = Path("reports") / task.name
-    write_json(reports / "metrics.json", scores)
+    write_scores(reports, scores, task.short, task.headline.metric)
     write_predictions(reports, valid, predictions, baseline, labels)
     task.pictures(predictions, valid, reports / "pictures")
     if isinstance(task, SupportsInputPreview):
         task.draw_seen(bundle.weights, valid, reports / "pictures")
-    if isinstance(task, SupportsSlices):
-        parts = task.slices(valid)
-        lines = slice_scores(task, predictions, labels, groups, parts, params.evaluate)
-        atomic_write(reports / "pictures" / "slices.csv", pl.DataFrame(lines).write_csv)
+    parts = task.slices(valid) if isinstance(task, SupportsSlices) else {}
+    lines = [all_rows(task, scores)]
+    lines += slice_scores(task, predictions, labels, groups, parts, params.evaluate)
+    save_table(reports / "pictures", "slices.csv", pl.DataFrame(lines).write_csv())
     print(summary(task, scores, facts))
+
+
+def all_rows(task: Task, scores: dict[str, Any]) -> dict[str, Any]:
+    """Return the line of all rows: a table that every task has, since DVC warns of an empty folder."""
+    metric, counts = task.headline.metric, {name: scores[name] for name in ("rows", "groups")}
+    return {"by": "all", "part": "all", "metric": metric, **scores[metric], **counts}

@@ -21,6 +21,7 @@ from assay.manifest.storage import read_storage
 from assay.pipeline import bundle_of, find_pipeline, one_fold, read_models, seen_as
 from assay.runs.files import write_json
 from assay.runs.record import RECORD
+from assay.runs.scores import write_scores
 from assay.stages.predictions import write_predictions
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ WARM_UP = 3  # of them, read once before the clock runs
 
 
 def main(stage: Stage) -> None:
-    """Write metrics, predictions, pictures and a record; the clock is logged."""
+    """Write scores, tables, pictures and a record; the clock is logged."""
     pipeline = find_pipeline(stage.item)
     own = stage.params(pipeline.params)
     models = read_models(pipeline.parts)
@@ -54,7 +55,7 @@ def main(stage: Stage) -> None:
     scores = score(pipeline, predictions, base, labels, groups, own.evaluate)
     write_predictions(reports, valid, predictions, base, labels)
     scores |= pipeline.report(models, predictions, valid, reports)
-    write_json(reports / "metrics.json", scores)
+    write_scores(reports, scores, pipeline.short, pipeline.headline.metric)
     model = inputs_of(pipeline, rows) | {"outputs": predictions.shape[1]}
     record = pipeline_record(stage, models, facts) | {"model": model, **bundle.record}
     write_json(Path("models") / pipeline.name / RECORD, record)

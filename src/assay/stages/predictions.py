@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 def write_predictions(
     folder: Path, valid: Rows, predictions: Floats, baseline: Floats, labels: Floats
 ) -> None:
-    """Write one row a validation row: `predictions.parquet`, and `predictions.csv` for DVC's plots.
+    """Write one row a validation row: `predictions.parquet`; and for DVC's plots what they can draw.
 
-    The table holds all outputs, float32, a list in each of `label`, `prediction` and `baseline`. The CSV
-    is what a plot of label and prediction can draw: where there are several outputs its header alone.
+    The table holds all outputs, float32, a list in each of `label`, `prediction` and `baseline`. Where
+    each has one output, `label` and `prediction` stand among the pictures as CSV, five digits of each.
     """
     ids = {name: valid.columns[name] for name in ("sample_id", "group_id")}
     said = {"label": labels, "prediction": predictions, "baseline": baseline}
     table = pl.DataFrame({**ids, **{kind: each.astype(np.float32) for kind, each in said.items()}})
     write_table(folder / PREDICTIONS, table, {})
-    drawn = table.clear() if any(values.shape[1] > 1 for values in said.values()) else table
-    numbers = drawn.with_columns(pl.col(name).arr.first() for name in said)
-    atomic_write(folder / "predictions.csv", numbers.write_csv)
+    if all(values.shape[1] == 1 for values in said.values()):
+        drawn = pl.col("label", "prediction").arr.first().round_sig_figs(5)
+        atomic_write(folder / "pictures" / "predictions.csv", table.select(drawn).write_csv)

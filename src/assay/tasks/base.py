@@ -26,6 +26,8 @@ class BaseTask(ABC, Generic[P]):
     """
 
     name: str
+    short: str
+    metrics_version: int = 1
     data: str
     params: type[P]
     headline: Score

@@ -1,7 +1,8 @@
 """Results of one task over the values of one parameter; ranked where, and only where, they compare.
 
 Two results compare when their training read the same data (the digests of its `data/` inputs) with
-otherwise equal parameters. Others form rankings of their own, which say what sets them apart.
+otherwise equal parameters. Others form rankings of their own, which say what sets them apart. What
+another version of the task's metrics scored is ranked nowhere: those numbers mean something else.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError, nearest
+from assay.learning.claims import other_metrics
 from assay.params import read_params
 from assay.runs.files import content_digest, read_json
 from assay.runs.record import RECORD
+from assay.runs.scores import SCORES, read_scores
 from assay.tracking.entries import iter_lock_entries
 from assay.tracking.projection import project
-from assay.tracking.results import METRICS, DvcCache, join_results
+from assay.tracking.results import DvcCache, join_results
 from assay.value_faults import PARAMS_FILE
 from assay.values import on_machine
 
@@ -37,7 +40,7 @@ class Row:
         data: path → digest of the data that training read.
         source: where the data come from.
         code: digest of code and environment.
-        scores: the content of `metrics.json`, of validation rows.
+        scores: as `runs.scores` keeps them, of validation rows.
         experiments: the names under which it was run.
         time: end of the training, ms.
     """
@@ -63,7 +66,7 @@ class Ranking:
     """Results that compare.
 
     Attributes:
-        rows: one a value, best first by the task's rank.
+        rows: one a value, best first by the task's rank; none where nothing is to be ranked.
         repeated: value → how many results it has; the latest stands in `rows`.
         apart: what sets this ranking apart from the first one; empty for the first.
     """
@@ -101,7 +104,7 @@ def compare(
     first: Collection[str] = (),
     results: Sequence[Result] | None = None,
 ) -> list[Ranking]:
-    """Return the rankings of every known result of `task` over `key`.
+    """Return the rankings of every known result of `task` over `key`; last, what is not ranked.
 
     Args:
         root: the repository's root.
@@ -113,14 +116,29 @@ def compare(
     Raises:
         AssayError: no result is known that holds the parameter.
     """
+    known = comparable(root, task.name, key, results)
+    told = sorted(
+        filter(None, (other_metrics(task, row.scores) for group in known for row in group))
+    )
+    groups = [
+        same
+        for group in known
+        if (same := [row for row in group if not other_metrics(task, row.scores)])
+    ]
+    if not groups:
+        raise _nothing(task.name, key, told[0])
 
     def order(group: list[Row]) -> tuple[bool, int, int]:
         wanted = any(row.experiments & set(first) for row in group)
         values = len({row.value for row in group})
         return (not wanted, -values, -max(row.time for row in group))
 
-    groups = sorted(comparable(root, task.name, key, results), key=order)
-    return [_ranking(task, group, groups[0][0]) for group in groups]
+    groups.sort(key=order)
+    apart = [f"{told.count(each)} results: {each}" for each in dict.fromkeys(told)]
+    return [
+        *(_ranking(task, group, groups[0][0]) for group in groups),
+        *(Ranking([], {}, each) for each in apart),
+    ]
 
 
 def comparable(
@@ -138,16 +156,18 @@ def comparable(
         if result.task == task and (row := _row(result, cache, root, key)) is not None
     ]
     if not rows:
-        raise AssayError(
-            f"results of {task}",
-            f"none that holds {key} is known in this clone",
-            "finished runs, here or in the DVC cache",
-            f"assay sweep {task} {key} <value> <value>",
-        )
+        raise _nothing(task, key, f"none that holds {key} is known in this clone")
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(content_digest([row.others, row.data]), []).append(row)
     return list(found.values())
+
+
+def _nothing(task: str, key: str, found: str) -> AssayError:
+    return AssayError(
+        f"results of {task}", found, "finished runs, here or in the DVC cache",
+        f"assay sweep {task} {key} <value> <value>",
+    )  # fmt: skip
 
 
 def latest(group: Sequence[Row]) -> list[Row]:
@@ -172,7 +192,7 @@ def _apart(row: Row, first: Row) -> str:
 def _row(result: Result, cache: DvcCache, root: Path, key: str) -> Row | None:
     """Read a result; None where it was not evaluated, lies in another clone, or lacks the key."""
     shown = project(result, cache, root)
-    if shown is None or METRICS not in shown.artifacts or key not in shown.params:
+    if shown is None or SCORES not in shown.artifacts or key not in shown.params:
         return None
     inputs = read_json(shown.artifacts[RECORD])["inputs"]
     # Before an experiment's commit exists, its event log alone knows its name.
@@ -183,7 +203,7 @@ def _row(result: Result, cache: DvcCache, root: Path, key: str) -> Row | None:
         data=shown.datasets,
         source=shown.tags["source"],
         code=content_digest({k: v for k, v in inputs.items() if k not in shown.datasets}),
-        scores=read_json(shown.artifacts[METRICS]),
+        scores=read_scores(shown.artifacts[SCORES]),
         experiments=frozenset(filter(None, names)),
         time=shown.end,
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from assay.learning.claims import remarks
+from assay.learning.summary import interval_text
 
 if TYPE_CHECKING:
     from assay.contract.task import Task
@@ -42,7 +43,10 @@ def show(task: Task, key: str, rankings: Sequence[Ranking], console: Console) ->
         console.print("\nNot comparable with the above, each on its own")
         rows = [row for row, _ in alone]
         console.print(_table(task, key, rows, [why for _, why in alone]))
-        _show_remarks(rows, console)
+        _show_remarks(task, rows, console)
+    for ranking in others:
+        if not ranking.rows:
+            console.print(f"\nNot ranked: {ranking.apart}", soft_wrap=True)
 
 
 def _show_ranking(task: Task, key: str, ranking: Ranking, console: Console) -> None:
@@ -52,7 +56,7 @@ def _show_ranking(task: Task, key: str, ranking: Ranking, console: Console) -> N
         console.print(f"{count} compared: the best of {count} is optimistic")
     else:
         console.print("1 value: nothing to compare it with")
-    _show_remarks(ranking.rows, console)
+    _show_remarks(task, ranking.rows, console)
     if ranking.repeated:
         several = ", ".join(f"{value} ({count})" for value, count in ranking.repeated.items())
         console.print(f"several results of one value, the latest stands: {several}")
@@ -61,11 +65,11 @@ def _show_ranking(task: Task, key: str, ranking: Ranking, console: Console) -> N
         console.print(f"{states} states of code and environment among them")
 
 
-def _show_remarks(rows: Sequence[Row], console: Console) -> None:
+def _show_remarks(task: Task, rows: Sequence[Row], console: Console) -> None:
     """Print each remark once, with the values it is about; what is true of all names none."""
     about: dict[str, list[str]] = {}
     for row in rows:
-        for remark in remarks(row.scores, "groups"):
+        for remark in remarks(task, row.scores, ""):
             about.setdefault(remark, []).append(row.value)
     for remark, values in about.items():
         whose = "" if len(values) == len(rows) else f"{', '.join(values)}: "
@@ -93,8 +97,8 @@ def _table(task: Task, key: str, rows: Sequence[Row], whys: Sequence[str] = ()) 
         )
         table.add_row(
             row.value,
-            _interval(row.scores[score.metric], score.digits),
-            _interval(row.scores["skill"], 2),
+            interval_text(row.scores[score.metric], score.digits),
+            interval_text(row.scores["skill"], 2),
             *middle,
             str(row.scores["groups"]),
             str(row.scores["rows"]),
@@ -113,7 +117,3 @@ def _deciding(task: Task, row: Row) -> list[str]:
 
     task.rank(Noting(row.metrics))
     return list(dict.fromkeys(read))
-
-
-def _interval(score: Mapping[str, Any], digits: int) -> str:
-    return f"{score['value']:.{digits}f} [{score['low']:.{digits}f}, {score['high']:.{digits}f}]"

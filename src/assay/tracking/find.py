@@ -14,7 +14,7 @@ from assay.errors import AssayError
 from assay.runs.files import file_digest
 from assay.runs.git import git
 from assay.runs.record import RECORD
-from assay.tracking.results import METRICS
+from assay.runs.scores import SCORES
 from assay.tracking.store import DATABASE, STATED, open_store, store_folder
 from assay.tracking.sync import RESULT, known_runs
 
@@ -131,7 +131,7 @@ def _in_work_tree(root: Path, results: Sequence[Result]) -> Iterator[Found]:
     clean = not git(root, "status", "--porcelain", "--", *CODE)
     commit = git(root, "rev-parse", "HEAD") if clean else ""
     for result in results:
-        files = (f"models/{result.task}/{RECORD}", f"reports/{result.task}/{METRICS}")
+        files = (f"models/{result.task}/{RECORD}", f"reports/{result.task}/{SCORES}")
         if all(
             (root / file).exists() and file_digest(root / file) == result.outs.get(file)
             for file in files

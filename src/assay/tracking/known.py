@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from assay.learning.claims import other_metrics
 from assay.manifest.layout import Layout
 from assay.runs.files import read_json
-from assay.tracking.results import METRICS
+from assay.runs.scores import SCORES, read_scores
 
 if TYPE_CHECKING:
     from assay.contract.scored import Scored
@@ -25,36 +26,39 @@ class Known:
     def best_of(self, task: Scored, scores: Mapping[str, Any], record: Mapping[str, Any]) -> int:
         """Return of how many it is the best by the headline; what it states itself where that is more.
 
-        Equal numbers count once: nothing was chosen between them.
+        Equal numbers count once: nothing was chosen between them. Those of another version of the task's
+        metrics mean something else, and do not count.
 
         Args:
             task: of the result.
-            scores: the content of its `metrics.json`.
+            scores: as `runs.scores` keeps them.
             record: the content of its `run.json`.
         """
+        stated: int = scores.get("best_of", 1)
+        if other_metrics(task, scores):
+            return stated
         score, mine = task.headline, set_of(task, scores, record)
         others = {
             theirs[score.metric]["value"]
             for theirs, its in self._of(task)
-            if score.metric in theirs and set_of(task, theirs, its) == mine
+            if set_of(task, theirs, its) == mine and score.metric in theirs
         }
         own = scores[score.metric]["value"]
         is_best = all(score.gain(own, each) >= 0 for each in others)
-        stated: int = scores.get("best_of", 1)
         return max(stated, len(others | {own}) if is_best else 1)
 
     def _of(self, task: Scored) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        """Yield metrics and record of each result of a task."""
+        """Yield scores and record of each result of a task."""
         for result in self.results:
-            metrics = result.outs.get(f"reports/{task.name}/{METRICS}")
-            if result.task == task.name and metrics is not None:
-                files = self.cache.path(metrics), self.cache.path(result.record)
+            scores = result.outs.get(f"reports/{task.name}/{SCORES}")
+            if result.task == task.name and scores is not None:
+                files = self.cache.path(scores), self.cache.path(result.record)
                 if files[0] and files[1]:
-                    yield read_json(files[0]), read_json(files[1])
+                    yield read_scores(files[0]), read_json(files[1])
 
 
 def set_of(task: Scored, scores: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what names the rows of a result: their table by digest, the fold, how many of how many."""
+    """Return what names the rows of a result (table, fold, how many of how many), and its metrics."""
     table = record["inputs"].get(str(Layout(task.data).trainval))
     fold = record["params"].get(task.name, {}).get("train", {}).get("fold")
-    return table, fold, scores["rows"], scores["groups"]
+    return table, fold, scores["rows"], scores["groups"], scores["metrics_version"]

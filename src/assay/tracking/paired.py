@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.errors import AssayError
-from assay.learning.intervals import group_intervals
+from assay.learning.claims import other_metrics
+from assay.learning.intervals import group_intervals, is_share
 from assay.learning.scoring import metrics_by_rows
 from assay.tracking.comparison import comparable, latest
 
@@ -145,7 +146,8 @@ def seed_noise(
         return None
     others = {name: value for name, value in shown.params.items() if name != SEED}
     known = comparable(root, task.name, SEED, results)
-    rows = latest(next((rows for rows in known if _is_of(rows[0], others, shown.datasets)), []))
+    mine = next((rows for rows in known if _is_of(rows[0], others, shown.datasets)), [])
+    rows = latest([row for row in mine if not other_metrics(task, row.scores)])
     if len(rows) < FEW_SEEDS:
         return None
     values = [row.metrics[task.headline.metric] for row in rows]
@@ -174,7 +176,8 @@ def _differences(
 ) -> dict[str, Difference]:
     """Score both on the same draws; the rows of `one` and `other` are the same samples.
 
-    What only one of them says (how sure it is, a second label) is left out.
+    What only one of them says (how sure it is, a second label) is left out. Two that agree on every row
+    differ by 0 in every draw: of the groups that were not drawn that proves as much as their number does.
     """
     mine, others = (metrics_by_rows(task, each.predictions, one.labels) for each in (one, other))
     every = np.arange(len(one.labels))
@@ -187,8 +190,9 @@ def _differences(
         return [own.get(name, np.nan) - theirs.get(name, np.nan) for name in names]
 
     intervals = group_intervals(
-        one.groups, statistics, how.n_resamples, how.confidence_level, how.seed
-    )
+        one.groups, statistics, how.n_resamples, how.confidence_level, how.seed,
+        [(-1.0, 1.0) if is_share(name) else None for name in names],
+    )  # fmt: skip
     return {
         name: Difference(name, first[name], second[name], first[name] - second[name], low, high)
         for name, (low, high) in zip(names, intervals, strict=True)

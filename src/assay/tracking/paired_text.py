@@ -12,7 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from assay.contract.task_rows import row_of
-from assay.learning.claims import COUNTED, few_subjects, judge_result, same_rows
+from assay.learning.claims import (
+    counted,
+    few_subjects,
+    judge_result,
+    other_metrics,
+    rests_on,
+    same_rows,
+)
+from assay.learning.summary import interval_text
 
 if TYPE_CHECKING:
     from assay.contract.scored import Scored
@@ -30,7 +38,7 @@ FILES = 20  # listed by name; beyond, git lists them better
 class Side:
     """One of the two: what was found, what it shows, its rows, its own scores, its seed noise.
 
-    `scores` is its `metrics.json`, where `best_of` counts the known results on its rows as well.
+    `scores` are its own, where `best_of` counts the known results on its rows as well.
     """
 
     found: Found
@@ -40,9 +48,9 @@ class Side:
     noise: Noise | None
 
     @property
-    def counted(self) -> str:
-        """Return what its groups are called; below patients the rows are no independent subjects."""
-        return COUNTED.get(self.shown.tags["group_kind"], "images, by image")
+    def kind(self) -> str:
+        """Return the kind of its groups."""
+        return self.shown.tags["group_kind"]
 
 
 Sides = tuple[Side, Side]
@@ -108,10 +116,10 @@ def show_rows(
     console.print(refusal.line(), soft_wrap=True)
 
 
-def show_remarks(sides: Sides, console: Console) -> None:
+def show_remarks(task: Scored, sides: Sides, console: Console) -> None:
     """Print what weakens either's own numbers; the sentence has said how few subjects are compared."""
     for letter, side in _lettered(sides):
-        for check in judge_result(side.scores, side.counted):
+        for check in judge_result(task, side.scores, side.kind):
             if check.name != "subjects":
                 console.print(f"{letter}: {check.found}")
 
@@ -150,11 +158,11 @@ def _show_files(files: Sequence[str], console: Console) -> None:
 def _sentence(task: Scored, found: Paired, sides: Sides) -> str:
     """Say the headline in one line: difference, subjects, seeds, and what follows from them."""
     score = task.headline
-    each, counted = found.differences[score.metric], sides[0].counted
+    each, kind = found.differences[score.metric], sides[0].kind
     unit = f" {score.unit}" if score.unit else ""
     said = f"{score.name} {_interval(each, score.digits)}{unit} on the same"
-    said += f" {found.groups} {counted} ({_noise(task, sides)}): "
-    few = few_subjects(found.groups, counted.partition(",")[0])
+    said += f" {rests_on(kind, found.groups, found.rows)}, {_noise(task, sides)}: "
+    few = few_subjects(found.groups, counted(kind, found.groups, found.rows))
     if few:
         return said + few.found
     if not each.is_beyond_zero:
@@ -184,10 +192,12 @@ def _lettered(sides: Sides) -> Iterator[tuple[str, Side]]:
 
 
 def _own(task: Scored, side: Side) -> str:
-    score, own = task.headline, side.scores[task.headline.metric]
-    low, high = (f"{own[end]:.{score.digits}f}" for end in ("low", "high"))
-    rests = f"{side.scores['groups']} {side.counted}"
-    return f"{score.name} {own['value']:.{score.digits}f} [{low}, {high}] on {rests}"
+    if other := other_metrics(task, side.scores):
+        return other
+    score = task.headline
+    own = interval_text(side.scores[score.metric], score.digits)
+    rests = rests_on(side.kind, side.scores["groups"], side.scores["rows"])
+    return f"{score.name} {own} on {rests}"
 
 
 def _interval(each: Difference, digits: int) -> str:

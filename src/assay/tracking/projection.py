@@ -14,8 +14,8 @@ from assay.learning.summary import summary
 from assay.lookup import all_scored
 from assay.runs.events import events_path, read_events
 from assay.runs.record import HISTORY
+from assay.runs.scores import SCORES, read_scores
 from assay.tracking.code import code_digest
-from assay.tracking.results import METRICS
 
 if TYPE_CHECKING:
     from assay.contract.scored import Scored
@@ -64,10 +64,10 @@ def project(result: Result, cache: DvcCache, root: Path) -> Projection | None:
         end=end,
         params=flat(record["params"].get(result.task, {})),
         points=_curves(artifacts.get(HISTORY), events, start)
-        + _finals(artifacts.get(METRICS), end)
+        + _finals(artifacts.get(SCORES), end)
         + _latencies(events, end),
         datasets={name: digest for name, digest in inputs.items() if name.startswith("data/")},
-        tags=_tags(result, record, events, artifacts.get(METRICS)),
+        tags=_tags(result, record, events, artifacts.get(SCORES)),
         artifacts=artifacts,
     )
 
@@ -104,13 +104,12 @@ def _listed(names: Iterable[str]) -> str:
     return "…, " + text[3 - TAG_LENGTH :].partition(", ")[2]
 
 
-def _description(task: str, record: Mapping[str, Any], metrics: Path | None) -> str:
+def _description(task: str, record: Mapping[str, Any], scores: Path | None) -> str:
     """Say the result in one line; a task that no longer exists keeps its numbers alone."""
     known = _known()
-    if metrics is None or task not in known:
+    if scores is None or task not in known:
         return ""
-    scores = json.loads(metrics.read_text(encoding="utf-8"))
-    return summary(known[task], scores, record["data"])
+    return summary(known[task], read_scores(scores), record["data"])
 
 
 @cache
@@ -123,7 +122,7 @@ def _tags(
     result: Result,
     record: Mapping[str, Any],
     events: list[dict[str, Any]],
-    metrics: Path | None,
+    scores: Path | None,
 ) -> dict[str, str]:
     start = next((event for event in events if event["event"] == "start"), {})
     dirt = [line for line in start.get("changed", []) if not line.endswith(OWN_CHANGES)]
@@ -138,7 +137,7 @@ def _tags(
         "group_kind": str(data.get("group_kind", "")),
         "host": start.get("host", ""),
         "mlflow.source.name": f"dvc repro {record['stage']}",
-        "mlflow.note.content": _description(result.task, record, metrics),
+        "mlflow.note.content": _description(result.task, record, scores),
     }
     sighted = revision_tags(result)
     # Before an experiment's commit exists, the event log alone knows its name.
@@ -177,10 +176,10 @@ def _curves(history: Path | None, events: list[dict[str, Any]], start: int) -> l
     return points
 
 
-def _finals(metrics: Path | None, end: int) -> list[Point]:
-    if metrics is None:
+def _finals(scores: Path | None, end: int) -> list[Point]:
+    if scores is None:
         return []
-    values = flat(json.loads(metrics.read_text(encoding="utf-8")))
+    values = flat(read_scores(scores))
     return [Point(_final_name(name), float(value), 0, end) for name, value in values.items()]
 
 

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from assay.runs.files import content_digest
 from assay.runs.record import RECORD
+from assay.runs.scores import SCORES
 
 if TYPE_CHECKING:
     from assay.tracking.entries import Revision
     from assay.tracking.lock_text import LockEntry
-
-METRICS = "metrics.json"
 
 
 @dataclass
@@ -47,12 +46,12 @@ class Result:
 def join_results(sighted: Iterable[tuple[LockEntry, Revision]]) -> list[Result]:
     """Join trainings with their evaluations, over all that was sighted; first sighted, first listed."""
     trainings: dict[str, _Seen] = {}
-    evaluations: dict[str, dict[str, _Seen]] = {}  # digest of the record → of the metrics
+    evaluations: dict[str, dict[str, _Seen]] = {}  # digest of the record → of the scores
     for entry, sighting in sighted:
         if entry.made:
             seen = trainings.setdefault(entry.made[1], _Seen(entry))
-        elif entry.used and (metrics := entry.outs.get(f"reports/{entry.used[0]}/{METRICS}")):
-            seen = evaluations.setdefault(entry.used[1], {}).setdefault(metrics, _Seen(entry))
+        elif entry.used and (scores := entry.outs.get(f"reports/{entry.used[0]}/{SCORES}")):
+            seen = evaluations.setdefault(entry.used[1], {}).setdefault(scores, _Seen(entry))
         else:
             continue
         if sighting.commit:

@@ -28,6 +28,7 @@ class Maturation(ClassTask[CvmParams]):
     """
 
     name = "ceph-cvm"
+    short = "cvm"
     data = "ceph"
     params = CvmParams
     headline = Score("macro_f1", digits=2, best=1.0, trivial="commonest stage")

@@ -28,6 +28,7 @@ class Landmarks(BaseTask[LandmarkParams]):
     """
 
     name = "ceph-landmarks"
+    short = "ceph"
     data = "ceph"
     params = LandmarkParams
     reads: Sequence[str] = ("width", "height")  # of the film, for the way back to its px

@@ -14,8 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from assay.learning.vision.scores import landmark_means, radial_errors
-from assay.runs.figures import save_figure
-from assay.runs.files import write_text
+from assay.runs.figures import save_figure, save_table
 from assay.systems.ceph.tasks import calibration, curves, points
 from assay.systems.ceph.tasks.names import SYMBOLS
 
@@ -90,7 +89,7 @@ def _by_landmark(rows: Rows, errors: Numbers, folder: Path) -> None:
         points.reader_points(rows, "senior"), points.reader_points(rows, "junior")
     )
     own, human = landmark_means(errors), landmark_means(between)
-    write_text(folder / "landmarks.csv", landmark_table(errors, between, points.spacing(rows)))
+    save_table(folder, "landmarks.csv", landmark_table(errors, between, points.spacing(rows)))
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     axes: Axes = figure.add_subplot()
     place = np.arange(len(SYMBOLS))

@@ -26,8 +26,8 @@ class SingleModality(ValueTask[SingleParams]):
     unit = "g/dL"
     within = (0.5, 1.0, 2.0)  # ACC@δ, stored as acc_δ since MLflow refuses `@`
 
-    def __init__(self, name: str, data: str) -> None:
-        self.name, self.data = name, data
+    def __init__(self, name: str, short: str, data: str) -> None:
+        self.name, self.short, self.data = name, short, data
 
     def learner(self, params: SingleParams) -> SingleLearner:
         """Return a timm backbone with the regression head."""
@@ -48,5 +48,5 @@ class SingleModality(ValueTask[SingleParams]):
         draw(predictions[:, 0], self.labels(rows)[:, 0], folder)
 
 
-CONJUNCTIVA = SingleModality("hemoglobin-conjunctiva", data="hemoglobin.conjunctiva")
-NAIL = SingleModality("hemoglobin-nail", data="hemoglobin.nail")
+CONJUNCTIVA = SingleModality("hemoglobin-conjunctiva", "conj", data="hemoglobin.conjunctiva")
+NAIL = SingleModality("hemoglobin-nail", "nail", data="hemoglobin.nail")

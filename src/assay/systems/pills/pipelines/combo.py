@@ -35,6 +35,8 @@ class Combo:
     """A pipeline; see `assay.pipeline`."""
 
     name = "pills-combo"
+    short = "combo"
+    metrics_version = 1
     data = "pills"
     parts: Sequence[str] = (DETECTOR, CLASSIFIER)
     reads: Sequence[str] = ("width", "height")
@@ -134,13 +136,14 @@ class Combo:
         folder: Path,
     ) -> dict[str, Any]:
         """Write what was said, pill by pill and drawn; return how many pills, and of unknown drugs."""
+        from assay.runs.figures import save_table
         from assay.systems.pills.pipelines import combo_picture, combo_table, reading
         from assay.systems.pills.pipelines.combo_answers import code_names
 
         labels = self.labels(rows)
         code = reading.codes(models) | code_names(rows)
         table = combo_table.lines(predictions, labels, rows, code)
-        combo_table.write(folder / "predictions.csv", table)
+        save_table(folder / "pictures", "pills.csv", table.write_csv())
         combo_picture.draw(self.counts(predictions, labels), table, rows, folder / "pictures")
         known = reading.trained(models)
         pills = [int(drug) in known for drugs in rows.columns["classes"] for drug in drugs]

@@ -1,15 +1,13 @@
-"""What became of each pill, true or found: a line each, for people and for DVC's plots."""
+"""What became of each pill, true or found: a line each, for people."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 import polars as pl
 
 from assay.contract.task_rows import CUT
-from assay.runs.files import atomic_write
 from assay.systems.pills.pipelines.combo_answers import said_of, true_of
 from assay.systems.pills.pipelines.combo_scores import matched
 from assay.systems.pills.pipelines.matching import NONE
@@ -62,11 +60,6 @@ def lines(
             for place in sorted(set(range(len(true.drug))) - set(own.pair.tolist()))
         ]  # fmt: skip
     return pl.DataFrame(table, schema=SCHEMA)
-
-
-def write(path: Path, table: pl.DataFrame) -> None:
-    """Write the lines as CSV."""
-    atomic_write(path, table.write_csv)
 
 
 def _box(place: Any) -> dict[str, float]:

@@ -28,6 +28,7 @@ class Classifier(BaseTask[ClassifierParams]):
     """
 
     name = "pills-classifier"
+    short = "drug"
     data = "pills"
     params = ClassifierParams
     reads: Sequence[str] = ("width", "height", "boxes")

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from assay.runs.figures import save_figure
-from assay.runs.files import atomic_write
+from assay.runs.figures import save_figure, save_table
 from assay.systems.pills.learning.scores import prob_of_true, top1
 
 if TYPE_CHECKING:
     from assay.manifest.rows import Rows
 
 Numbers = npt.NDArray[Any]
+TABLE = {
+    "code": pl.String, "class": pl.Int64, "rows": pl.Int64, "right": pl.Int64, "top1": pl.Float64,
+}  # fmt: skip
 MOST = 30  # drugs of a picture: those with the most errors
 WORST = 24  # errors that are shown
 
@@ -31,7 +33,7 @@ def draw(predictions: npt.NDArray[np.float32], rows: Rows, folder: Path) -> None
     seen = ~np.isnan(prob_of_true(predictions, true))
     codes = drug_codes(rows)
     table = drug_table(true[seen], said[seen], codes)
-    atomic_write(folder / "drugs.csv", lambda aside: _write(table, aside))
+    save_table(folder, "drugs.csv", pl.DataFrame(table, TABLE).write_csv())
     chosen = [line["class"] for line in table[:MOST]]
     _confusion(true[seen], said[seen], chosen, codes, folder / "confusion.png")
     _bars(table[:MOST], folder / "drugs.png")
@@ -55,13 +57,6 @@ def drug_table(true: Numbers, said: Numbers, codes: dict[int, str]) -> list[dict
             "right": right, "top1": right / int(mine.sum()),
         })  # fmt: skip
     return sorted(lines, key=lambda line: (line["right"] - line["rows"], line["class"]))
-
-
-def _write(table: list[dict[str, Any]], path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, ["code", "class", "rows", "right", "top1"])
-        writer.writeheader()
-        writer.writerows(table)
 
 
 def _confusion(

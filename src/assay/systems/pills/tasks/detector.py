@@ -26,6 +26,8 @@ class Detector:
     """
 
     name = "pills-detector"
+    short = "box"
+    metrics_version = 1
     data = "pills"
     params = DetectorParams
     parts: Sequence[str] = ()

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from assay.learning.determinism import set_determinism
 from assay.runs.files import atomic_write
-from assay.runs.record import HISTORY, WEIGHTS, write_history, write_record
+from assay.runs.record import WEIGHTS, write_history, write_record
 from assay.systems.pills.tasks import boxes
 from assay.systems.pills.tasks.detector_checks import detector_preflight
 from assay.systems.pills.tasks.detector_data import Shown
@@ -50,7 +50,7 @@ def run_training(task: Task, train: Rows, valid: Rows, params: DetectorParams, r
         trainer = type("Yolo", (DetectorTrainer, library().Trainer), {})
         trainer(course, settings(params.model, params.train, run.resume)).train()
         set_determinism(params.train.threads)  # ultralytics leaves torch as it thinks it was
-    write_history(run.folder / HISTORY, course.epochs)
+    write_history(run.folder, course.epochs)
     atomic_write(run.folder / WEIGHTS, lambda aside: shutil.copyfile(run.resume / BEST, aside))
     model = {"outputs": boxes.FIELDS * params.model.max_det, "first_weights": "none"}
     write_record(run, course.chosen(), model)

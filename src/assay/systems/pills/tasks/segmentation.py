@@ -25,6 +25,7 @@ class Segmentation(BaseTask[SegmentationParams]):
     """
 
     name = "pills-segmentation"
+    short = "mask"
     data = "pills.masks"
     params = SegmentationParams
     reads: Sequence[str] = ("width", "height")

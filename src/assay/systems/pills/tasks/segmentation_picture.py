@@ -12,8 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from assay.runs.figures import save_figure
-from assay.runs.files import write_text
+from assay.runs.figures import save_figure, save_table
 from assay.systems.pills.learning.segmentation_scores import (
     cell_confusion_matrix,
     map_scores,
@@ -56,7 +55,7 @@ def draw(predictions: Numbers, labels: Numbers, rows: Rows, folder: Path) -> Non
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=8)
     save_figure(figure, folder / "overlays.png")
-    write_text(folder / "classes.csv", class_table(predictions, labels, names))
+    save_table(folder, "classes.csv", class_table(predictions, labels, names))
 
 
 def class_table(predictions: Numbers, labels: Numbers, names: tuple[str, ...]) -> str:

@@ -25,6 +25,7 @@ class Bayer(BaseTask[BayerParams]):
     """
 
     name = "spectra-bayer"
+    short = "bayer"
     data = "spectra"
     params = BayerParams
     headline = Score("mse", digits=6, trivial="mean spectrum")

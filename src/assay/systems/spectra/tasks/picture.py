@@ -10,8 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from assay.runs.figures import save_figure
-from assay.runs.files import write_text
+from assay.runs.figures import save_figure, save_table
 from assay.systems.spectra.learning.scores import bin_errors, channels
 from assay.systems.spectra.tasks.drawing import draw_structure
 from assay.systems.spectra.tasks.names import CELLS, COLOURS, as_cells
@@ -68,7 +67,7 @@ def _bins(said: Floats, true: Floats, folder: Path) -> None:
     for number in range(errors.shape[1]):
         pairs = zip(errors[:, number], spread[:, number], strict=True)
         lines.append(",".join([str(number), *(f"{a:.6f},{b:.6f}" for a, b in pairs)]))
-    write_text(folder / "bins.csv", "\n".join(lines) + "\n")
+    save_table(folder, "bins.csv", "\n".join(lines) + "\n")
 
 
 def _data(true: Floats, rows: Rows, path: Path) -> None:
