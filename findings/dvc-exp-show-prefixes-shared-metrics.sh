@@ -4,7 +4,7 @@
 # dash in every other row. `dvc exp show` has a column for each name of each file: one that a single file has
 # stands there as it is, one that several share has its file's path before it, `reports/nail/metrics.json:skill`.
 # Seen: both count a name once for every file; `--sort-by` takes a path before a name, but that a column's head
-# gets one is said neither by `--help` nor by https://dvc.org/doc/command-reference/exp/show.
+# gets one `--help` does not say.
 # So of several files few numbers, and those mostly of names of their own: of nine, three such and one shared
 # keep the first below 400 letters, and what the second adds for a change of one file below 120.
 # Run and seen 2026-11-30, Python 3.11. Fails where any of this has changed. Needs python3, git, a package index.

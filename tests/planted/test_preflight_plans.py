@@ -32,7 +32,7 @@ from assay.errors import GateError, SourceError
 from assay.gates.preflight import preflight
 from assay.learning.determinism import reseed
 from assay.learning.targets import Target
-from assay.learning.targets.faults import Fault, constant, counted
+from assay.learning.targets.faults import Fault, constant, count_faults
 from assay.learning.training_spec import TrainData
 
 pytestmark = pytest.mark.numeric
@@ -55,7 +55,7 @@ class Angle(Target):
 
     def faults(self, targets: np.ndarray, size: tuple[int, int]) -> Iterator[Fault]:
         wrong = (targets < 0) | (targets >= 360)
-        yield from counted(wrong, "outside 0–360°", "angle % 360")
+        yield from count_faults(wrong, "outside 0–360°", "angle % 360")
         yield from constant(targets)
 
     def coverage(self, train: np.ndarray, valid: np.ndarray, ids: np.ndarray) -> list[Check]:

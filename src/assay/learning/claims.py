@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.contract.checks import Check
+from assay.contract.scored import scoring_stage
 
 if TYPE_CHECKING:
     from assay.contract.scored import Scored
@@ -57,9 +58,8 @@ def remarks(scored: Scored, scores: Mapping[str, Any], kind: str) -> list[str]:
 def other_metrics(scored: Scored, scores: Mapping[str, Any]) -> str:
     """Return why the numbers are not to be read by today's metrics, or an empty text."""
     made, today = scores["metrics_version"], scored.metrics_version
-    stage = "pipeline" if hasattr(scored, "modes") else "evaluate"
     said = f"scored by version {made} of its metrics; today's are {today}"
-    return "" if made == today else f"{said}: dvc repro {stage}@{scored.name}"
+    return "" if made == today else f"{said}: dvc repro {scoring_stage(scored)}"
 
 
 def few_subjects(count: int, called: str) -> Check | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.learning.targets.faults import INDICES, constant, counted, seen_in_both
+from assay.learning.targets.faults import INDICES, constant, count_faults, seen_in_both
 from assay.learning.targets.target import Target
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class Classes(Target):
         """Yield what is no index; a class that is absent beside points is nan, as they are."""
         known = ~np.isnan(targets)
         wrong = known & ((targets < 0) | (targets >= len(self.names)))
-        yield from counted(wrong, f"outside {self.range}", FROM_0)
-        yield from counted(known & ~wrong & (targets % 1 != 0), "between two classes", INDICES)
+        yield from count_faults(wrong, f"outside {self.range}", FROM_0)
+        yield from count_faults(known & ~wrong & (targets % 1 != 0), "between two classes", INDICES)
 
     def coverage(self, train: Array, valid: Array, ids: Array) -> list[Check]:
         """Ask for every class in both parts."""

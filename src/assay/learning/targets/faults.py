@@ -30,7 +30,7 @@ class Fault:
     mend: str = ""
 
 
-def counted(wrong: npt.NDArray[np.bool_], what: str, mend: str = "") -> Iterator[Fault]:
+def count_faults(wrong: npt.NDArray[np.bool_], what: str, mend: str = "") -> Iterator[Fault]:
     """Yield a fault where any row has a wrong number."""
     rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
     if len(rows):

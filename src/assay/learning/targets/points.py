@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.learning.targets.faults import Fault, constant, counted, seen_in_both
+from assay.learning.targets.faults import Fault, constant, count_faults, seen_in_both
 from assay.learning.targets.target import Target
 
 if TYPE_CHECKING:
@@ -67,13 +67,13 @@ class Points(Target):
     def outside(self, targets: Array, size: tuple[int, int]) -> Iterator[Fault]:
         """Yield what is no point of the frame; an absent one is nan twice, where the plan has gaps."""
         absent = np.isnan(targets).all(axis=-1, keepdims=True) & self.gaps
-        yield from counted(~np.isfinite(targets) & ~absent, "not finite")
+        yield from count_faults(~np.isfinite(targets) & ~absent, "not finite")
         if size != (self.width, self.height):
             said = f"frame {self.width} × {self.height} px"
             yield Fault(f"{said}, images {size[0]} × {size[1]} px")
         # Pixels are half a pixel wide to either side of their centres.
         wrong = (targets < -0.5) | (targets > np.array([self.width, self.height]) - 0.5)
-        yield from counted(wrong, f"outside the frame of {self.width} × {self.height} px")
+        yield from count_faults(wrong, f"outside the frame of {self.width} × {self.height} px")
         if np.nanmax(targets, initial=0) <= 1:
             yield Fault("points all lie within 1 px of the corner: shares of the frame, not px")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from assay.learning.targets.faults import constant, counted
+from assay.learning.targets.faults import constant, count_faults
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,7 +87,7 @@ class Target(Protocol):
 
     def faults(self, targets: Array, size: tuple[int, int]) -> Iterator[Fault]:
         """Yield what is wrong with targets of images of `size` (width, height) px."""
-        yield from counted(~np.isfinite(targets), "not finite")
+        yield from count_faults(~np.isfinite(targets), "not finite")
         yield from constant(targets)
 
     def coverage(self, train: Array, valid: Array, ids: Array) -> Sequence[Check]:

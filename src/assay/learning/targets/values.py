@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.contract.checks import Check
-from assay.learning.targets.faults import constant, counted
+from assay.learning.targets.faults import constant, count_faults
 from assay.learning.targets.target import Target
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ class Values(Target):
 
     def faults(self, targets: Array, size: tuple[int, int]) -> Iterator[Fault]:
         """Yield what is no number, and what is physically impossible."""
-        yield from counted(~np.isfinite(targets), "not finite")
+        yield from count_faults(~np.isfinite(targets), "not finite")
         wrong = (targets < self.low) | (targets > self.high)
-        yield from counted(wrong, f"outside {self.low:g}–{self.high:g} {self.unit}".rstrip())
+        yield from count_faults(wrong, f"outside {self.low:g}–{self.high:g} {self.unit}".rstrip())
         yield from constant(targets)
 
     def coverage(self, train: Array, valid: Array, ids: Array) -> list[Check]:
