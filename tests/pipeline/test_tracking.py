@@ -146,8 +146,8 @@ def test_a_candidate_is_code_and_safetensors(synced: Project, store: Store) -> N
         f"model = mlflow.pyfunc.load_model('models:/{TASK}@candidate')\n"
         f"rows = pl.read_parquet('data/{DATA}/trainval.parquet')\n"
         f"images = np.load('data/{DATA}/trainval.npy')[(rows['fold'] == 0).to_numpy()]\n"
-        "print(json.dumps(model.predict({'images': images})[:, 0].tolist()))\n"
-        "try: model.predict({'images': images[:, :8]})\n"
+        "print(json.dumps(model.predict({'image': images})[:, 0].tolist()))\n"
+        "try: model.predict({'image': images[:, :8]})\n"
         "except mlflow.MlflowException: print('refused')\n"
     )
     place = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}

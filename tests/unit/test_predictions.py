@@ -92,6 +92,9 @@ def test_each_way_images_lie_they_reach_the_model_mapped(model: str, tmp_path: P
     assert np.array_equal(shown, [[70, 1, 10, 1], [3, 1, 11, 2], [5, 1, 12, 0]])
     part_of_a_map = asked(tmp_path, model, mapped[4:6])[:, 0]
     assert np.array_equal(part_of_a_map, [4, 5])
+    np.save(tmp_path / "both.npy", np.stack([mapped[:2], mapped[8:10]], axis=1))
+    second_view = np.load(tmp_path / "both.npy", mmap_mode="r")[:, 1]
+    assert np.array_equal(asked(tmp_path, model, second_view)[:, 0], [8, 9])
     assert not any((tmp_path / ".assay").iterdir())
 
 
