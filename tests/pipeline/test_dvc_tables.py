@@ -22,6 +22,8 @@ from assay.runs.figures import save_figure
 from assay.runs.record import write_history
 from assay.runs.scores import write_scores
 
+pytestmark = pytest.mark.dvc
+
 WIDE = {"COLUMNS": "100000", "COLORTERM": "", "NO_COLOR": "1"}
 SCORED: dict[str, Any] = {
     name: each
@@ -94,12 +96,12 @@ def width(text: str) -> int:
 def test_the_tables_fit(shown: Project) -> None:
     """All nine in 400 letters; one that changed in 160."""
     assert len(SCORED) == 9
-    table = shown.dvc("metrics", "show", **WIDE)
+    table = shown.run("dvc", "metrics", "show", **WIDE)
     assert len(table.splitlines()) == 1 + len(SCORED)
     assert width(table) <= 400
     shown.set(**{"hemoglobin-nail.train.seed": 1})
     leave(shown.folder, "hemoglobin-nail", seed=1)
-    changed = shown.dvc("exp", "show", "--only-changed", "--no-pager", **WIDE)
+    changed = shown.run("dvc", "exp", "show", "--only-changed", "--no-pager", **WIDE)
     assert "reports/hemoglobin-nail/metrics.json:skill" in changed
     assert "hemoglobin-nail.train.seed" in changed
     assert re.search(r"nail_mae +nail_low +nail_high", changed)
@@ -118,19 +120,19 @@ def test_a_number_more_would_not_fit(shown: Project, more: str, command: tuple[s
         own = [each.replace("nail", task.short) for each in names]
         path = shown.folder / f"reports/{name}/metrics.json"
         path.write_text(str(dict.fromkeys(own, 0.12345)).replace("'", '"'))
-    shown.dvc("commit", "-q", "-f")
+    shown.run("dvc", "commit", "-q", "-f")
     shown.commit()
     own = shown.folder / "reports/hemoglobin-nail/metrics.json"
     own.write_text(own.read_text().replace("0.1", "0.2"))
     shown.set(**{"hemoglobin-nail.train.seed": 1})
-    assert width(shown.dvc(*command, **WIDE)) > (400 if command[0] == "metrics" else 160)
+    assert width(shown.run("dvc", *command, **WIDE)) > (400 if command[0] == "metrics" else 160)
 
 
 def test_plots_are_small_and_warn_of_nothing(shown: Project) -> None:
     for name in SCORED:
         leave(shown.folder, name, seed=1)
     for command in (("show",), ("diff", "HEAD")):
-        said = shown.dvc("plots", *command)
+        said = shown.run("dvc", "plots", *command)
         assert said.strip().splitlines() == [f"file://{shown.folder}/dvc_plots/index.html"]
     page = (shown.folder / "dvc_plots/index.html").read_text()
     assert len(page) < 66_000
@@ -139,7 +141,7 @@ def test_plots_are_small_and_warn_of_nothing(shown: Project) -> None:
     assert drawn == {"HEAD", "workspace"}
     pictures = list((shown.folder / "dvc_plots/static").iterdir())
     assert len(pictures) == 2 * 2 * len(SCORED)  # none lies over another
-    assert len(shown.dvc("plots", "diff", "HEAD", "--json")) < 60_000
+    assert len(shown.run("dvc", "plots", "diff", "HEAD", "--json")) < 60_000
 
 
 def test_a_table_among_the_pictures_would_be_drawn_with_a_warning(shown: Project) -> None:
@@ -147,4 +149,4 @@ def test_a_table_among_the_pictures_would_be_drawn_with_a_warning(shown: Project
     path = shown.folder / "reports/ceph-cvm/pictures/slices.csv"
     with path.open("w") as stream:
         csv.writer(stream).writerows([["by", "part"], ["machine", "A"]])
-    assert "could not find" in shown.dvc("plots", "show").lower()
+    assert "could not find" in shown.run("dvc", "plots", "show").lower()

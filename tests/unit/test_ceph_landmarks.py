@@ -169,7 +169,8 @@ def test_another_backbones_weights_are_refused(tmp_path: Path) -> None:
 
 def test_the_line_names_metric_and_baseline_as_people_do() -> None:
     each = {"value": 2.84, "low": 2.5, "high": 3.1}
-    scores = {"mre_px": each, "mae": each, "skill": each, "groups": 30}
+    scores = {"mre_px": each, "mae": each, "skill": each, "groups": 30, "rows": 30}
+    scores["metrics_version"] = 1
     facts = {"group_kind": "patient", "source": "phantom"}
     line = summary(TASK, scores, facts)
     assert "MRE 2.8 px [2.5, 3.1]" in line

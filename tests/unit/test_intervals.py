@@ -10,11 +10,11 @@ import pytest
 
 from assay.contract.score import Score
 from assay.learning.intervals import SHARE, group_intervals, is_share
-from assay.learning.scoring import with_intervals
+from assay.learning.scoring import score
 from assay.lookup import find_task
 from assay.sections.task import Evaluate
 from assay.tracking.paired import paired
-from assay.tracking.scored import Scored
+from assay.tracking.scored import ScoredRows
 
 HOW = Evaluate(n_resamples=100, confidence_level=0.95, seed=1, best_of=1)
 TASK = find_task("pills-classifier")
@@ -108,14 +108,16 @@ class Perfect:
         self.headline = headline
 
     def scores(self, own: float, trivial: Sequence[float]) -> dict[str, dict[str, float]]:
-        name, beside = self.headline.metric, np.array(trivial)
-        found: dict[str, dict[str, float]] = with_intervals(
+        beside = np.array(trivial, np.float32)[:, None]
+        said, rows = np.full_like(beside, own), np.arange(len(beside))
+        found: dict[str, dict[str, float]] = score(
             self,  # type: ignore[arg-type]
-            lambda rows: {name: own},
-            lambda rows: {name: float(beside[rows].mean())},
-            np.arange(len(beside)), HOW,
+            said, beside, said, rows, HOW,
         )  # fmt: skip
         return found
+
+    def metrics(self, predictions: np.ndarray, _: np.ndarray) -> dict[str, float]:
+        return {self.headline.metric: float(predictions.mean())}
 
 
 def test_the_skill_follows_its_headline() -> None:
@@ -131,11 +133,11 @@ def test_no_error_leaves_the_skill_open() -> None:
     assert all(math.isnan(scores[name]["low"]) for name in ("mae", "skill"))
 
 
-def named(right: np.ndarray) -> Scored:
+def named(right: np.ndarray) -> ScoredRows:
     """Return answers of two drugs, the first true; one row a group."""
     said = np.eye(2, dtype=np.float32)[np.where(right, 0, 1)]
     ids = [str(row) for row in range(len(right))]
-    return Scored(ids, np.array(ids), np.zeros((len(ids), 1), np.float32), said, said)
+    return ScoredRows(ids, np.array(ids), np.zeros((len(ids), 1), np.float32), said, said)
 
 
 def test_two_that_agree_on_every_row_are_neither_better() -> None:

@@ -87,12 +87,15 @@ class Learner(ABC, Generic[P]):
 
     def predict(self, network: nn.Module, rows: Rows) -> Floats:
         """Return predictions (n, outputs) of rows, in label units."""
+        images = rows.image if len(rows.images) == 1 else rows.stacked
         read = partial(self.read, network)
-        said = predict_batches(network, read, rows.image, self.params.train)
-        return self.to_labels(said, rows)
+        return self.to_labels(predict_batches(network, read, images, self.params.train), rows)
 
     def read(self, network: nn.Module, images: Tensor) -> Tensor:
-        """Return predictions (b, outputs) of stored images, uint8 (b, h, w, channels)."""
+        """Return predictions (b, outputs) of stored images, uint8 (b, h, w, channels).
+
+        Several views are read here, (b, views, h, w, channels).
+        """
         return self.decode(network(normalise(images)))
 
     def decode(self, outputs: Tensor) -> Tensor:
