@@ -1,4 +1,4 @@
-"""What a task may offer beyond its contract, for people to look at."""
+"""What a task may offer beyond its contract."""
 
 from __future__ import annotations
 

@@ -43,16 +43,6 @@ class OrdinalHead(nn.Module):
         return logits
 
 
-def nominal_classes(logits: Tensor) -> Tensor:
-    """Return the most likely class (b,) of logits (b, classes)."""
-    return logits.argmax(dim=1)
-
-
-def ordinal_classes(logits: Tensor) -> Tensor:
-    """Return the class (b,) of CORAL's logits (b, classes − 1): how many thresholds are passed."""
-    return (logits > 0).sum(dim=1)
-
-
 def nominal_probabilities(logits: Tensor) -> Tensor:
     """Return the probability of each class (b, classes) of logits (b, classes)."""
     return logits.softmax(dim=1)

@@ -26,7 +26,6 @@ KINDS = {
     "junior": "Annotations/Cephalometric Landmarks/Junior Orthodontists",
     "cvm": "Annotations/CVM Stages",
 }
-WEB = ("http://", "https://")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def make_parts(network: landmarks_networks.Network, params: LandmarkTrain) -> li
     """Return backbone and head, each with its rate; the backbone may stand still at first.
 
     The head's cosine runs over all epochs, the backbone's, with a warm-up of its own, over those in
-    which it learns; both end at the same share of their peak. With `thaw: top` the backbone's part is its
+    which it learns; both end at the same share of their peak. With `unfreeze: top` the backbone's is its
     top alone, and the rest is in no part: frozen for good, batch norm's statistics too.
     """
     whole, ratio = landmarks_networks.backbone(network), params.backbone_lr / params.lr

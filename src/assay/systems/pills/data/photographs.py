@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from assay.systems.pills.data.index import Index
 
 KEY = ("place", "file_name")
-BOX = pl.Array(pl.Float64, 4)
 
 
 def list_photographs(index: Index) -> pl.DataFrame:

@@ -35,11 +35,6 @@ class File:
     dtype: np.dtype[np.generic]
     start: int
 
-    @property
-    def row_bytes(self) -> int:
-        """Return the bytes of one row."""
-        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
-
 
 @dataclass(frozen=True)
 class RawPart:
