@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
+import torch
 from tests.contract.test_tasks import data_rows, params_of
 
+from assay.contract.listing import Listing
 from assay.contract.scored import ensure_answers
 from assay.errors import AssayError
 from assay.lookup import find_task, imported
@@ -64,3 +68,47 @@ def test_a_task_without_its_labels_says_which_method_it_lacks(
     with pytest.raises(AssayError, match=r"abstract method '?learner'?") as told:
         imported("lacking")
     assert "lacking.py, line" in told.value.where
+
+
+def test_a_class_that_the_task_does_not_name_is_told() -> None:
+    task, rows = find_task("toy-shade"), data_rows(find_task("toy-shade"))
+    spelt = {**rows.columns, "shade": np.array(["drak", *rows.columns["shade"][1:]], object)}
+    with pytest.raises(AssayError, match=r"column shade: holds drak\n.*dark, middle, light"):
+        task.labels(replace(rows, columns=spelt))
+
+
+def test_a_column_that_read_does_not_give_is_told() -> None:
+    for name, column in (("toy-shade", "shade"), ("toy-level", "level")):
+        task, rows = find_task(name), data_rows(find_task(name))
+        lacking = {each: rows.columns[each] for each in rows.columns if each != column}
+        with pytest.raises(AssayError, match=f"column {column}: rows of toy have sample_id"):
+            task.labels(replace(rows, columns=lacking))
+
+
+def test_a_listing_without_groups_is_told() -> None:
+    table = pl.DataFrame({name: [""] for name in ("sample_id", "uri", "item", "subset", "fault")})
+    with pytest.raises(AssayError, match="no column group"):
+        Listing(table, "sample", [])
+
+
+@pytest.mark.parametrize("name", ["toy-level", "toy-shade"])
+def test_a_learners_own_loss_and_rates_are_those_of_the_training(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task: Any = find_task(name)
+    rows, learner = data_rows(task), task.learner(params_of(task))
+    loss, groups = torch.nn.L1Loss(), list(learner.param_groups(learner.build(rows)[0]))
+    monkeypatch.setattr(type(learner), "loss", lambda _: loss)
+    monkeypatch.setattr(type(learner), "param_groups", lambda *_: groups)
+    spec = learner.prepare(rows, rows).spec
+    assert spec.loss is loss
+    assert spec.param_groups is groups
+
+
+def test_logits_are_refused_before_anything_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    task: Any = find_task("toy-shade")
+    rows, learner = data_rows(task), task.learner(params_of(task))
+    assert learner.prepare(rows, rows).spec.network.training
+    monkeypatch.setattr(type(learner), "decode", lambda _, outputs: 9 * outputs)
+    with pytest.raises(AssayError, match="logits need a softmax"):
+        learner.prepare(rows, rows)

@@ -21,6 +21,7 @@ from assay.code.write import STAGES, code_file, stage_code
 from assay.lookup import names, places_in, system_folders
 
 TOY = "toy"  # stands outside the package
+SHIPPED = {"ceph", "hemoglobin", "pills", "spectra"}  # whose stages the ceilings below count
 
 
 @cache
@@ -39,6 +40,7 @@ def written() -> dict[str, dict[str, Any]]:
 def stale(module: str) -> tuple[int, int]:
     """Return how many stages, and trainings among them, a change in a module makes stale directly."""
     found = [stage for stage, code in written().items() if module in code["modules"]]
+    found = [stage for stage in found if code_file(stage).parent.name in SHIPPED]
     return len(found), sum(stage.startswith("train@") for stage in found)
 
 
@@ -73,7 +75,10 @@ BY_ALL = {"images", "layout", "source", "storage", "table"}
 
 
 def test_contract_and_sections_are_split_so_that_no_part_is_reached_by_all() -> None:
-    by_all = {module for module in modules() if stale(module)[0] == len(written())}
+    by_all = {
+        module for module in modules()
+        if all(module in code["modules"] for code in written().values())
+    }  # fmt: skip
     handed = {"assay.values", "assay.sections.section"}  # parameters, to every stage
     files = {"assay.runs.files", "assay.runs.places"}
     expected = {*files, *(f"assay.manifest.{name}" for name in BY_ALL), *handed}

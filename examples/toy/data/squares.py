@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -15,9 +16,11 @@ from assay.contract.checks import Rule
 from assay.contract.listing import Listing
 from assay.errors import SourceError
 from assay.manifest.published import faults, number, read_published
-from assay.manifest.source import Source
 from assay.sections.data import DataParams
 from assay.sections.section import Section
+
+if TYPE_CHECKING:
+    from assay.manifest.source import Source
 
 TABLE = "squares.csv"
 

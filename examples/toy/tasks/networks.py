@@ -11,10 +11,10 @@ from assay.tasks.class_learner import ClassLearner
 from assay.tasks.value_learner import ValueLearner
 
 
-def build(channels: int, outputs: int) -> nn.Sequential:
+def layers(channels: int, outputs: int) -> nn.Sequential:
     """Return the untrained network: normalised images (b, 3, h, w) → (b, outputs)."""
-    layers = nn.Conv2d(3, channels, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    return nn.Sequential(*layers, nn.Linear(channels, outputs))
+    seen = nn.Conv2d(3, channels, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    return nn.Sequential(*seen, nn.Linear(channels, outputs))
 
 
 class LevelLearner(ValueLearner[Any]):
@@ -22,7 +22,7 @@ class LevelLearner(ValueLearner[Any]):
 
     def make(self, weights: str) -> tuple[nn.Module, str]:
         """Return the network."""
-        return build(self.params.model.channels, 1), NONE
+        return layers(self.params.model.channels, 1), NONE
 
 
 class ShadeLearner(ClassLearner[Any]):
@@ -30,4 +30,4 @@ class ShadeLearner(ClassLearner[Any]):
 
     def make(self, weights: str) -> tuple[nn.Module, str]:
         """Return the network."""
-        return build(self.params.model.channels, len(self.task.classes)), NONE
+        return layers(self.params.model.channels, len(self.task.classes)), NONE

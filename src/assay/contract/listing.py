@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assay.errors import AssayError
+
 if TYPE_CHECKING:
     import polars as pl
 
 ONE_VIEW: Mapping[str, str] = {"image": "uri"}  # `System.views` of a set with one image a row
+EVERY_ROW = ("sample_id", "item", "group", "subset", "fault")
 GROUP_KINDS = ("patient", "session", "content", "sample")
 
 
@@ -36,6 +39,19 @@ class Listing:
     table: pl.DataFrame
     group_kind: str
     tables: Sequence[str]
+
+    def __post_init__(self) -> None:
+        """Refuse a table without what every row has.
+
+        Raises:
+            AssayError: with the columns that it lacks.
+        """
+        lacking = [name for name in EVERY_ROW if name not in self.table.columns]
+        if lacking:
+            raise AssayError(
+                "the listing of a source", f"no column {', '.join(lacking)}",
+                f"{', '.join(EVERY_ROW)}, a uri a view, and the labels", "edit `read` of the system",
+            )  # fmt: skip
 
     def files(self, views: Mapping[str, str]) -> list[str]:
         """Return every file that belongs to the source, once, tables first; `views` as the system has."""

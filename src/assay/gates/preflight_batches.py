@@ -38,7 +38,8 @@ def judge_train_batch(spec: TrainingSpec, network: nn.Module, train: TrainData) 
     shapes = _shapes(spec, outputs, targets)
     yield shapes
     if shapes.passed:
-        with calling(FIRST, "TrainingSpec.loss", STEP, count):
+        fed = f"TrainingSpec.loss of outputs {tuple(outputs.shape)}, labels {tuple(targets.shape)}"
+        with calling(FIRST, fed, STEP, count):
             loss = torch.as_tensor(spec.loss(outputs, targets))
         yield _loss(loss)
 

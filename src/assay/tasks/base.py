@@ -6,10 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic
 
+from assay.errors import AssayError
 from assay.sections.task import P
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
 
     from assay.contract.bundle import Bundle
     from assay.contract.score import Score
@@ -69,6 +73,19 @@ class BaseTask(ABC, Generic[P]):
     def predictor(self, bundle: Bundle, params: P) -> Predictor:
         """Return the trained network as a function of rows, in label units."""
         return self.learner(params).predictor(bundle)
+
+    def read_column(self, rows: Rows, name: str) -> npt.NDArray[np.generic]:
+        """Return a column of rows.
+
+        Raises:
+            AssayError: `read` of its data gives none of that name.
+        """
+        if name not in rows.columns:
+            raise AssayError(
+                f"{self.name}: column {name}", f"rows of {self.data} have {', '.join(rows.columns)}",
+                "a column that its data gives", f"edit `read`, then dvc repro ingest@{self.data}",
+            )  # fmt: skip
+        return rows.columns[name]
 
     def baseline(self, train: Rows, rows: Rows) -> Floats:
         """Return the mean of the training labels for each row."""

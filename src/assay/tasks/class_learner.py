@@ -7,21 +7,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from assay.contract.scored import ensure_answers
 from assay.learning.targets import Classes
 from assay.learning.training_spec import TrainData, TrainingSpec
 from assay.learning.transforms import Preprocess
-from assay.learning.vision.classes import nominal_probabilities
+from assay.learning.vision.classes import as_classes, nominal_probabilities
 from assay.learning.vision.losses import ClassLoss
 from assay.sections.task import P
 from assay.tasks.learner import Learner
 from assay.tasks.value_learner import one_rate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from torch import Tensor, nn
 
-    from assay.learning.training_spec import Floats, Metrics, Targets
+    from assay.learning.training_spec import (
+        Floats,
+        Metrics,
+        ParamGroup,
+        PreparedTraining,
+        Targets,
+    )
     from assay.manifest.rows import Rows
     from assay.tasks.classes import ClassTask
+
+FEW = 16  # rows
 
 
 class ClassLearner(Learner[P]):
@@ -35,7 +46,7 @@ class ClassLearner(Learner[P]):
 
     def data(self, rows: Rows) -> TrainData:
         """Return the rows; the preflight leads the indices back to the manifest's names."""
-        index = self.task.labels(rows)[:, 0].astype(np.int64)
+        index = as_classes(self.task.labels(rows)[:, 0])
         return TrainData(
             rows.image, index, rows.columns[self.task.column], rows.columns["sample_id"]
         )
@@ -45,16 +56,32 @@ class ClassLearner(Learner[P]):
         said = self.decode(torch.from_numpy(outputs)).numpy()
         return self.task.metrics(said, targets.astype(np.float32)[:, None])
 
+    def loss(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return the loss of logits (b, classes) and indices (b,)."""
+        return ClassLoss("cross_entropy", ())
+
+    def param_groups(self, network: nn.Module) -> Sequence[ParamGroup]:
+        """Return one group: `lr`, `lr_final` and `warmup_epochs` of the section `train`."""
+        return [one_rate(network, self.params.train)]
+
+    def prepare(self, train: Rows, valid: Rows) -> PreparedTraining:
+        """Return the training; what its network says is an answer, which is tried before it learns."""
+        ready = super().prepare(train, valid)
+        few = valid.where(np.arange(min(len(valid), FEW)))
+        ensure_answers(self.task, self.predict(ready.spec.network.eval(), few), few)
+        ready.spec.network.train()
+        return ready
+
     def spec(self, network: nn.Module, train: Rows, valid: Rows) -> TrainingSpec:
         """Return the training of the network."""
         config: Any = self.params.train
         return TrainingSpec(
             network=network,
-            loss=ClassLoss("cross_entropy", ()),
+            loss=self.loss(),
             preprocess=Preprocess(getattr(config, "augment", ()), train.image.shape[1]),
             metrics=self.metrics,
             rank=self.task.rank,
-            param_groups=[one_rate(network, config)],
+            param_groups=self.param_groups(network),
             config=config,
             targets=Classes(tuple(self.task.classes)),
         )

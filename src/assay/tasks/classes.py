@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from assay.errors import AssayError
 from assay.sections.task import P
 from assay.tasks.base import BaseTask
 
@@ -32,12 +33,23 @@ class ClassTask(BaseTask[P]):
     classes: Sequence[str]
 
     def labels(self, rows: Rows) -> Floats:
-        """Return the index of each row's class, (n, 1); nan where it has none."""
+        """Return the index of each row's class, (n, 1); nan where it has none.
+
+        Raises:
+            AssayError: a row has a class that the task does not name.
+        """
         import numpy as np
 
-        index = {name: number for number, name in enumerate(self.classes)}
-        found = [index.get(name, np.nan) for name in rows.columns[self.column].tolist()]
-        return np.array(found, dtype=np.float32)[:, None]
+        index: dict[str | None, float] = {None: np.nan}
+        index |= {name: number for number, name in enumerate(self.classes)}
+        stated = self.read_column(rows, self.column).tolist()
+        if strange := sorted({str(name) for name in stated if name not in index}):
+            raise AssayError(
+                f"{self.name}: column {self.column}", f"holds {', '.join(strange)}",
+                f"one of its classes: {', '.join(self.classes)}",
+                f"edit `classes` of {self.name}, or `read` of {self.data}",
+            )  # fmt: skip
+        return np.array([index[name] for name in stated], dtype=np.float32)[:, None]
 
     def predicted(self, predictions: Floats) -> npt.NDArray[np.int64]:
         """Return the class (n,) that counts as said: the likeliest."""

@@ -32,7 +32,7 @@ class ValueTask(BaseTask[P]):
 
     def labels(self, rows: Rows) -> Floats:
         """Return the quantity as (n, 1) float32, unrounded."""
-        return rows.columns[self.column].astype("float32")[:, None]
+        return self.read_column(rows, self.column).astype("float32")[:, None]
 
     def metrics(self, predictions: Floats, labels: Floats) -> dict[str, float]:
         """Return mae, rmse, r2 and acc_<tolerance>; see `learning.scores`."""

@@ -90,7 +90,7 @@ class CvmLearner(ClassLearner[CvmParams]):
         how, size = self.params.train, train.image.shape[1]
         return replace(
             super().spec(network, train, valid),
-            loss=self.loss(train),
+            loss=self.weighted_loss(train),
             preprocess=CvmTransform(
                 Warp(size, how.degrees, (how.scale[0], how.scale[1]), how.translate),
                 Appearance(how.brightness, how.noise),
@@ -98,7 +98,7 @@ class CvmLearner(ClassLearner[CvmParams]):
             balanced=how.balance == "sampler",
         )
 
-    def loss(self, train: Rows) -> ClassLoss:
+    def weighted_loss(self, train: Rows) -> ClassLoss:
         """Return the loss of the head; weights are taken from the training rows' classes."""
         how = self.params.train
         weights: tuple[float, ...] = ()
