@@ -12,6 +12,7 @@ from tests.conftest import TASK, Project
 
 from assay.registry.mlflow_version import has_files
 from assay.registry.versions import current_aliases, versions
+from assay.runs.record import WEIGHTS
 from assay.tracking.store import stored_path
 
 
@@ -75,6 +76,24 @@ def test_what_hands_do_to_a_registered_model_is_put_right(promoted: Project) -> 
     for said, fault in faults.items():
         by_hand(promoted, fault)
         assert said in healed(promoted)
+
+
+def test_a_file_that_left_a_registered_model_is_missed(promoted: Project) -> None:
+    """The database knows nothing of it, and all was noted."""
+    promoted.assay("sync")
+    assert len(promoted.assay("sync").splitlines()) == 1
+    [weights] = (promoted.folder / ".assay/mlflow/artifacts").rglob(f"bundle/{WEIGHTS}")
+    weights.unlink()
+    assert f"{TASK} v1 in MLflow: its files were gone" in healed(promoted)
+
+
+def test_a_record_that_left_the_cache_leaves_a_place_for_its_version(promoted: Project) -> None:
+    [version] = versions(promoted.folder, TASK)
+    shutil.rmtree(promoted.folder / f".assay/mlflow/artifacts/{TASK}/models")
+    promoted.cached(version.record).rename(promoted.folder / "kept")
+    assert f"{TASK} v1 in MLflow: its files were gone" in promoted.assay("sync")
+    (promoted.folder / "kept").rename(promoted.cached(version.record))
+    assert f"{TASK} v1 in MLflow: its files have arrived" in healed(promoted)
 
 
 def test_a_version_by_hand_makes_way_and_is_kept(promoted: Project, tmp_path: Path) -> None:

@@ -29,10 +29,11 @@ PINNED = ("torch", "torchvision", "timm", "numpy", "safetensors", "pydantic")
 
 
 def available(root: Path, version: Version) -> bool:
-    """Whether this clone holds what serving the version needs: its files, and its commit's code."""
+    """Whether this clone holds what serving the version needs: its files, record, and commit's code."""
     has_code = not version.is_proven or git(root, "cat-file", "-t", version.commit) == "commit"
     cache = DvcCache(root)
-    return has_code and all(cache.path(digest) for digest in version.files.values())
+    needed = [*version.files.values(), *filter(None, [version.record])]
+    return has_code and all(cache.path(digest) for digest in needed)
 
 
 def has_files(client: MlflowClient, root: Path, version: Version, stored: ModelVersion) -> bool:

@@ -19,7 +19,8 @@ from assay.tracking.store import DATABASE, STATED, store_folder
 
 FILE = "synced-1.json"
 MAGIC, HEADER = b"SQLite format 3\0", 100  # bytes of SQLite's header; the counter is in it
-DEPTH = 5  # folders: <task>/<run>/artifacts/pictures, <task>/models/<model>/artifacts/artifacts
+DEPTH = 7  # folders: <task>/<run>/artifacts/pictures, …/<model>/artifacts/artifacts/bundle/<part>
+CODE = "code"  # of a registered model: Python leaves compiled files in it, whoever loads it
 UNFINISHED = ("-journal", "-wal")  # beside the database while a transaction is not in it
 T = TypeVar("T")
 
@@ -45,7 +46,8 @@ def _folders(place: Path | str, depth: int) -> Iterator[tuple[str, int]]:
     """Yield each folder in `place`, and in those, with the time when its listing last changed."""
     try:
         with os.scandir(place) as found:
-            inside = [(each.path, each.stat().st_mtime_ns) for each in found if each.is_dir()]
+            places = [each for each in found if each.is_dir() and each.name != CODE]
+            inside = [(each.path, each.stat().st_mtime_ns) for each in places]
     except OSError:  # none yet, or removed meanwhile
         return
     for path, time in inside:
