@@ -254,6 +254,19 @@ def test_pairs_are_scored_by_todays_metrics_whatever_made_them() -> None:
     assert found.differences["mae"].one == pytest.approx(0.2, abs=1e-6)  # `scores` says 0.792
 
 
+@pytest.mark.parametrize("name", ["mae", "skill"])
+def test_a_result_without_todays_headline_is_told_as_one(name: str) -> None:
+    """Somebody renamed the metric and forgot the version; or a line of the table is gone."""
+    facts = {"group_kind": "patient", "source": "phantom"}
+    older = {key: each for key, each in scores().items() if key != name}
+    line = f"{TASK.name}  scored without {name}: dvc repro evaluate@{TASK.name}"
+    assert summary(TASK, older, facts) == line
+    assert summary(TASK, older | {name: 0.3}, facts) == line  # its interval is gone
+    seen = Look(1, 5, older, "patient", is_new=False)
+    assert look_line(TASK, seen).endswith(f": scored without {name}")
+    assert Known([], Any).best_of(TASK, older, record()) == 1  # type: ignore[arg-type]
+
+
 def test_numbers_of_other_metrics_are_not_ranked(
     monkeypatch: pytest.MonkeyPatch, fresh: Project
 ) -> None:

@@ -7,6 +7,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from assay.errors import AssayError
 from assay.runs.scores import as_table, read_scores, write_scores
 
 SCORES: dict[str, Any] = {
@@ -25,6 +28,30 @@ def test_the_table_gives_back_every_number(tmp_path: Path) -> None:
     assert as_table(read).splitlines()[0] == "metric,value,low,high,baseline"
     assert f"mae,{0.1 + 0.2!r},1e-300,1.0,{1 / 3!r}" in as_table(SCORES)
     assert "groups,12,,," in as_table(SCORES)
+
+
+@pytest.mark.parametrize(
+    ("written", "damaged", "found"),
+    [
+        ("mae,0.3", "mae,good", "could not convert string to float: 'good"),
+        ("1e-300,1.0", ",1.0", "could not convert string to float: ''"),
+        ("groups,12", "groups,dozen", "'dozen'"),
+        ("rows,20,,,\n", "", "no rows"),
+        ("metrics_version,1,,,\n", "", "no metrics_version"),
+        ("metric,value", "name,value", "'metric'"),
+        ("0.125,0.5,", "0.125", "not 'NoneType'"),
+    ],
+)
+def test_a_damaged_table_is_refused(tmp_path: Path, written: str, damaged: str, found: str) -> None:
+    table = as_table(SCORES)
+    assert written in table
+    (tmp_path / "scores.csv").write_text(table.replace(written, damaged, 1))
+    with pytest.raises(AssayError, match=found) as told:
+        read_scores(tmp_path / "scores.csv")
+    assert told.value.where == str(tmp_path / "scores.csv")
+    (tmp_path / "scores.csv").write_text("")
+    with pytest.raises(AssayError, match="no groups, metrics_version, rows"):
+        read_scores(tmp_path / "scores.csv")
 
 
 def test_dvc_is_given_the_headline_and_the_skill(tmp_path: Path) -> None:

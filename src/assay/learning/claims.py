@@ -59,7 +59,11 @@ def other_metrics(scored: Scored, scores: Mapping[str, Any]) -> str:
     """Return why the numbers are not to be read by today's metrics, or an empty text."""
     made, today = scores["metrics_version"], scored.metrics_version
     said = f"scored by version {made} of its metrics; today's are {today}"
-    return "" if made == today else f"{said}: dvc repro {scoring_stage(scored)}"
+    if made == today:
+        needed = (scored.headline.metric, "skill")
+        lacking = [name for name in needed if not isinstance(scores.get(name), Mapping)]
+        said = f"scored without {' and '.join(lacking)}" if lacking else ""
+    return said and f"{said}: dvc repro {scoring_stage(scored)}"
 
 
 def few_subjects(count: int, called: str) -> Check | None:

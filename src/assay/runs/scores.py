@@ -15,12 +15,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from assay.errors import AssayError
 from assay.runs.files import write_text
 
 SCORES = "scores.csv"
 DVC_METRICS = "metrics.json"
 PARTS = ("value", "low", "high")
 BASELINE = "baseline"
+ALWAYS = {"groups", "rows", "metrics_version"}
 
 
 def write_scores(folder: Path, scores: Mapping[str, Any], short: str, metric: str) -> None:
@@ -56,13 +58,30 @@ def as_table(scores: Mapping[str, Any]) -> str:
 
 
 def read_scores(path: Path) -> dict[str, Any]:
-    """Return what `write_scores` was given, of a `scores.csv`."""
+    """Return what `write_scores` was given, of a `scores.csv`.
+
+    Raises:
+        AssayError: it is not as it was written.
+    """
+    try:
+        scores = _read(path)
+    except (KeyError, TypeError, ValueError) as fault:
+        found = f"{type(fault).__name__}: {fault}"
+    else:
+        if scores.keys() >= ALWAYS:
+            return scores
+        found = f"no {', '.join(sorted(ALWAYS - scores.keys()))}"
+    mend = f"dvc checkout -f {path}; of a file in DVC's cache: assay doctor --deep"
+    raise AssayError(str(path), f"damaged: {found}", "scores as a stage wrote them", mend)
+
+
+def _read(path: Path) -> dict[str, Any]:
     scores: dict[str, Any] = {}
     trivial: dict[str, float] = {}
     with path.open(newline="", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             name, value = row["metric"], row["value"]
-            if row["low"]:
+            if row["low"] or row["high"]:
                 scores[name] = {part: float(row[part]) for part in PARTS}
             elif value:
                 scores[name] = int(value) if value.isdecimal() else float(value)

@@ -41,7 +41,7 @@ class Known:
         others = {
             theirs[score.metric]["value"]
             for theirs, its in self._of(task)
-            if set_of(task, theirs, its) == mine and score.metric in theirs
+            if set_of(task, theirs, its) == mine and not other_metrics(task, theirs)
         }
         own = scores[score.metric]["value"]
         is_best = all(score.gain(own, each) >= 0 for each in others)
