@@ -15,7 +15,7 @@ from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.params import read_params
 from assay.pipeline import TrainedModel, find_pipeline, read_models
-from assay.runs.files import write_json
+from assay.runs.files import file_digest, write_json
 from assay.runs.record import RECORD, WEIGHTS
 from assay.systems.pills.pipelines import combo_answers
 from assay.systems.pills.pipelines.combo_params import CLASSIFIER, DETECTOR, ComboParams
@@ -49,11 +49,10 @@ def checkout_of(rows: Rows, root: Path) -> Path:
         whole = on_machine(content[name], content)
         section = {part: whole[part] for part in ("model", "train")}
         split = {"split_digest": "1", "size": SIZE, "fit": "letterbox"}
-        record = {"params": {name: section}, "data": split, "files": {WEIGHTS: ""}, "classes": {
+        record: dict[str, Any] = {"params": {name: section}, "data": split, "classes": {
             "class_to_idx": {code: number for number, code in codes.items()},
             "train_counts": dict.fromkeys(codes.values(), 3),
         }}  # fmt: skip
-        write_json(root / "models" / name / RECORD, record)
         params: Any = typed(content, name, find_task(name).params)
         if name == CLASSIFIER:
             ids = np.array(list(codes))
@@ -65,7 +64,10 @@ def checkout_of(rows: Rows, root: Path) -> Path:
             for key, bias in network.state_dict().items():
                 if re.fullmatch(r"model\.23\.cv2\.\d\.2\.bias", key):  # one stride to each side
                     bias.view(4, 16)[:, 1] += 9
+        (root / "models" / name).mkdir(parents=True)
         save_file(dict(network.state_dict()), root / "models" / name / WEIGHTS)
+        record["files"] = {WEIGHTS: file_digest(root / "models" / name / WEIGHTS)}
+        write_json(root / "models" / name / RECORD, record)
     return root
 
 

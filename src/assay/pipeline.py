@@ -146,18 +146,29 @@ def read_models(tasks: Iterable[str], folder: Path = Path("models")) -> dict[str
     """Return the trained tasks by name; parameters are those of their records.
 
     Raises:
-        AssayError: one is not there.
+        AssayError: one is not there, or is not what its record lists.
     """
     found = {}
     for name in tasks:
-        lost = [folder / name / RECORD]
-        if lost[0].exists():
-            bundle = read_bundle(folder / name)
-            lost = [path for path in bundle.files.values() if not path.exists()]
-        if lost:
-            raise AssayError(str(lost[0]), "no such file", mend=f"dvc repro train@{name}")
-        found[name] = _trained(name, bundle)
+        if fault := _fault(folder / name):
+            raise AssayError(str(fault[0]), fault[1], mend=f"dvc repro train@{name}")
+        found[name] = _trained(name, read_bundle(folder / name))
     return found
+
+
+def _fault(folder: Path) -> tuple[Path, str] | None:
+    """Return which file of a model is not as its record says, and what it is instead."""
+    record = folder / RECORD
+    listed = read_json(record).get("files") if record.exists() else None
+    if not listed:
+        return record, "lists no files" if record.exists() else "no such file"
+    for name, digest in listed.items():
+        path = folder / name
+        if not path.exists():
+            return path, "no such file"
+        if file_digest(path) != digest:
+            return path, f"another file than {record} lists"
+    return None
 
 
 def bundle_of(pipeline: Pipeline, folder: Path = Path("models")) -> Bundle:

@@ -23,6 +23,8 @@ from assay.manifest.images import open_image
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.pipeline import TrainedModel, bundle_of, find_pipeline, one_fold, pipelines
+from assay.runs.files import write_json
+from assay.runs.record import RECORD, WEIGHTS
 from assay.stages.pipeline import latencies, latency_lines
 from assay.systems.pills.pipelines import reading
 from assay.systems.pills.pipelines.combo_answers import FIELDS, said_of
@@ -253,6 +255,30 @@ def test_models_of_two_folds_or_splits_are_not_scored_together(checkout: Path) -
         one_fold("x", models | {CLASSIFIER: other}, facts)
     with pytest.raises(AssayError, match=f"dvc repro train@{DETECTOR}"):
         one_fold("x", models, {"split_digest": "2"})
+
+
+def test_files_that_are_not_those_of_the_record_are_refused(checkout: Path, tmp_path: Path) -> None:
+    """Weights of another training fit the network, and would say other names."""
+    shutil.copytree(checkout / "models", tmp_path / "models")
+    weights, record = (tmp_path / "models" / DETECTOR / name for name in (WEIGHTS, RECORD))
+    whole, listed = weights.read_bytes(), record.read_text()
+
+    def said() -> AssayError:
+        with pytest.raises(AssayError) as told:
+            models_of(tmp_path, DETECTOR)
+        assert told.value.mend == f"dvc repro train@{DETECTOR}"
+        return told.value
+
+    weights.write_bytes(whole[:-4] + b"\0\0\0\0")
+    assert (said().where, said().found) == (str(weights), f"another file than {record} lists")
+    weights.unlink()
+    assert (said().where, said().found) == (str(weights), "no such file")
+    weights.write_bytes(whole)
+    for files in ({}, None):
+        write_json(record, json.loads(listed) | {"files": files})
+        assert (said().where, said().found) == (str(record), "lists no files")
+    record.write_text(listed)
+    assert models_of(tmp_path, DETECTOR)
 
 
 def test_limits_beyond_the_detectors_are_refused(checkout: Path) -> None:
