@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from assay.lookup import find_scored
 from assay.runs.files import file_digest, write_json
-from assay.tracking.changes import Change, _are_comparable, _code, _differing
+from assay.runs.record import RECORD
+from assay.tracking.changes import Change, _are_comparable, _code, _differing, changes
 from assay.tracking.code import OLDER, Code, code_behind
-from assay.tracking.results import DvcCache
+from assay.tracking.find import Found
+from assay.tracking.projection import Projection
+from assay.tracking.results import DvcCache, Result
 
 OLD = {"src/assay/learning": "1f.dir", "requirements.lock": "2e", "data/x/trainval.npy": "3d"}
 
@@ -39,6 +43,22 @@ def test_modules_and_packages_that_differ_are_named(cache: DvcCache, tmp_path: P
     assert _code(one, other) == [Change("src/assay/learning/fit.py", "aaaaaaaa", "bbbbbbbb")]
     assert _differing(one.packages, other.packages) == [Change("torch", "1", "2")]
     assert _code(one, one) == []
+
+
+def test_of_a_pipeline_the_parts_that_differ_are_named(cache: DvcCache, tmp_path: Path) -> None:
+    """Its own section, rows and code are the same; one of its models is another."""
+    task, sides = find_scored("pills-combo"), []
+    for seed, weights in ((1, "a" * 32), (2, "b" * 32)):
+        parts = {part: {"train": {"seed": 1, "fold": 0}} for part in task.parts}
+        parts[task.parts[0]]["train"]["seed"] = seed
+        path = tmp_path / f"{seed}.json"
+        inputs = {f"models/{task.parts[0]}/run.json": weights, "data/pills/trainval.npy": "3d"}
+        write_json(path, {"params": parts, "data": {}, "inputs": inputs})
+        shown = Projection("", 0, 0, {}, [], {}, {}, {RECORD: path})
+        sides.append((Found("x", "x", "", Result(task.name, {})), shown))
+    what = changes(tmp_path, task, sides[0], sides[1])
+    assert what.params == [Change(f"{task.parts[0]}.train.seed", "1", "2")]
+    assert what.data == [Change(f"models/{task.parts[0]}/run.json", "a" * 8, "b" * 8)]
 
 
 def test_a_record_of_an_older_build_is_told_as_such(cache: DvcCache, tmp_path: Path) -> None:

@@ -81,8 +81,9 @@ def changes(
     cache = DvcCache(root)
     behind = [code_behind(cache, record["inputs"]) for record in records]
     code = _code(*behind)
+    parts = (flat({part: record["params"][part] for part in task.parts}) for record in records)
     return Changes(
-        params=_differing(shown.params, reference.params),
+        params=_differing(shown.params, reference.params) + _differing(*parts),
         data=_data(root, task.data, commits, records),
         code=code,
         files=_files(root, commits, [change.name for change in code]),
@@ -130,7 +131,7 @@ def _data(root: Path, name: str, commits: tuple[str, str], records: list[Facts])
         {
             name: digest[:SHORT]
             for name, digest in record["inputs"].items()
-            if name.startswith(("data/", "reports/", "models/start/"))
+            if name.startswith(("data/", "reports/", "models/"))
         }
         for record in records
     ]
