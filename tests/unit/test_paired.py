@@ -49,6 +49,21 @@ def test_a_known_difference_is_found_and_turns_over_with_the_two() -> None:
     assert (back.value, back.low, back.high) == (-mae.value, -mae.high, -mae.low)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_todays_metrics_do_not_take_is_refused(turned: bool) -> None:
+    """The code that predicted the one said how sure it is as well; or a class is new."""
+    one = scored(random_errors(20, 1))
+    two = replace(one, predictions=np.hstack([one.predictions, one.predictions]))
+    with pytest.raises(AssayError, match=r"predictions \(20, 2\) of labels \(20, 1\)") as told:
+        paired(TASK, *((two, one) if turned else (one, two)), HOW)
+    assert told.value.mend.startswith(f"dvc repro evaluate@{TASK.name} ")
+    shade = find_task("toy-shade")
+    labels = (np.arange(20) % 4)[:, None].astype(np.float32)
+    four = replace(one, labels=labels, predictions=np.eye(4, dtype=np.float32)[np.arange(20) % 4])
+    with pytest.raises(AssayError, match="more unique values"):
+        paired(shade, four, replace(four, predictions=four.predictions[:, :3]), HOW)
+
+
 def test_equal_models_do_not_differ() -> None:
     one = scored(random_errors(20, 1))
     for each in paired(TASK, one, one, HOW).differences.values():

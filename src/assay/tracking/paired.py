@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from assay.contract.scored import scoring_stage
 from assay.errors import AssayError
 from assay.learning.claims import other_metrics
 from assay.learning.intervals import group_intervals, is_share
@@ -22,6 +23,7 @@ from assay.tracking.comparison import comparable, latest
 
 if TYPE_CHECKING:
     from assay.contract.scored import Scored
+    from assay.learning.scoring import Floats, Metrics
     from assay.sections.task import Evaluate
     from assay.tracking.comparison import Row
     from assay.tracking.projection import Projection
@@ -95,7 +97,7 @@ def paired(task: Scored, one: ScoredRows, other: ScoredRows, how: Evaluate) -> P
         how: resamples, confidence and seed of the intervals.
 
     Raises:
-        AssayError: fewer than two groups are left, or the outputs differ in number.
+        AssayError: fewer than two groups are left, or today's metrics do not take the outputs.
     """
     if one.labels.shape[1] != other.labels.shape[1]:
         found = f"{one.labels.shape[1]} and {other.labels.shape[1]} columns of labels"
@@ -112,7 +114,7 @@ def paired(task: Scored, one: ScoredRows, other: ScoredRows, how: Evaluate) -> P
             f"{groups} group(s) in common: {len(mine)} common rows of {len(one.sample_ids)} and"
             f" {len(other.sample_ids)}, {relabelled} of them relabelled",
             "at least 2 groups that both validate on, with equal labels",
-            f"dvc repro evaluate@{task.name} for both on one split, then again",
+            f"dvc repro {scoring_stage(task)} for both on one split, then again",
         )
     return Paired(
         groups=groups,
@@ -179,9 +181,9 @@ def _differences(
     What only one of them says (how sure it is, a second label) is left out. Two that agree on every row
     differ by 0 in every draw: of the groups that were not drawn that proves as much as their number does.
     """
-    mine, others = (metrics_by_rows(task, each.predictions, one.labels) for each in (one, other))
-    every = np.arange(len(one.labels))
-    first, second = mine(every), others(every)
+    (mine, first), (others, second) = (
+        _scored(task, each.predictions, one.labels) for each in (one, other)
+    )
     names = [name for name in first if name in second]
 
     def statistics(rows: npt.NDArray[np.int64]) -> list[float]:
@@ -197,3 +199,21 @@ def _differences(
         name: Difference(name, first[name], second[name], first[name] - second[name], low, high)
         for name, (low, high) in zip(names, intervals, strict=True)
     }
+
+
+def _scored(task: Scored, predictions: Floats, labels: Floats) -> tuple[Metrics, dict[str, float]]:
+    """Return the metrics as a function of rows, and those of every row.
+
+    Raises:
+        AssayError: the code that predicted may have said more, or less, than today's metrics take.
+    """
+    try:
+        metrics = metrics_by_rows(task, predictions, labels)
+        return metrics, metrics(np.arange(len(labels)))
+    except (LookupError, RuntimeError, ValueError) as fault:
+        raise AssayError(
+            f"{task.name}, paired",
+            f"predictions {predictions.shape} of labels {labels.shape}: {str(fault).partition('.')[0]}",
+            "what today's metrics take",
+            f"dvc repro {scoring_stage(task)} for both with one code, then again",
+        ) from fault
