@@ -14,6 +14,7 @@ import pytest
 import torch
 from tests.contract.test_tasks import data_rows, params_of
 
+from assay.contract.inputs import inputs_of
 from assay.contract.listing import Listing
 from assay.contract.scored import ensure_answers
 from assay.errors import AssayError
@@ -34,6 +35,11 @@ def probabilities(count: int) -> Any:
         ("toy-shade", lambda n: probabilities(n)[:, :2], r"\(36, 2\); expected \(36, 3\)"),
         ("toy-level", lambda n: np.zeros((n, 2), np.float32), r"\(36, 2\) for 36 rows"),
         ("toy-level", lambda n: np.zeros((n - 1, 1), np.float32), r"\(35, 1\) for 36 rows"),
+        ("toy-level", lambda n: np.full((n, 1), np.nan, np.float32), "36 of 36 are no number"),
+        ("toy-level", lambda n: np.zeros((n, 1)), "float64\n.*an array of float32"),
+        ("toy-level", lambda n: np.zeros((n, 1), np.int64), "int64"),
+        ("toy-level", lambda n: torch.zeros(n, 1), r"torch\.float32"),
+        ("toy-level", lambda n: [[0.0]] * n, "list"),
         ("ceph-landmarks", lambda n: np.zeros((n - 1, 58), np.float32), r"\(35, 58\) for 36 rows"),
     ],
 )
@@ -44,7 +50,10 @@ def test_what_is_no_answer_is_refused(task: str, said: Callable[[int], Any], fou
 
 
 def test_answers_are_taken() -> None:
-    for name, said in (("toy-shade", probabilities(36)), ("toy-level", np.zeros((36, 1)))):
+    for name, said in (
+        ("toy-shade", probabilities(36)),
+        ("toy-level", np.zeros((36, 1), np.float32)),
+    ):
         ensure_answers(find_task(name), said, data_rows(find_task(name)))
 
 
@@ -56,6 +65,18 @@ def test_a_learner_that_forgets_its_softmax_is_refused(monkeypatch: pytest.Monke
     network, _ = learner.build(data_rows(task))
     with pytest.raises(AssayError, match="logits need a softmax"):
         ensure_answers(task, learner.predict(network.eval(), data_rows(task)), data_rows(task))
+
+
+def test_a_column_that_no_row_has_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    task: Any = find_task("toy-level")
+    monkeypatch.setattr(type(task), "reads", ("widht",))
+    rows = data_rows(task)
+    with pytest.raises(
+        AssayError, match=rf"toy-level\.reads · widht: no such column of {task.data}"
+    ):
+        inputs_of(task, rows)
+    monkeypatch.setattr(type(task), "reads", ("width",))
+    assert "width" in inputs_of(task, rows)["reads"]
 
 
 def test_a_task_without_its_labels_says_which_method_it_lacks(

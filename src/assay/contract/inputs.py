@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.errors import AssayError, nearest
+
 if TYPE_CHECKING:
     from assay.contract.scored import Scored
     from assay.manifest.rows import Rows
@@ -21,7 +23,17 @@ ANY = -1
 
 
 def inputs_of(scored: Scored, rows: Rows) -> dict[str, Any]:
-    """Return what `run.json` says of them under `model`: a row's shape by view, its form by column."""
+    """Return what `run.json` says of them under `model`: a row's shape by view, its form by column.
+
+    Raises:
+        AssayError: a column that it reads is none of the rows'.
+    """
+    for name in scored.reads:
+        if name not in rows.columns:
+            raise AssayError(
+                f"{scored.name}.reads · {name}", f"no such column of {scored.data}",
+                nearest(name, rows.columns), "edit it",
+            )  # fmt: skip
     views = {view: list(images.shape[1:]) for view, images in rows.images.items()}
     return {"views": views, "reads": {name: form_of(rows.columns[name]) for name in scored.reads}}
 

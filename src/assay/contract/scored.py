@@ -84,8 +84,10 @@ def ensure_answers(scored: Scored, predictions: Floats, rows: Rows) -> None:
     Raises:
         AssayError: with what they are.
     """
-    if found := scored.refuse_predictions(predictions, rows):
+    kind = getattr(predictions, "dtype", type(predictions).__name__)
+    is_kept = str(kind) == "float32"  # the table of predictions holds no other
+    if found := scored.refuse_predictions(predictions, rows) if is_kept else f"{kind}":
         raise AssayError(
-            f"predictions of {scored.name}", found, "answers in label units",
+            f"predictions of {scored.name}", found, "answers in label units, an array of float32",
             "edit its predictor (its learner's `decode` and `to_labels`)",
         )  # fmt: skip

@@ -52,6 +52,9 @@ class ValueTask(BaseTask[P]):
 
     def refuse_predictions(self, predictions: Floats, rows: Rows) -> str:
         """Refuse what is not one number a row."""
-        if predictions.shape == (len(rows), 1):
-            return ""
-        return f"{predictions.shape} for {len(rows)} rows; expected one number each"
+        import numpy as np
+
+        if predictions.shape != (len(rows), 1):
+            return f"{predictions.shape} for {len(rows)} rows; expected one number each"
+        lost = int((~np.isfinite(predictions)).sum())
+        return f"{lost} of {len(rows)} are no number" if lost else ""
