@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tracemalloc
 from collections import Counter
@@ -22,6 +23,7 @@ from tests.pairs_set import (
     KEYS,
     PAIRS,
     SIDES,
+    TABLE,
     VIEWS,
     name_of,
     prepare,
@@ -149,6 +151,20 @@ def test_a_broken_photograph_breaks_its_rows_and_is_named(made: Path) -> None:
         for name in ("uri", "digest", "bytes", "format", "width", "height", "stored"):
             assert f"{view}_{name}" in table.columns
     assert not {"uri", "digest", "stored", "nail_path"} & set(table.columns)
+
+
+def test_a_row_without_one_of_its_photographs_is_broken_and_told(tmp_path: Path) -> None:
+    with project(tmp_path) as root:
+        lines = (root / "set" / TABLE).read_text().splitlines()
+        lines[1] = re.sub(",conjunctiva/[^,]+", ",", lines[1])
+        (root / "set" / TABLE).write_text("\n".join(lines) + "\n")
+        for name, each in (("ingest", ingest), ("validate", validate), ("similar", similar)):
+            each.main(stage(name, root))
+        [row] = manifest_of(root).filter(sample_id="p0-left-left").to_dicts()
+        said = {check["name"]: check for check in read_json(LAYOUT.labels_verdict)["checks"]}
+    assert (row["status"], row["reason"]) == (IS_BROKEN, "conjunctiva: no path is listed")
+    assert (row["nail_stored"], row["conjunctiva_stored"]) == (True, False)
+    assert "p0-left-left" in {each["sample_id"] for each in said["broken"]["rows"]}
 
 
 def test_a_path_that_strays_is_named_by_its_view_and_a_pairing_listed_twice_is_told() -> None:

@@ -29,11 +29,11 @@ class LabelRange:
 class Listing:
     """What a source says it holds, before any image is opened.
 
-    `table` has one row a sample: `sample_id`, `uri` (relative to the source, or standing for itself; of
-    several views what `System.views` names), `item`, `group` (as published), `subset` (the table or
-    folder it is from), the label columns, covariates, and `fault`: null, or the reason why the row cannot
-    be used. `line` may say where it stands in its table. `tables` are the files that were read to know
-    this.
+    `table` has one row a sample: `sample_id`, `uri` (relative to the source, or standing for itself; null
+    where the row has none; of several views what `System.views` names), `item`, `group` (as published),
+    `subset` (the table or folder it is from), the label columns, covariates, and `fault`: null, or the
+    reason why the row cannot be used. `line` may say where it stands in its table. `tables` are the files
+    that were read to know this.
     """
 
     table: pl.DataFrame
@@ -55,5 +55,6 @@ class Listing:
 
     def files(self, views: Mapping[str, str]) -> list[str]:
         """Return every file that belongs to the source, once, tables first; `views` as the system has."""
-        uris = {uri for column in views.values() for uri in self.table[column].unique()}
+        named = (self.table[column].drop_nulls() for column in views.values())
+        uris = {uri for column in named for uri in column.unique()}
         return [*self.tables, *sorted(uris)]

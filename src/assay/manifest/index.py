@@ -70,7 +70,8 @@ def index_images(
 
 
 def _full(uris: pl.Series, source: Source) -> pl.Series:
-    return pl.Series(uris.name, [source.uri(name) for name in uris], dtype=pl.String)
+    full = [None if name is None else source.uri(name) for name in uris]
+    return pl.Series(uris.name, full, dtype=pl.String)
 
 
 def _changed(stamped: Files, known: pl.DataFrame) -> Files:

@@ -1,4 +1,4 @@
-"""Faults that any listing may have, whatever the system: a sample listed twice, a path that strays."""
+"""Faults that any listing may have: a sample listed twice, a path that strays or is not there."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def _strays(uris: pl.Series, view: str) -> pl.Expr:
     ]
     strays = pl.col(uris.name).is_in(out)
     whose = "" if view == IMAGE else f"{view}: "
-    return pl.when(strays).then(pl.lit(f"{whose}the path leaves the source's folder"))
+    told = pl.when(strays).then(pl.lit(f"{whose}the path leaves the source's folder"))
+    return told.when(pl.col(uris.name).is_null()).then(pl.lit(f"{whose}no path is listed"))
 
 
 def _twice(table: pl.DataFrame, key: Sequence[str]) -> pl.Expr:
