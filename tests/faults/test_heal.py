@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests import inproc
 from tests.conftest import TASK, Project
+from tests.stories import OVERRULED
 
 from assay.registry.mlflow_version import has_files
 from assay.registry.versions import current_aliases, versions
@@ -85,6 +87,23 @@ def test_a_file_that_left_a_registered_model_is_missed(promoted: Project) -> Non
     [weights] = (promoted.folder / ".assay/mlflow/artifacts").rglob(f"bundle/{WEIGHTS}")
     weights.unlink()
     assert f"{TASK} v1 in MLflow: its files were gone" in healed(promoted)
+
+
+@pytest.mark.parametrize("keeps_size", [True, False])
+def test_a_file_changed_in_its_place_is_refused_and_made_anew(
+    synced: Project, keeps_size: bool
+) -> None:
+    """The mend that the door tells is one: a sync alone would not notice."""
+    synced.assay("register", TASK)
+    [weights] = (synced.folder / ".assay/mlflow/artifacts").rglob(f"bundle/{WEIGHTS}")
+    whole = weights.read_bytes()
+    weights.chmod(0o644)
+    weights.write_bytes(whole[:-400] + b"\0\0\x80?" * 100 if keeps_size else whole[:5000])
+    said = synced.assay("promote", TASK, *OVERRULED, fails=True)
+    assert "  STOP  served: " in said
+    mend = said.rpartition("mend: ")[2].partition(";")[0].strip()
+    assert f"{TASK} v1 in MLflow: its files were gone" in synced.typed(mend)
+    assert f"{TASK}: champion → v1" in synced.assay("promote", TASK, *OVERRULED)
 
 
 def test_a_record_that_left_the_cache_leaves_a_place_for_its_version(promoted: Project) -> None:

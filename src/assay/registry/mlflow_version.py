@@ -36,9 +36,14 @@ def available(root: Path, version: Version) -> bool:
     return has_code and all(cache.path(digest) for digest in needed)
 
 
+def folder_of(client: MlflowClient, root: Path, task: str, number: int) -> Path | None:
+    """Return where this store keeps what a version serves; None where it keeps nothing of it."""
+    return stored_path(root, client.get_model_version_download_uri(task, str(number)))
+
+
 def has_files(client: MlflowClient, root: Path, version: Version, stored: ModelVersion) -> bool:
     """Whether this store holds the files that a version in it serves; another store is believed."""
-    folder = stored_path(root, client.get_model_version_download_uri(stored.name, stored.version))
+    folder = folder_of(client, root, stored.name, int(stored.version))
     return folder is None or all(any(folder.rglob(name)) for name in version.files)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from assay.learning.claims import rests_on
 from assay.manifest.layout import Layout
 from assay.manifest.snapshot import UNSTATED
 from assay.registry.ledger import entries, is_cut, is_shallow
+from assay.registry.mlflow_version import folder_of
 from assay.registry.origin import changed_source
 from assay.registry.predictions import predict_with
 from assay.registry.promotion_context import PromotionContext
@@ -23,6 +25,7 @@ from assay.runs.files import read_json
 from assay.runs.git import git
 from assay.runs.record import RECORD
 from assay.tracking.paired import Paired
+from assay.tracking.store import open_store
 
 Gate = Callable[[PromotionContext], Check]
 Floats = npt.NDArray[np.float32]
@@ -62,8 +65,16 @@ def served(case: PromotionContext) -> Check:
         rows, count, places = case.validation()
         said = predict_with(case.root, case.candidate, rows, case.record["model"])
     except AssayError as fault:
-        return _refused("served", SERVED, fault)
-    return judge_served(case.scored.name, said, case.rows.predictions[places], len(rows), count)
+        check = _refused("served", SERVED, fault)
+    else:
+        scored = case.rows.predictions[places]
+        check = judge_served(case.scored.name, said, scored, len(rows), count)
+    if check.passed or not check.mend.startswith("assay sync"):
+        return check
+    # A file that was changed in its place moves nothing by which a sync would notice.
+    name, number = case.candidate.task, case.candidate.number
+    folder = folder_of(open_store(case.root), case.root, name, number)
+    return replace(check, mend=f"rm -r {folder} && {check.mend}") if folder else check
 
 
 def judge_served(task: str, said: Floats, scored: Floats, asked: int, count: int) -> Check:
