@@ -271,6 +271,22 @@ def test_an_entry_without_its_facts(bare: Project) -> None:
     assert bare.run("git", "rev-parse", WITNESS) == before
 
 
+@pytest.mark.parametrize(
+    ("planted", "lacking"), [({}, "files"), ({"files": ["w"]}, "files by name")]
+)
+def test_an_entry_that_stays_without_its_facts_hides_no_version(
+    bare: Project, planted: dict[str, object], lacking: str
+) -> None:
+    facts = {"task": "a", "result": "r", "record": "", "commit": bare.commit()}
+    append(bare.folder, "candidate", "whole", {**facts, "version": 1, "files": {"w": "1"}})
+    append(bare.folder, "candidate", "not", {**facts, "version": 2, **planted})
+    said = check_ledger(bare.folder, False)
+    assert not said.findings
+    [hint] = [each for each in said.hints if "candidate" in each]
+    assert hint.endswith(f" is a candidate without {lacking}; it is not read")
+    assert check_versions(bare.folder).looked == "1 registered, 0 promoted"
+
+
 def test_the_remote(bare: Project, tmp_path: Path) -> None:
     def mended(ask_remote: bool, expected: str) -> None:
         [finding] = check_ledger(bare.folder, ask_remote).findings

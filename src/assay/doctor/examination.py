@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from assay.doctor.cache import check_cache
 from assay.doctor.finding import Finding, Report
-from assay.doctor.ledger import check_ledger, malformed
+from assay.doctor.ledger import check_ledger
 from assay.doctor.locks import check_locks
 from assay.doctor.machine import check_machine
 from assay.doctor.versions import check_versions
@@ -16,7 +16,6 @@ from assay.doctor.weights import check_weights
 from assay.errors import AssayError
 from assay.lookup import all_tasks
 from assay.params import read_all
-from assay.registry.ledger import entries
 from assay.sections.machine import Machine
 from assay.value_faults import PARAMS_FILE
 from assay.values import MACHINE, typed
@@ -35,10 +34,8 @@ def examine(root: Path, deep: bool, ask_remote: bool) -> Iterator[Report]:
     """
     yield check_locks(root)
     yield check_ledger(root, ask_remote)
-    # Nothing can be read from a ledger whose entries lack what they are about.
-    if not any(malformed(entry) for entry in entries(root)):
-        yield check_versions(root)
-        yield check_cache(root, deep)
+    yield check_versions(root)
+    yield check_cache(root, deep)
     machine, tasks, faults = _declared(root)
     yield Report("params", f"{len(tasks)} tasks", faults)
     yield check_machine(root, machine, tasks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,13 +37,16 @@ def check_ledger(root: Path, ask_remote: bool) -> Report:
         return Report("ledger", "no entries yet")
     shared, hints = _shared(root, ask_remote)
     more = "" if shared or hints else ", as every remote has it"
-    hints = [*hints, *_rewritten(found)]
+    hints = [*hints, *_rewritten(found), *_passed_over(found)]
     return Report("ledger", f"{len(found)} entries, {state}{more}", [*findings, *shared], hints)
 
 
 def malformed(entry: Entry) -> list[str]:
     """Return the facts that an entry of its kind must have, and lacks."""
-    return [name for name in FACTS.get(entry.kind, ()) if name not in entry.facts]
+    facts = entry.facts
+    lacking = [name for name in FACTS.get(entry.kind, ()) if name not in facts]
+    is_whole = isinstance(facts.get("files", {}), Mapping)
+    return lacking if is_whole else [*lacking, "files by name"]
 
 
 def _lost(root: Path, found: Sequence[Entry]) -> list[Finding]:
@@ -98,6 +101,16 @@ def _rewritten(found: Sequence[Entry]) -> list[str]:
         if twin is not entry:
             hints.append(f"{entry.commit[:8]} is {twin.commit[:8]} rewritten; both are read")
     return hints
+
+
+def _passed_over(found: Sequence[Entry]) -> list[str]:
+    """Tell of entries that lack what they are about: they stay, for the ledger only grows."""
+    lacking = [(entry, ", ".join(malformed(entry))) for entry in found]
+    return [
+        f"{entry.commit[:8]} is a {entry.kind} without {names}; it is not read"
+        for entry, names in lacking
+        if names
+    ]
 
 
 def _shared(root: Path, ask_remote: bool) -> tuple[list[Finding], list[str]]:

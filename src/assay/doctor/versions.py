@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.doctor.finding import Finding, Report
+from assay.doctor.ledger import malformed
 from assay.registry.ledger import entries
 from assay.registry.versions import CANDIDATE, IMPORT, PROMOTION, tasks_in, versions
 from assay.runs.git import git
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 def check_versions(root: Path) -> Report:
     """Find numbers that two entries claim, commits that git lacks or will drop, tags gone or moved."""
-    found = entries(root)
+    # One that lacks what it is about may be there for good: the ledger only grows.
+    found = [entry for entry in entries(root) if not malformed(entry)]
     known = [version for task in tasks_in(found) for version in versions(root, task)]
     promoted = [entry for entry in found if entry.kind == PROMOTION]
     findings = [*_claimed_twice(found, known)]
