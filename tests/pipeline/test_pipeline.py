@@ -111,8 +111,8 @@ def test_the_machine_is_of_every_training_unless_the_task_has_its_own(finished: 
 def test_the_toy_is_copied_as_its_readme_says_and_runs(fresh: Project) -> None:
     """A new system is one folder, its sections, its lines in dvc.yaml: nothing else is touched."""
     told = (fresh.folder / "examples/toy/README.md").read_text()
-    commands = told.partition("## 1.")[2].partition("and in `dvc.yaml`")[0].partition("\n\n")[2]
-    assert "NEW=dots" in commands
+    commands = "    NEW=" + told.partition("    NEW=")[2].partition("and in `dvc.yaml`")[0]
+    assert commands.startswith("    NEW=dots\n")
     fresh.run("bash", "-euc", textwrap.dedent(commands))
     lines = (
         told.partition("under `vars`:")[2].partition("It runs")[0].replace("[…, dots]", "[dots]")

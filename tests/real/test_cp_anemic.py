@@ -45,7 +45,8 @@ def test_the_gate_stops_then_policy_lets_the_run_go_on_to_a_candidate(
     assert re.search(r"371 groups, \d{3} after joining near-identical images", said)
     assert "301  conflict: dropped" in said
     assert "37  hb outside 8–16" in said
-    assert "images, by image · cp_anemic" in said  # ids that number files are no patients
+    # Ids that number files are no patients: images, and the groups of near-identical ones.
+    assert re.search(r"\d+ images in \d+ groups · cp_anemic", said)
     _identical_bytes_stay_together(finished)
     finished.commit("Train")
     assert f"{TASK} v1 registered" in finished.assay("register", TASK)

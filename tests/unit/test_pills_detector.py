@@ -336,8 +336,9 @@ def test_a_training_writes_its_outputs_alone_and_calls_nobody(tmp_path: Path) ->
     assert done.stdout.splitlines()[-1] == "tried []"
     left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
     assert left == [
-        "work/run/events.jsonl", "work/run/model/history.csv", "work/run/model/run.json",
-        "work/run/model/weights.safetensors", "work/run/reports/preflight.json",
+        "work/run/events.jsonl", "work/run/model/history.csv", "work/run/model/loss.csv",
+        "work/run/model/run.json", "work/run/model/weights.safetensors",
+        "work/run/reports/preflight.json",
     ]  # fmt: skip
 
 
