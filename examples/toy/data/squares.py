@@ -66,8 +66,8 @@ class Squares(BaseSystem):
             raise SourceError(source.base, "no table", TABLE)
         lines = read_published(content, source.uri(TABLE), ("image", "level", "sheet"))
         level = number("level")
-        shade = pl.when(level < 1 / 3).then(pl.lit("dark"))
-        shade = shade.when(level < 2 / 3).then(pl.lit("middle")).otherwise(pl.lit("light"))
+        dark = pl.when(level < 1 / 3).then(pl.lit("dark"))
+        shade = dark.when(level < 2 / 3).then(pl.lit("middle")).otherwise(pl.lit("light"))
         table = lines.select(
             sample_id="image",
             uri="image",
