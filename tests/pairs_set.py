@@ -17,8 +17,8 @@ import numpy.typing as npt
 import polars as pl
 from PIL import Image
 
-from assay.contract.checks import Check, Rule
-from assay.contract.listing import LabelRange, Listing
+from assay.contract.base_system import BaseSystem
+from assay.contract.listing import Listing
 from assay.manifest.published import faults, number, read_published
 from assay.manifest.snapshot import Snapshot, write_snapshot
 from assay.manifest.source import Source
@@ -101,14 +101,13 @@ class PairsParams(DataParams):
     phantom: Section
 
 
-class Pairs:
+class Pairs(BaseSystem):
     """The system `pairs`."""
 
     name = "pairs"
     views: Mapping[str, str] = {"nail": "nail_path", "conjunctiva": "conjunctiva_path"}
     covariates = ("age", "gender")
     target = "hb"
-    fit = "stretch"
     params = PairsParams
 
     def phantom(self, folder: Path, params: Any) -> None:
@@ -134,18 +133,6 @@ class Pairs:
             fault=faults(TABLE, [(age.is_null(), pl.lit("age is not a number"))]),
         )
         return Listing(table, "patient", [TABLE])
-
-    def filters(self, params: Any) -> Sequence[LabelRange]:
-        return []
-
-    def masked(self, table: pl.DataFrame, params: Any) -> pl.DataFrame:
-        return table
-
-    def rules(self) -> Sequence[Rule]:
-        return []
-
-    def checks(self, table: pl.DataFrame) -> Sequence[Check]:
-        return []
 
 
 PAIRS = Pairs()

@@ -54,7 +54,9 @@ def test_answers_are_taken() -> None:
         ("toy-shade", probabilities(36)),
         ("toy-level", np.zeros((36, 1), np.float32)),
     ):
-        ensure_answers(find_task(name), said, data_rows(find_task(name)))
+        task, rows = find_task(name), data_rows(find_task(name))
+        assert task.refuse_predictions(said, rows) == ""
+        ensure_answers(task, said, rows)
 
 
 def test_a_learner_that_forgets_its_softmax_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

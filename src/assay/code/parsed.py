@@ -18,7 +18,8 @@ NAMED = {
 }  # fmt: skip
 # Bases that call no method which code of this package does not name: `tests/truths` looks at theirs.
 PLAIN = {
-    "ABC", "BaseSystem", "BaseTask", "ClassLearner", "ClassTask", "Generic", "Learner", "Protocol",
+    "ABC", "BaseSystem", "BaseTask", "ClassLearner", "ClassTask", "Generic", "Learner", "PlainLearner",
+    "Protocol",
     "ValueLearner", "ValueTask",
 }  # fmt: skip
 Function = ast.FunctionDef | ast.AsyncFunctionDef

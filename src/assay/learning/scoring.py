@@ -75,9 +75,7 @@ def score(
     }  # fmt: skip
 
 
-def metrics_by_rows(
-    task: Scored, predictions: Floats, labels: Floats
-) -> Callable[[npt.NDArray[np.int64]], dict[str, float]]:
+def metrics_by_rows(task: Scored, predictions: Floats, labels: Floats) -> Metrics:
     """Return a function of chosen rows (numbers, with repeats) to their metrics."""
     if isinstance(task, SupportsCounts):
         counts = task.counts(predictions, labels)

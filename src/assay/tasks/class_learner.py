@@ -1,41 +1,33 @@
-"""The learner of an ordinary task of classes: AdamW, a warm-up and a cosine, cross-entropy."""
+"""The learner of an ordinary task of classes: cross-entropy, and answers that are probabilities."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from assay.contract.scored import ensure_answers
 from assay.learning.targets import Classes
-from assay.learning.training_spec import TrainData, TrainingSpec
-from assay.learning.transforms import Preprocess
+from assay.learning.training_spec import TrainData
 from assay.learning.vision.classes import as_classes, nominal_probabilities
 from assay.learning.vision.losses import ClassLoss
 from assay.sections.task import P
-from assay.tasks.learner import Learner
-from assay.tasks.value_learner import one_rate
+from assay.tasks.plain_learner import PlainLearner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from assay.learning.training_spec import (
-        Floats,
-        Metrics,
-        ParamGroup,
-        PreparedTraining,
-        Targets,
-    )
+    from assay.learning.training_spec import Floats, Metrics, PreparedTraining, Targets
     from assay.manifest.rows import Rows
     from assay.tasks.classes import ClassTask
 
 FEW = 16  # rows
 
 
-class ClassLearner(Learner[P]):
+class ClassLearner(PlainLearner[P]):
     """A learner of classes; its network says a logit of each, (b, classes)."""
 
     task: ClassTask[P]
@@ -60,9 +52,9 @@ class ClassLearner(Learner[P]):
         """Return the loss of logits (b, classes) and indices (b,)."""
         return ClassLoss("cross_entropy", ())
 
-    def param_groups(self, network: nn.Module) -> Sequence[ParamGroup]:
-        """Return one group: `lr`, `lr_final` and `warmup_epochs` of the section `train`."""
-        return [one_rate(network, self.params.train)]
+    def target(self) -> Classes:
+        """Return the classes, in the task's order."""
+        return Classes(tuple(self.task.classes))
 
     def prepare(self, train: Rows, valid: Rows) -> PreparedTraining:
         """Return the training; what its network says is an answer, which is tried before it learns."""
@@ -71,17 +63,3 @@ class ClassLearner(Learner[P]):
         ensure_answers(self.task, self.predict(ready.spec.network.eval(), few), few)
         ready.spec.network.train()
         return ready
-
-    def spec(self, network: nn.Module, train: Rows, valid: Rows) -> TrainingSpec:
-        """Return the training of the network."""
-        config: Any = self.params.train
-        return TrainingSpec(
-            network=network,
-            loss=self.loss(),
-            preprocess=Preprocess(getattr(config, "augment", ()), train.image.shape[1]),
-            metrics=self.metrics,
-            rank=self.task.rank,
-            param_groups=self.param_groups(network),
-            config=config,
-            targets=Classes(tuple(self.task.classes)),
-        )

@@ -58,7 +58,7 @@ class Known:
 
 
 def set_of(task: Scored, scores: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what names the rows of a result (table, fold, how many of how many), and its metrics."""
+    """Return what names the rows of a result: their table by digest, the fold, how many of how many."""
     table = record["inputs"].get(str(Layout(task.data).trainval))
     fold = record["params"].get(task.name, {}).get("train", {}).get("fold")
-    return table, fold, scores["rows"], scores["groups"], scores["metrics_version"]
+    return table, fold, scores["rows"], scores["groups"]

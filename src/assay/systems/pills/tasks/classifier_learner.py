@@ -30,7 +30,7 @@ from assay.systems.pills.tasks.classifier_drugs import (
 from assay.systems.pills.tasks.classifier_network import DrugNetwork, build
 from assay.systems.pills.tasks.classifier_params import ClassifierParams
 from assay.tasks.learner import Learner
-from assay.tasks.value_learner import one_rate
+from assay.tasks.plain_learner import one_rate
 
 if TYPE_CHECKING:
     from assay.learning.training_spec import Floats, Metrics, PreparedTraining, Targets

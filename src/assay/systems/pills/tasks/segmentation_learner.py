@@ -22,7 +22,7 @@ from assay.systems.pills.learning.segmentation_views import Together
 from assay.systems.pills.tasks import segmentation_masks
 from assay.systems.pills.tasks.segmentation_params import SegmentationParams
 from assay.tasks.learner import Learner
-from assay.tasks.value_learner import one_rate
+from assay.tasks.plain_learner import one_rate
 
 if TYPE_CHECKING:
     from assay.learning.training_spec import Floats, Metrics, Targets
