@@ -41,7 +41,9 @@ def disagreements(content: Mapping[str, Any], task: Task) -> list[AssayError]:
     data = find_system(task.data)
     own, its = typed(content, task.name, task.params), typed(content, data.name, data.params)
     fold, folds = own.train.fold, its.split.folds
-    reason = f"train.fold {fold}, but {data.name}.split.folds is {folds}" if fold >= folds else ""
+    reason = ""
+    if not isinstance(fold, str) and fold >= folds:
+        reason = f"train.fold {fold}, but {data.name}.split.folds is {folds}"
     reason = reason or task.validate_params(own, its)
     where = f"{PARAMS_FILE} · {task.name}"
     return [AssayError(where, reason, "values that agree")] if reason else []

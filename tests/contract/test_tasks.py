@@ -29,7 +29,7 @@ from assay.params import read_params
 from assay.pipeline import pipelines
 from assay.runs.events import EventLog, read_events
 from assay.runs.files import file_digest, read_json
-from assay.runs.record import HISTORY, RECORD, WEIGHTS
+from assay.runs.record import HISTORY, LAST, RECORD, WEIGHTS
 from assay.runs.run import Run
 from assay.tasks.classes import ClassTask
 from assay.values import typed
@@ -202,7 +202,7 @@ def test_fit_leaves_its_outputs_and_predicts_alike_after_loading(
     history = (run.folder / HISTORY).read_text().splitlines()
     assert len(history) == 1 + params.train.epochs
     assert [e["event"] for e in read_events(run.events.path)] == ["epoch"] * params.train.epochs
-    assert not run.resume.exists()
+    assert (run.resume / LAST).exists()
     bundle, asked = read_bundle(run.folder), data_rows(task)
     # What it reads beside the images it says: of a model at work nothing else is there.
     bare = replace(asked, columns={name: asked.columns[name] for name in task.reads})

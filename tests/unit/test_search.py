@@ -15,6 +15,7 @@ from optuna.distributions import CategoricalDistribution
 from tests.studies import STUDY, TOY, make_root, results, run, toy_plan
 
 from assay.errors import AssayError, MachineError, ParamsError
+from assay.jobs.store import JobStore
 from assay.lookup import all_tasks, find_task
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.params import read_all, read_params
@@ -159,7 +160,11 @@ def test_a_trial_is_the_tasks_own_training_to_the_byte(root: Path) -> None:
         history = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(stream)]
     assert trial.user_attrs[CURVE] == history
     assert [trial.user_attrs[CHOSEN][name] for name in found.objectives] == trial.values
-    assert not list((found.plan.folder(root) / "trials").iterdir())  # no weights are kept
+    [job] = JobStore(root).jobs()
+    left["trial"] = [
+        (JobStore(root).result(job) / name).read_bytes() for name in (WEIGHTS, HISTORY)
+    ]
+    assert left["trial"] == left["plain"][:2]
 
 
 def test_equal_studies_of_one_worker_draw_equal_trials(root: Path) -> None:

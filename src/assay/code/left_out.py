@@ -5,6 +5,12 @@ from __future__ import annotations
 LEFT_OUT = {
     "assay.code": "judges code, and refuses",
     "assay.errors": "what a person is told when a stage ends without an output",
+    "assay.jobs.driver": "which job is done when, and by whom",
+    "assay.jobs.executor": "in which process a job is done",
+    "assay.jobs.executors": "in which process a job is done",
+    "assay.jobs.processes": "in which process a job is done",
+    "assay.jobs.progress": "what a person sees of jobs",
+    "assay.jobs.store": "where a result lies until it is collected",
     "assay.learning.progress": "the line that moves while a training runs",
     "assay.lookup": "finds the object that an entry names",
     "assay.repro": "which stages run beside which, and where their libraries are imported",

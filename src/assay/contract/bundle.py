@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,18 @@ class Bundle:
     Attributes:
         files: name → where it lies. Of a pipeline the name begins with its task: `<task>/<name>`.
         record: the content of its `run.json`.
+        fold: of a model of several folds, the one that is meant; none: all of them, or it has none.
     """
 
     files: Mapping[str, Path]
     record: Mapping[str, Any]
+    fold: int | None = None
+
+    @property
+    def folds(self) -> list[Bundle]:
+        """Return the model of each fold; none of a training on one."""
+        numbers = self.record["model"].get("folds", ())
+        return [replace(self, fold=number) for number in numbers]
 
     @property
     def weights(self) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -54,6 +54,15 @@ class SupportsRelabel(Protocol):
     """What a task may offer beyond its contract: its section says which labels it is taught."""
 
     def labelled(self, rows: Rows, params: Any) -> Rows: ...
+
+
+@runtime_checkable
+class SupportsCombination(Protocol):
+    """What a task may offer beyond its contract: one answer of several models. Boxes have none."""
+
+    def combine(self, predictions: Sequence[Floats]) -> Floats:
+        """Return what models (each n, outputs; label units) say together of the same rows."""
+        ...
 
 
 @runtime_checkable

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from assay.gates.preflight import preflight
-from assay.learning.fit import fit, forget_state
-from assay.runs.record import write_record
+from assay.learning.fit import fit
+from assay.runs.record import VERDICT, write_record
 
 if TYPE_CHECKING:
     from assay.learning.training_spec import PreparedTraining
@@ -21,7 +21,7 @@ def train_model(ready: PreparedTraining, run: Run) -> None:
         GateError: the preflight refused; nothing was trained.
     """
     spec, train, valid = ready.spec, ready.train, ready.valid
-    verdict = run.reports / "preflight.json"
+    verdict = run.reports / VERDICT
     preflight(run.task, spec, train, valid, verdict, run.runtime.num_workers)
     chosen = fit(spec, train, valid, run)
     model = {
@@ -29,4 +29,3 @@ def train_model(ready: PreparedTraining, run: Run) -> None:
         "first_weights": ready.first_weights,
     }
     write_record(replace(run, facts={**run.facts, **ready.facts}), chosen, model)
-    forget_state(run)

@@ -17,12 +17,12 @@ from torch.nn import BatchNorm1d, BatchNorm2d
 
 from assay.learning.data import plain_loader, train_loader
 from assay.learning.determinism import set_determinism
-from assay.learning.history import History
+from assay.learning.history import History, save_weights
 from assay.learning.module import Training
 from assay.learning.progress import TrainingBar
 from assay.learning.workers import choose_num_workers
 from assay.runs.files import atomic_write
-from assay.runs.record import WEIGHTS, write_history
+from assay.runs.record import LAST, WEIGHTS, write_history
 
 if TYPE_CHECKING:
     from assay.learning.training_spec import TrainData, TrainingSpec
@@ -35,7 +35,7 @@ def fit(spec: TrainingSpec, train: TrainData, valid: TrainData, run: Run) -> Map
     """Train, write weights and history into `run.folder`, and return the chosen epoch's row.
 
     A killed training goes on from the newest whole state in `run.resume`, and gives the bytes that an
-    undisturbed one gives, from whichever state; they are removed when the outputs stand.
+    undisturbed one gives, from whichever state; they and the last epoch's weights stay for the caller.
     """
     set_determinism(spec.config.threads)
     _quiet()
@@ -78,17 +78,13 @@ def fit(spec: TrainingSpec, train: TrainData, valid: TrainData, run: Run) -> Map
     )
     write_history(run.folder, history.epochs)
     atomic_write(run.folder / WEIGHTS, lambda aside: shutil.copyfile(history.best_weights, aside))
+    save_weights(spec.network, run.resume / LAST)
     return history.chosen()
 
 
 def _normalises(spec: TrainingSpec) -> bool:
     """Return whether there is batch norm: over one row it has no variance, and stops at a single cell."""
     return any(isinstance(each, BatchNorm1d | BatchNorm2d) for each in spec.network.modules())
-
-
-def forget_state(run: Run) -> None:
-    """Remove the resume state; called when every output of the stage is written."""
-    shutil.rmtree(run.resume, ignore_errors=True)
 
 
 def _newest_state(folder: Path) -> Path | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import lightning as L
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from assay.errors import SourceError
 from assay.learning.module import Training
@@ -45,11 +46,7 @@ class History(L.Callback):
         rank = pl_module.spec.rank
         if self.best < 0 or rank(row) < rank(self.epochs[self.best]):
             self.best = len(self.epochs) - 1
-            state = {
-                name: value.detach().cpu().contiguous()
-                for name, value in pl_module.network.state_dict().items()
-            }
-            atomic_write(self.best_weights, lambda aside: save_file(state, aside))
+            save_weights(pl_module.network, self.best_weights)
         act(trainer, pl_module.spec, self.best)
         row |= _rates(trainer)
         self.events.note("epoch", row)
@@ -74,6 +71,14 @@ class History(L.Callback):
     def chosen(self) -> Mapping[str, float]:
         """Return the row of the epoch that the rule chose."""
         return self.epochs[self.best]
+
+
+def save_weights(network: nn.Module, path: Path) -> None:
+    """Write the weights and buffers of a network, whole or not at all."""
+    state = {
+        name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
+    }
+    atomic_write(path, lambda aside: save_file(state, aside))
 
 
 def _epoch_row(trainer: L.Trainer, module: Training) -> dict[str, float]:

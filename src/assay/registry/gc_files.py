@@ -16,8 +16,9 @@ from assay.runs.places import (
     FEATURES,
     FETCHED,
     IMAGES,
+    JOBS,
     PHANTOMS,
-    RESUME,
+    PROOFS,
     STUDIES,
     SWEEPS,
 )
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 # Made anew, or fetched again, by whoever misses them.
 AGED = {
-    "resume states": f"{RESUME}/*",
+    "trainings": f"{JOBS}/*",
+    "proofs": f"{PROOFS}/*",
     "sweep logs": f"{SWEEPS}/*.log",
     "repro logs": f"{BRANCHES}/*.log",
     "studies": f"{STUDIES}/*/*",

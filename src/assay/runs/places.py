@@ -22,7 +22,8 @@ FEATURES = PRIVATE / "features"
 # Of runs.
 LOCKS = PRIVATE / "locks"
 EVENTS = PRIVATE / "events"
-RESUME = PRIVATE / "resume"  # states of killed trainings
+JOBS = PRIVATE / "jobs"  # trainings, by key: states of the killed, results of the finished
+PROOFS = PRIVATE / "proofs"  # the same, of stages that are asked again for what DVC knows
 STUDIES = PRIVATE / "search"
 SWEEPS = PRIVATE / "sweep"
 BRANCHES = PRIVATE / "repro"  # what each branch of `assay repro` printed

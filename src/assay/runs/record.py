@@ -20,7 +20,10 @@ RECORD = "run.json"
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.csv"
 CURVE = "loss.csv"
+VERDICT = "preflight.json"
 LOSS = "valid_loss"
+OUT_OF_FOLD = "out_of_fold.parquet"  # what a training says of the rows that validate
+LAST = "last.safetensors"  # weights of the last epoch, beside the states of a training
 PREDICTIONS = "predictions.parquet"  # of the validation rows, below `reports/<task>/`
 
 
@@ -47,14 +50,31 @@ def write_record(
 
 
 def write_history(folder: Path, epochs: Sequence[Mapping[str, float]]) -> None:
-    """Write a row an epoch: `history.csv` whole, numbers in their shortest exact form; and `loss.csv`.
+    """Write a row an epoch: `history.csv` whole, numbers in their shortest exact form; and `loss.csv`."""
+    write_rows(folder / HISTORY, epochs)
+    write_curve(folder / CURVE, epochs)
+
+
+def write_curve(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
+    """Write the validation loss of each epoch, to be drawn.
 
     DVC writes every column of a CSV that it plots into its page, for every row and revision.
     """
-    drawn = [{"epoch": each["epoch"], LOSS: f"{each[LOSS]:.4g}"} for each in epochs]
-    for name, rows in ((HISTORY, epochs), (CURVE, drawn)):
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_text(folder / name, text.getvalue())
+    write_rows(path, [{"epoch": each["epoch"], LOSS: f"{each[LOSS]:.4g}"} for each in epochs])
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows as CSV, under the names of the first."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """Return the rows of a `history.csv`."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        return [
+            {name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)
+        ]

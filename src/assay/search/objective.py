@@ -9,20 +9,25 @@ import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.code.declared import Declared
-from assay.contract.task_rows import task_rows
 from assay.errors import AssayError
+from assay.jobs.collect import mean, mean_history
+from assay.jobs.driver import finished, run_jobs
+from assay.jobs.executor import InProcess
+from assay.jobs.job import jobs_of
+from assay.jobs.progress import JobProgress
+from assay.jobs.run_job import run_job
+from assay.jobs.store import JobStore
 from assay.lookup import find_task
-from assay.manifest.parts import read_trainval, validation_fold
+from assay.manifest.layout import Layout
+from assay.manifest.table import read_table
 from assay.params import read_params
-from assay.runs.events import EventLog
 from assay.runs.files import read_json
-from assay.runs.lock import held
-from assay.runs.record import RECORD
-from assay.runs.run import Run
+from assay.runs.record import HISTORY, RECORD, read_history
 from assay.search.space import suggest
 from assay.search.storage import give_heartbeat
 from assay.sections.machine import RUNTIME, Runtime
@@ -33,11 +38,9 @@ if TYPE_CHECKING:
     import optuna
 
     from assay.contract.task import Task
-    from assay.manifest.rows import Rows
     from assay.search.plan import StudyPlan
 
-# A trial's user attributes. `first`: the trial that was killed, and that this one repeats; or itself.
-CURVE, CHOSEN, REASON, FIRST = "curve", "chosen", "reason", "first"
+CURVE, CHOSEN, REASON = "curve", "chosen", "reason"  # a trial's user attributes
 Row = Mapping[str, float]
 
 
@@ -55,15 +58,15 @@ class TrialContext:
     plan: StudyPlan
     root: Path
     task: Task
-    rows: Rows
     facts: Mapping[str, Any]
     code: Declared
 
     @classmethod
     def read(cls, plan: StudyPlan, root: Path) -> TrialContext:
-        """Read the training part of the task's data; the working folder is `root`."""
+        """Read the facts of the task's data; the working folder is `root`."""
         task = find_task(plan.task)
-        return cls(plan, root, task, *read_trainval(task.data), Declared.read(f"train@{plan.task}"))
+        _, facts = read_table(Layout(task.data).trainval, f"split@{task.data}")
+        return cls(plan, root, task, facts, Declared.read(f"train@{plan.task}"))
 
     def objective(self, trial: optuna.Trial) -> list[float]:
         """Train one trial; return its objectives, of the epoch that the epoch rule chose.
@@ -86,15 +89,9 @@ class TrialContext:
     def _tried(self, trial: optuna.Trial) -> list[float]:
         import optuna
 
-        first = trial.user_attrs.get(
-            FIRST, trial.number
-        )  # whoever repeats a killed one inherits it
-        trial.set_user_attr(FIRST, first)
-        folder = self.plan.folder(self.root) / "trials" / str(first)
         reporter = EpochReporter(trial, list(self.plan.study.objectives))
         try:
-            with held(folder / "trial.lock", "the same trial runs elsewhere; waiting"):
-                chosen = self._train(trial, folder, reporter)
+            chosen = self._train(trial, reporter)
             trial.set_user_attr(CHOSEN, chosen)
             return _finite(chosen, reporter.objectives)
         except optuna.TrialPruned:
@@ -104,26 +101,34 @@ class TrialContext:
             raise
         finally:
             trial.set_user_attr(CURVE, reporter.rows)
-            shutil.rmtree(folder, ignore_errors=True)
 
-    def _train(
-        self, trial: optuna.Trial, folder: Path, reporter: EpochReporter
-    ) -> dict[str, float]:
-        """Do what the stage `train` does; return the chosen epoch's row."""
-        plan, task = self.plan, self.task
-        declared = {task.name: plan.section_with(trial.params)}
-        params = typed(declared, task.name, task.params)
-        train, valid = validation_fold(task_rows(task, self.rows, params), params.train.fold)
-        run = Run(
-            task.name, self.root, folder / "model", folder / "reports", folder / "resume",
-            EventLog(folder / "events.jsonl"),
-            {"key": plan.digest, "params": declared, "data": self.facts, "inputs": dict(plan.inputs)},
-            reporter, typed(read_params(self.root / PARAMS_FILE), RUNTIME, Runtime),
-        )  # fmt: skip
-        run.folder.mkdir(parents=True, exist_ok=True)
-        task.fit(train, valid, params, run)
+    def _train(self, trial: optuna.Trial, reporter: EpochReporter) -> dict[str, float]:
+        """Have the trial's jobs done, as the stage `train` has them; return the row that counts.
+
+        Of one fold that of the chosen epoch. Of all folds the mean of their last: that no row chose.
+        """
+        section = self.plan.section_with(trial.params)
+        fold = typed({self.task.name: section}, self.task.name, self.task.params).train.fold
+        folds = [fold] if isinstance(fold, int) else list(range(self.facts["folds"]))
+        jobs = jobs_of(self.task.name, section, self.plan.inputs, folds)
+        store, watch = JobStore(self.root), reporter if isinstance(fold, int) else None
+        runtime = typed(read_params(self.root / PARAMS_FILE), RUNTIME, Runtime)
+        work = partial(run_job, runtime=runtime, watch=watch)
+        try:
+            outcomes = run_jobs(jobs, InProcess(work, store), store, JobProgress(), tries=1)
+            results = [finished(each) for each in outcomes]
+            histories = [read_history(result / HISTORY) for result in results]
+            reporter(
+                histories[0] if watch else mean_history(histories)
+            )  # of one that was done before
+        except Exception:
+            if watch:  # pruned, or refused: no state of it is gone on from
+                shutil.rmtree(store.work(jobs[0]), ignore_errors=True)
+            raise
         self.code.ensure_same()
-        chosen: dict[str, float] = read_json(run.folder / RECORD)["chosen"]
+        if watch is None:
+            return mean([rows[-1] for rows in histories])
+        chosen: dict[str, float] = read_json(results[0] / RECORD)["chosen"]
         return chosen
 
 

@@ -29,6 +29,12 @@ class Machine(Section):
 class Runtime(Section):
     """What changes no byte of any output: no stage declares it."""
 
+    executor: Literal["local", "ray"] = Field(
+        "local", description="where trainings are done: on this machine, or wherever Ray has room"
+    )
+    n_jobs: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        1, description="trainings side by side; auto: one a GPU, or else one a core"
+    )
     num_workers: Workers = Field(
         0, description="loader processes; auto tries some, and takes the fastest"
     )

@@ -30,6 +30,19 @@ def _clip(value: object) -> object:
 Clip = Annotated[float | Literal["none"], PlainValidator(_clip)]
 
 
+ALL = "all"
+
+
+def _fold(value: object) -> object:
+    """Pass `all` or a number; a union of types would be told as two faults with paths of its own."""
+    if value == ALL or (type(value) is int and value >= 0):
+        return value
+    raise ValueError("all, or a whole number from 0")
+
+
+Fold = Annotated[int | Literal["all"], PlainValidator(_fold)]
+
+
 NONE, PRETRAINED = "none", "pretrained"
 
 
@@ -55,7 +68,7 @@ class Train(Machine):
     Knobs that came later have a default, at which nothing changes: models recorded before have none.
     """
 
-    fold: int = Field(ge=0, description="the fold that validates")
+    fold: Fold = Field(description="the fold that validates; all: each, with a training of its own")
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     accumulate_grad_batches: int = Field(1, ge=1, description="batches an optimiser step")

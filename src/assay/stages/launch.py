@@ -25,6 +25,8 @@ from assay.sections.machine import RUNTIME, Runtime
 from assay.values import MACHINE, declared_part, on_machine, typed, undotted
 
 if TYPE_CHECKING:
+    from dvc.repo import Repo
+
     from assay.values import S
 
 
@@ -41,6 +43,7 @@ class Stage:
         runtime: what changes no byte, and so is not declared.
         key: digest of `declared` and `inputs`: equal keys, equal outputs.
         events: where clock, host and progress go.
+        is_known: whether DVC knows the outputs of exactly this: who runs it again asks for a proof.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Stage:
     runtime: Runtime
     key: str
     events: EventLog
+    is_known: bool = False
 
     def params(self, model: type[S]) -> S:
         """Return the item's own section as far as it was declared."""
@@ -98,20 +102,22 @@ def _load(name: str, root: Path) -> Stage:
     imported there to check the parameters is no part of the stage's own code.
     """
     with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as other:
-        declared, inputs, runtime = other.submit(_asked, name, root).result()
+        declared, inputs, runtime, is_known = other.submit(_asked, name, root).result()
     key = content_digest({"declared": declared, "inputs": inputs})
     item = name.partition("@")[2]
     events = EventLog(events_path(root, name, key))
-    return Stage(name, item, root, declared, inputs, runtime, key, events)
+    return Stage(name, item, root, declared, inputs, runtime, key, events, is_known)
 
 
-def _asked(name: str, root: Path) -> tuple[dict[str, Any], dict[str, str], Runtime]:
+def _asked(name: str, root: Path) -> tuple[dict[str, Any], dict[str, str], Runtime, bool]:
     """Return the declared parameters, nested, DVC's digest of every declared dependency, and `runtime`.
+
+    And whether the lock has them all: then DVC was forced, or has lost the outputs.
 
     Of the parameters, what `machine` says stands in the task's own section, as the record shall have it.
     What `params.yaml` holds for the stage is checked first, and whether a curriculum lets it begin.
-    One stage is read of `dvc.yaml`, and nothing of `dvc.lock`: all stages and the lock, twice, as
-    `dvc.api` and `Repo.stage` have it, cost 0.9 s of CPU, this 0.07.
+    One stage is read of `dvc.yaml`, and of `dvc.lock` for a training alone: all stages and the lock,
+    twice, as `dvc.api` and `Repo.stage` have it, cost 0.9 s of CPU, this 0.07, and the lock 0.2.
     """
     from dvc.dependency import ParamsDependency
     from dvc.dvcfile import PROJECT_FILE, load_file
@@ -127,7 +133,10 @@ def _asked(name: str, root: Path) -> tuple[dict[str, Any], dict[str, str], Runti
     inputs: dict[str, str] = {}
     with Repo() as repo:
         pipeline = load_file(repo, PROJECT_FILE)
-        for dependency in StageLoader(pipeline, pipeline.contents)[name].deps:
+        lock = _lock(repo) if name.startswith("train@") else {}
+        stage = StageLoader(pipeline, pipeline.contents, lock)[name]
+        is_known = name in lock.get("stages", {}) and not any(each.status() for each in stage.deps)
+        for dependency in stage.deps:
             if isinstance(dependency, ParamsDependency):
                 declared |= dependency.read_params(flatten=False)
             else:
@@ -135,7 +144,19 @@ def _asked(name: str, root: Path) -> tuple[dict[str, Any], dict[str, str], Runti
     if "train" in declared.get(item, {}):
         declared[item] = on_machine(declared[item], {MACHINE: undotted(declared, MACHINE)})
         del declared[MACHINE]
-    return declared, inputs, typed(content, RUNTIME, Runtime)
+    return declared, inputs, typed(content, RUNTIME, Runtime), is_known
+
+
+def _lock(repo: Repo) -> dict[str, Any]:
+    """Return what `dvc.lock` holds; nothing where another DVC is writing it at this moment."""
+    from dvc.dvcfile import LOCK_FILE, Lockfile
+    from dvc.exceptions import DvcException
+
+    try:
+        found: dict[str, Any] = Lockfile(repo, LOCK_FILE).load()
+    except DvcException:
+        return {}
+    return found
 
 
 def _circumstances() -> dict[str, Any]:

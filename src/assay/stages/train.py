@@ -1,40 +1,75 @@
-"""Train: preflight, then the task's own training; sees the training part alone."""
+"""Train: the jobs of a task, one of one fold or all of them, whose results are its model."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.contract.inputs import inputs_of
-from assay.contract.task_rows import task_rows
+from assay.errors import AssayError
+from assay.jobs.collect import collect_folds, collect_one, collect_verdicts
+from assay.jobs.driver import TRIES, run_jobs
+from assay.jobs.executors import executor_of
+from assay.jobs.job import jobs_of
+from assay.jobs.progress import JobProgress
+from assay.jobs.run_job import run_job
+from assay.jobs.store import JobStore
 from assay.lookup import find_task
-from assay.manifest.parts import read_trainval, validation_fold
-from assay.runs.lock import held
-from assay.runs.places import RESUME, named_lock
-from assay.runs.run import Run
+from assay.manifest.layout import Layout
+from assay.manifest.table import read_table
+from assay.runs.places import JOBS, PROOFS
+from assay.runs.record import VERDICT
 
 if TYPE_CHECKING:
+    from assay.jobs.driver import Outcome
     from assay.stages.launch import Stage
 
 
 def main(stage: Stage) -> None:
-    """Leave weights, history and record in `models/<task>/`."""
+    """Leave weights, history, record and predictions in `models/<task>/`."""
     task = find_task(stage.item)
-    params = stage.params(task.params)
-    rows, facts = read_trainval(task.data)
-    own = task_rows(task, rows, params)
-    train, valid = validation_fold(own, params.train.fold)
-    resume = stage.root / RESUME / stage.key
-    folder, reports = Path("models") / task.name, Path("reports") / task.name
-    folder.mkdir(parents=True, exist_ok=True)
-    record = {
-        "stage": stage.name, "key": stage.key, "params": stage.declared, "data": facts,
-        "inputs": dict(stage.inputs),
-    }  # fmt: skip
-    lock = named_lock(stage.root, f"resume-{stage.key}")
-    with held(lock, "the same training runs elsewhere; waiting"):
-        run = Run(
-            task.name, stage.root, folder, reports, resume, stage.events, record,
-            runtime=stage.runtime, handed=inputs_of(task, rows),
-        )  # fmt: skip
-        task.fit(train, valid, params, run)
+    fold = stage.params(task.params).train.fold
+    table = Layout(task.data).trainval
+    _, facts = read_table(table, f"split@{task.data}")
+    folds = [fold] if isinstance(fold, int) else list(range(facts["folds"]))
+    jobs = jobs_of(task.name, stage.declared[task.name], stage.inputs, folds)
+    store = JobStore(stage.root, PROOFS if stage.is_known else JOBS)
+    work = partial(run_job, runtime=stage.runtime)
+    executor = executor_of(stage.runtime, work, store, len(jobs))
+    outcomes = run_jobs(jobs, executor, store, JobProgress(), TRIES if len(jobs) > 1 else 1)
+    verdict = Path("reports") / task.name / VERDICT
+    collect_verdicts({each.job.fold: _folder(each, store) for each in outcomes}, verdict)
+    _ensure_done(outcomes, store, verdict)
+    folder = Path("models") / task.name
+    results = {each.job.fold: each.folder for each in outcomes if each.folder}
+    if isinstance(fold, int):
+        collect_one(results[fold], folder)
+    else:
+        collect_folds(results, folder, {"key": stage.key, "params": stage.declared})
+    if stage.is_known:
+        for job in jobs:
+            store.forget(job)
+
+
+def _folder(outcome: Outcome, store: JobStore) -> Path:
+    """Return where the files of a job lie, be it finished or not."""
+    return outcome.folder or store.half(outcome.job)
+
+
+def _ensure_done(outcomes: list[Outcome], store: JobStore, verdict: Path) -> None:
+    """Raise the first fault; of several jobs, with how many there are.
+
+    Raises:
+        AssayError: a job did not end well; where the preflight refused, its verdict lies at `verdict`.
+    """
+    failed = [each for each in outcomes if each.fault]
+    for each in failed[:1]:
+        fault = each.fault
+        assert fault is not None
+        if isinstance(fault, AssayError):
+            own = str(store.half(each.job) / VERDICT)
+            fault.mend = fault.mend.replace(own, str(verdict))
+            if len(outcomes) > 1:
+                told = f"fold {each.job.fold} of {len(outcomes)}, {len(failed)} failed"
+                fault.found = f"{fault.found} ({told}; the others stay, and are not trained again)"
+        raise fault

@@ -74,6 +74,11 @@ class BaseTask(ABC, Generic[P]):
         """Return the trained network as a function of rows, in label units."""
         return self.learner(params).predictor(bundle)
 
+    def combine(self, predictions: Sequence[Floats]) -> Floats:
+        """Return the mean over models: of values, points, probabilities."""
+        mean: Floats = sum(each.astype("float64") for each in predictions) / len(predictions)  # type: ignore[assignment]
+        return mean.astype("float32")
+
     def read_column(self, rows: Rows, name: str) -> npt.NDArray[np.generic]:
         """Return a column of rows.
 

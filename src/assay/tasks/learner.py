@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic
 
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from assay.learning.determinism import reseed
 from assay.learning.inference import predict_batches
+from assay.learning.tensors import load_tensors
 from assay.learning.training_spec import PreparedTraining
 from assay.learning.transforms import normalise
 from assay.runs.start import first_weights
@@ -76,7 +76,7 @@ class Learner(ABC, Generic[P]):
 
     def load(self, bundle: Bundle) -> nn.Module:
         """Return the trained network in eval mode."""
-        state = load_file(bundle.weights)
+        state = load_tensors(bundle)
         network = self.empty(state)
         network.load_state_dict(state)
         return network.eval()

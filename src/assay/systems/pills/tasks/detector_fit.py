@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from assay.learning.determinism import set_determinism
 from assay.runs.files import atomic_write
-from assay.runs.record import WEIGHTS, write_history, write_record
+from assay.runs.record import VERDICT, WEIGHTS, write_history, write_record
 from assay.systems.pills.tasks import boxes
 from assay.systems.pills.tasks.detector_checks import detector_preflight
 from assay.systems.pills.tasks.detector_data import Shown
@@ -31,7 +31,7 @@ Numbers = npt.NDArray[Any]
 def run_training(task: Task, train: Rows, valid: Rows, params: DetectorParams, run: Run) -> None:
     """Check, train, and leave weights, history and record in `run.folder`.
 
-    A killed training goes on from the last state in `run.resume`, which goes when the outputs stand.
+    A killed training goes on from the last state in `run.resume`; the last epoch's weights lie there too.
 
     Raises:
         GateError: the labels cannot be learned as they stand.
@@ -42,7 +42,7 @@ def run_training(task: Task, train: Rows, valid: Rows, params: DetectorParams, r
     run.resume.mkdir(parents=True, exist_ok=True)
     ids = class_ids(train, valid) if params.model.classes != "pill" else None
     course = DetectorRun(task, params, run, valid, shown(train, ids), shown(valid, ids), ids)
-    detector_preflight(course, train, valid, run.reports / "preflight.json")
+    detector_preflight(course, train, valid, run.reports / VERDICT)
     state = read_resume_state(run.resume)
     if state is not None:
         course.epochs = state["history"]
@@ -54,7 +54,6 @@ def run_training(task: Task, train: Rows, valid: Rows, params: DetectorParams, r
     atomic_write(run.folder / WEIGHTS, lambda aside: shutil.copyfile(run.resume / BEST, aside))
     model = {"outputs": boxes.FIELDS * params.model.max_det, "first_weights": "none"}
     write_record(run, course.chosen(), model)
-    shutil.rmtree(run.resume, ignore_errors=True)
 
 
 def class_ids(train: Rows, valid: Rows) -> Numbers:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from assay.learning.inference import predict_batches
+from assay.learning.tensors import load_tensors
 from assay.systems.pills.tasks.boxes import padded, to_original
 from assay.systems.pills.tasks.yolo import library
 
@@ -37,7 +37,7 @@ def build(size: str, classes: int) -> nn.Module:
 
 def load(params: DetectorParams, bundle: Bundle) -> tuple[nn.Module, Numbers | None]:
     """Return the trained network in eval mode, and the id of each of its classes, if it names any."""
-    tensors = load_file(bundle.weights)
+    tensors = load_tensors(bundle)
     ids = tensors.pop(CLASSES, None)
     network = build(params.model.size, len(tensors[SCORES]))
     network.load_state_dict(tensors)

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from assay.runs.files import atomic_write
+from assay.runs.record import LAST
 from assay.systems.pills.tasks.boxes import to_original
 from assay.systems.pills.tasks.detector_data import loss_batch
 from assay.systems.pills.tasks.detector_model import CLASSES, batched, boxes_of
@@ -92,17 +93,24 @@ class DetectorRun:
         """Take an epoch, keep its weights if it is the best, tell it; return whether it is the last."""
         self.epochs.append(row)
         if self.best == len(self.epochs) - 1:
-            atomic_write(self.folder / BEST, lambda aside: save_file(self._tensors(network), aside))
+            self._keep(network, BEST)
         self.run.events.note("epoch", row)
         self._line(row)
         if self.run.watch is not None:
             self.run.watch(self.epochs)
-        patience = self.params.train.early_stopping_patience
-        return patience != "none" and len(self.epochs) - 1 - self.best >= patience
+        how = self.params.train
+        patience = how.early_stopping_patience
+        is_out = patience != "none" and len(self.epochs) - 1 - self.best >= patience
+        if is_out or len(self.epochs) == how.epochs:
+            self._keep(network, LAST)
+        return is_out
 
     def chosen(self) -> Mapping[str, float]:
         """Return the row of the best epoch."""
         return self.epochs[self.best]
+
+    def _keep(self, network: nn.Module, name: str) -> None:
+        atomic_write(self.folder / name, lambda aside: save_file(self._tensors(network), aside))
 
     def _tensors(self, network: nn.Module) -> dict[str, Tensor]:
         """Return the averaged weights, fp32, and the classes' ids."""
