@@ -69,7 +69,7 @@ def littered(project: Project) -> list[Path]:
     """Leave what killed runs, sweeps and other sources leave."""
     folder = project.folder
     paths = [
-        folder / ".assay/resume/0123456789abcdef/epoch-0004.ckpt",
+        folder / ".assay/jobs/0123456789abcdef/work/batch-8/epoch-0004.ckpt",
         folder / ".assay/sweep/a.log",
         folder / f".assay/search/{TASK}/schedule-01234567/study.db",
         folder / f".assay/images/{DATA}-01234567/pixels.u8",

@@ -138,8 +138,8 @@ class _Drive:
                 self.store.fail(job, _said(fault))
             self.progress.again(ended)
         self.claims.pop(job.key).close()
-        is_final = isinstance(fault, AssayError) and not ended.was_killed
-        if self.kills[job.key] >= KILLS or is_final or (fault and self.tries == 1):
+        is_final = fault is not None and (isinstance(fault, AssayError) or self.tries == 1)
+        if self.kills[job.key] >= KILLS or (is_final and not ended.was_killed):
             self._settle(Outcome(job, None, fault))
         elif not self._is_settled(job):
             self.pending.append(job)
