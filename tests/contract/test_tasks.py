@@ -202,7 +202,7 @@ def test_fit_leaves_its_outputs_and_predicts_alike_after_loading(
     history = (run.folder / HISTORY).read_text().splitlines()
     assert len(history) == 1 + params.train.epochs
     assert [e["event"] for e in read_events(run.events.path)] == ["epoch"] * params.train.epochs
-    assert (run.resume / LAST).exists()
+    assert (run.resume / LAST / WEIGHTS).exists()
     bundle, asked = read_bundle(run.folder), data_rows(task)
     # What it reads beside the images it says: of a model at work nothing else is there.
     bare = replace(asked, columns={name: asked.columns[name] for name in task.reads})

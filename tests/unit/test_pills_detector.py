@@ -123,7 +123,7 @@ def test_a_training_repeats_itself(tmp_path: Path) -> None:
             for loss in ("loss", "box", "cls", "dfl")} <= set(head)  # fmt: skip
     other = train(tmp_path / "c", params(seed=7))
     assert (one.folder / WEIGHTS).read_bytes() != (other.folder / WEIGHTS).read_bytes()
-    assert (one.resume / LAST).exists()
+    assert (one.resume / LAST / WEIGHTS).exists()
 
 
 def lead(folder: Path, learned: Rows) -> float:

@@ -28,7 +28,7 @@ class Bundle:
     @property
     def folds(self) -> list[Bundle]:
         """Return the model of each fold; none of a training on one."""
-        numbers = self.record["model"].get("folds", ())
+        numbers = self.record.get("model", {}).get("folds", ())
         return [replace(self, fold=number) for number in numbers]
 
     @property

@@ -24,13 +24,12 @@ from assay.runs.record import (
     write_rows,
 )
 
-FILES = (WEIGHTS, RECORD, HISTORY, CURVE, OUT_OF_FOLD)
-
 
 def collect_one(result: Path, folder: Path) -> None:
-    """Copy the files of a job's result into `folder`."""
-    for name in FILES:
-        copy_file(result / name, folder / name)
+    """Copy the files of a job's result into `folder`; its verdict goes elsewhere."""
+    for path in result.iterdir():
+        if path.name != VERDICT:
+            copy_file(path, folder / path.name)
 
 
 def collect_verdicts(folders: Mapping[int, Path], path: Path) -> None:

@@ -19,7 +19,7 @@ from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.table import write_table
 from assay.runs.events import EventLog, events_path
 from assay.runs.lock import held
-from assay.runs.record import LAST, OUT_OF_FOLD, WEIGHTS
+from assay.runs.record import LAST, OUT_OF_FOLD
 from assay.runs.run import Run
 from assay.values import declared_part
 
@@ -93,7 +93,8 @@ def _train(
 def write_out_of_fold(task: Task, run: Run, params: Any, asked: Rows, valid: Rows) -> None:
     """Write what is said of the rows that validate, `out_of_fold.parquet`, a row each.
 
-    `best`: of the epoch that was chosen, on these very rows; `last`: of the last one, which no row chose.
+    `best`: of the epoch that was chosen, on these very rows; `last`: of the last one, which no row chose;
+    absent where a task that has a training of its own keeps none.
 
     Args:
         task: that was trained.
@@ -103,9 +104,10 @@ def write_out_of_fold(task: Task, run: Run, params: Any, asked: Rows, valid: Row
         valid: the task's own rows of them.
     """
     best = read_bundle(run.folder)
-    last = replace(best, files={WEIGHTS: run.resume / LAST})
-    said = {name: _said(task, bundle, params, asked, valid)
-            for name, bundle in (("best", best), ("last", last))}  # fmt: skip
+    last = replace(best, files={name: run.resume / LAST / name for name in best.files})
+    said = {"best": _said(task, best, params, asked, valid)}
+    if all(path.exists() for path in last.files.values()):
+        said["last"] = _said(task, last, params, asked, valid)
     ids = {name: valid.columns[name] for name in ("sample_id", "fold")}
     write_table(run.folder / OUT_OF_FOLD, pl.DataFrame({**ids, **said}), {})
 

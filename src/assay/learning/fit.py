@@ -78,7 +78,7 @@ def fit(spec: TrainingSpec, train: TrainData, valid: TrainData, run: Run) -> Map
     )
     write_history(run.folder, history.epochs)
     atomic_write(run.folder / WEIGHTS, lambda aside: shutil.copyfile(history.best_weights, aside))
-    save_weights(spec.network, run.resume / LAST)
+    save_weights(spec.network, run.resume / LAST / WEIGHTS)
     return history.chosen()
 
 

@@ -23,7 +23,7 @@ CURVE = "loss.csv"
 VERDICT = "preflight.json"
 LOSS = "valid_loss"
 OUT_OF_FOLD = "out_of_fold.parquet"  # what a training says of the rows that validate
-LAST = "last.safetensors"  # weights of the last epoch, beside the states of a training
+LAST = "last"  # a folder with the files of the last epoch, beside the states of a training
 PREDICTIONS = "predictions.parquet"  # of the validation rows, below `reports/<task>/`
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from assay.runs.files import atomic_write
-from assay.runs.record import LAST
+from assay.runs.record import LAST, WEIGHTS
 from assay.systems.pills.tasks.boxes import to_original
 from assay.systems.pills.tasks.detector_data import loss_batch
 from assay.systems.pills.tasks.detector_model import CLASSES, batched, boxes_of
@@ -102,7 +102,7 @@ class DetectorRun:
         patience = how.early_stopping_patience
         is_out = patience != "none" and len(self.epochs) - 1 - self.best >= patience
         if is_out or len(self.epochs) == how.epochs:
-            self._keep(network, LAST)
+            self._keep(network, f"{LAST}/{WEIGHTS}")
         return is_out
 
     def chosen(self) -> Mapping[str, float]:
