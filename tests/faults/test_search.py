@@ -17,7 +17,9 @@ import psutil
 import pytest
 from tests.studies import make_root, own_source, results, start, toy_plan
 
-from assay.search.objective import CURVE, FIRST
+from assay.jobs.store import WORKER, JobStore
+from assay.runs.events import events_path
+from assay.search.objective import CURVE
 from assay.search.plan import StudyPlan
 from assay.search.results import REPEATED, StudyResults
 from assay.search.storage import FILE, HEARTBEAT, URL, open_study
@@ -63,17 +65,14 @@ def killed(plan: StudyPlan, root: Path) -> set[int]:
 
 
 @contextlib.contextmanager
-def half_of_one(
-    process: subprocess.Popen[str], plan: StudyPlan, root: Path, count: int
-) -> Iterator[psutil.Process]:
+def half_of_one(process: subprocess.Popen[str], root: Path, count: int) -> Iterator[psutil.Process]:
     """Give a worker half-way through a trial, all of them stopped meanwhile; `count` are at work."""
     workers = until(lambda: found if len(found := workers_of(process)) == count else None, process)
 
     def half() -> psutil.Process | None:
-        running = running_trials(plan, root)  # a stopped worker can hold the database
         for worker in workers:
             worker.suspend()
-        locks = [str(folder / "trial.lock") for folder in running if is_half(folder)]
+        locks = [str(folder / WORKER) for folder in half_jobs(root)]
         held = [held_by(worker, path) for path in locks for worker in workers]
         if any(held):
             return next(filter(None, held))
@@ -88,14 +87,15 @@ def half_of_one(
             worker.resume()
 
 
-def running_trials(plan: StudyPlan, root: Path) -> list[Path]:
-    """Return the folder of each running trial; its worker has the lock in it open."""
-    running = [t for t in open_study(plan, root).trials if t.state.name == "RUNNING"]
-    return [plan.folder(root) / "trials" / str(t.user_attrs.get(FIRST)) for t in running]
+def half_jobs(root: Path) -> list[Path]:
+    """Return the folder of each job that is half-way; its worker has the lock in it open."""
+    store = JobStore(root)
+    unfinished = [job for job in store.jobs() if store.result(job) is None]
+    half = [job for job in unfinished if is_half(events_path(root, job.stage, job.key))]
+    return [store.folder(job) for job in half]
 
 
-def is_half(folder: Path) -> bool:
-    events = folder / "events.jsonl"
+def is_half(events: Path) -> bool:
     return events.exists() and 3 < events.read_text().count('"epoch",') < EPOCHS - 3
 
 
@@ -111,10 +111,10 @@ def test_a_killed_worker_then_a_killed_search_lose_nothing(
     monkeypatch.setenv(HEARTBEAT, "2")  # four missed: the living ones are stopped for less
     plan = toy_plan(root, fixed={"train.epochs": EPOCHS}, trials=5)
     process = start(source, root, plan, 5, 2)
-    with half_of_one(process, plan, root, 2) as victim:
+    with half_of_one(process, root, 2) as victim:
         victim.send_signal(signal.SIGKILL)
         victim.wait()
-    with half_of_one(process, plan, root, 2):
+    with half_of_one(process, root, 2):
         workers = workers_of(process)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
@@ -187,7 +187,7 @@ def test_workers_share_a_postgresql(
     monkeypatch.setenv(HEARTBEAT, "2")  # four missed: the living ones are stopped for less
     plan = toy_plan(root, fixed={"train.epochs": EPOCHS}, trials=3)
     process = start(source, root, plan, 3, 2)
-    with half_of_one(process, plan, root, 2) as victim:
+    with half_of_one(process, root, 2) as victim:
         victim.send_signal(signal.SIGKILL)
         victim.wait()
     said, _ = process.communicate(timeout=300)
