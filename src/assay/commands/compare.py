@@ -29,11 +29,11 @@ def command(one: str, other: str, task: str) -> None:
     from assay.errors import AssayError
     from assay.lookup import find_scored
     from assay.params import read_params
+    from assay.runs.console import make_console
     from assay.runs.root import find_root
     from assay.sections.task import Evaluate
     from assay.tracking import paired_text
     from assay.tracking.changes import changes
-    from assay.tracking.comparison_table import make_console
     from assay.tracking.entries import iter_lock_entries
     from assay.tracking.find import find_two
     from assay.tracking.known import Known

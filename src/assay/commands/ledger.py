@@ -20,8 +20,8 @@ def command(name: str | None, remote: str | None, restored: bool) -> None:
     from assay.registry.ledger import entries, is_cut, restore
     from assay.registry.report import ledger_table
     from assay.registry.sharing import share_ledger
+    from assay.runs.console import make_console
     from assay.runs.root import find_root
-    from assay.tracking.comparison_table import make_console
 
     root = find_root(Path.cwd())
     if restored:

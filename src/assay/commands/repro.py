@@ -30,11 +30,11 @@ def command(targets: tuple[str, ...], jobs: int | None, keep_going: bool) -> Non
     from assay.params import read_all
     from assay.repro.plan import ReproPlan, plan_repro
     from assay.repro.run import run_plan
+    from assay.runs.console import make_console
     from assay.runs.cores import available_cores
     from assay.runs.lock import held
     from assay.runs.places import named_lock
     from assay.runs.root import find_root
-    from assay.tracking.comparison_table import make_console
 
     root = find_root(Path.cwd())
     os.chdir(root)

@@ -34,8 +34,9 @@ def command(task: str | None, key: str | None) -> None:
         return
     if task is None:
         raise click.UsageError("--over compares one task's results: assay results <task> --over …")
+    from assay.runs.console import make_console
     from assay.tracking.comparison import compare, ensure_known
-    from assay.tracking.comparison_table import make_console, show
+    from assay.tracking.comparison_table import show
 
     found = find_task(task)
     ensure_known(root, [f"{task}.{key}"])

@@ -33,9 +33,9 @@ def command(task: str, key: str, values: tuple[str, ...], settings: tuple[str, .
     """
     from assay.lookup import find_task
     from assay.params_check import check_files
+    from assay.runs.console import make_console
     from assay.runs.root import find_root
     from assay.tracking.comparison import ensure_known
-    from assay.tracking.comparison_table import make_console
 
     find_task(task)
     root = find_root(Path.cwd())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,14 +15,6 @@ from assay.learning.summary import interval_text
 if TYPE_CHECKING:
     from assay.contract.task import Task
     from assay.tracking.comparison import Ranking, Row
-
-WIDTH = 100
-
-
-def make_console() -> Console:
-    """Return a console that colours nothing by itself; text is text, no markup."""
-    width = None if sys.stdout.isatty() else WIDTH
-    return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def show(task: Task, key: str, rankings: Sequence[Ranking], console: Console) -> None:
