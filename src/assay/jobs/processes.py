@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import traceback
+from contextlib import suppress
 from multiprocessing import connection
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,8 @@ class Processes:
         return done
 
     def _judged(self, job: Job, status: int, receiver: Connection) -> Ended:
-        with receiver:
+        fault = None
+        with receiver, suppress(EOFError):  # `poll` tells the end, too
             fault = receiver.recv() if receiver.poll() else None
         if status == 0 and fault is None:
             return Ended(job)
