@@ -63,10 +63,11 @@ def run_jobs(
         progress: is told.
         tries: failures after which a job is given up; what was refused in words fails at once.
     """
-    try:
-        return _Drive(jobs, executor, store, progress, tries).run()
-    finally:
-        executor.stop()
+    with progress:
+        try:
+            return _Drive(jobs, executor, store, progress, tries).run()
+        finally:
+            executor.stop()
 
 
 class _Drive:
@@ -92,6 +93,7 @@ class _Drive:
         while self.pending or self.claims:
             for job in list(self.pending):
                 self._look(job)
+            self.progress.show()
             for ended in self.executor.ended(POLL if self.pending or self.claims else 0):
                 self._end(ended)
         return [self.outcomes[key] for key in self.keys]
@@ -101,7 +103,8 @@ class _Drive:
         if not self._is_settled(job) and len(self.claims) < self.executor.slots:
             claim = self.store.claim(job)
             if claim is None:
-                self.progress.elsewhere(job)
+                if holder := self.store.holder(job):  # none: somebody has only looked
+                    self.progress.elsewhere(job, holder)
                 return
             if self._is_settled(job):  # between the look and the claim
                 claim.close()
@@ -136,12 +139,12 @@ class _Drive:
             self.kills[job.key] += ended.was_killed
             if not ended.was_killed or self.kills[job.key] >= KILLS:
                 self.store.fail(job, _said(fault))
-            self.progress.again(ended)
         self.claims.pop(job.key).close()
         is_final = fault is not None and (isinstance(fault, AssayError) or self.tries == 1)
         if self.kills[job.key] >= KILLS or (is_final and not ended.was_killed):
             self._settle(Outcome(job, None, fault))
         elif not self._is_settled(job):
+            self.progress.again(ended)
             self.pending.append(job)
 
 

@@ -17,7 +17,7 @@ from assay.jobs.store import WORKER
 from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.table import write_table
-from assay.runs.events import EventLog, events_path
+from assay.runs.events import BEGUN, EventLog, events_path
 from assay.runs.lock import held
 from assay.runs.record import LAST, OUT_OF_FOLD
 from assay.runs.run import Run
@@ -71,6 +71,8 @@ def _train(
     train, valid = validation_fold(task_rows(task, rows, params), job.fold)
     batch = params.train.batch_size
     folder, resume = store.half(job), store.work(job) / f"batch-{batch}"
+    events = EventLog(events_path(store.root, job.stage, job.key))
+    events.note(BEGUN, {"goes_on": resume.exists()})
     folder.mkdir(parents=True, exist_ok=True)
     record = {
         "stage": job.stage, "key": job.key, "params": job.params, "data": facts,
@@ -81,8 +83,7 @@ def _train(
         record["out_of_memory"] = {"batch_size": batch, "accumulate_grad_batches": steps}
     run = Run(
         task.name, store.root, folder, folder, resume,
-        EventLog(events_path(store.root, job.stage, job.key)), record, watch, runtime,
-        inputs_of(task, rows),
+        events, record, watch, runtime, inputs_of(task, rows),
     )  # fmt: skip
     task.fit(train, valid, params, run)
     _, asked = validation_fold(rows, job.fold)

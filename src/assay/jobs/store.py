@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 from contextlib import suppress
@@ -20,7 +19,7 @@ from typing import IO
 
 from assay.jobs.job import Job
 from assay.runs.files import read_json, write_json
-from assay.runs.lock import holder_of
+from assay.runs.lock import holder_of, taken
 from assay.runs.places import JOBS
 
 JOB, CLAIM, WORKER, WORK, RESULT, FAILURES = (
@@ -61,9 +60,7 @@ class JobStore:
         folder = self.folder(job)
         folder.mkdir(parents=True, exist_ok=True)
         stream = (folder / CLAIM).open("a+")
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not taken(stream):
             stream.close()
             return None
         if not (folder / JOB).exists():
@@ -96,6 +93,6 @@ class JobStore:
         found = sorted((self.root / self.place).glob(f"*/{JOB}"))
         return [Job(**read_json(path)) for path in found]
 
-    def is_claimed(self, job: Job) -> bool:
-        """Return whether a driver has it done now."""
-        return bool(holder_of(self.folder(job) / CLAIM))
+    def holder(self, job: Job) -> str:
+        """Return the process of the driver that has it done now, or an empty text."""
+        return holder_of(self.folder(job) / CLAIM)

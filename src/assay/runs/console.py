@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,10 +24,23 @@ from rich.table import Column
 WIDTH = 100
 
 
-def make_console() -> Console:
-    """Return a console that colours nothing by itself; text is text, no markup."""
+def make_console(file: IO[str] | None = None) -> Console:
+    """Return a console, of stdout or a file, that colours nothing by itself; text is text, no markup."""
     width = None if sys.stdout.isatty() else WIDTH
-    return Console(width=width, highlight=False, markup=False, emoji=False)
+    return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
+
+
+@contextmanager
+def stdout_alone() -> Iterator[IO[str]]:
+    """Yield stdout as a file, and send to stderr whatever else is written there meanwhile."""
+    sys.stdout.flush()
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as own:
+        os.dup2(2, 1)
+        try:
+            yield own
+        finally:
+            sys.stdout.flush()
+            os.dup2(own.fileno(), 1)
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,7 @@ class Bars(Progress):
     """A bar each, and one for all; redrawn when asked: no thread stands beside the forks."""
 
     def __init__(self, console: Console, total: int, name: str = "all") -> None:
+        self._shown_on = console  # asked while this is made
         super().__init__(
             TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -63,3 +80,7 @@ class Bars(Progress):
             )  # fmt: skip
         self.update(self._all, completed=done, said=said)
         self.refresh()
+
+    def get_renderable(self) -> RenderableType:
+        """Leave room for the ^C that a terminal writes: a line that it breaks would stay behind."""
+        return Constrain(super().get_renderable(), self._shown_on.width - len("^C"))

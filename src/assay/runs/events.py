@@ -11,11 +11,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from assay.runs.places import EVENTS
+
+BEGUN = "begun"  # a training; or it goes on
 
 
 class EventLog:
@@ -45,15 +48,26 @@ def read_events(path: Path) -> list[dict[str, Any]]:
 
     A torn last line (power cut) is passed over.
     """
-    if not path.exists():
-        return []
     events: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            event = json.loads(line)
-        except json.JSONDecodeError:
-            continue
+    for event in _events(path):
         if event["event"] == "start" and events and events[-1]["event"] == "end":
             events = []
         events.append(event)
     return events
+
+
+def read_training(path: Path) -> list[dict[str, Any]]:
+    """Return when the newest training began, each time that it goes on after a kill, and its epochs."""
+    events: list[dict[str, Any]] = []
+    for event in _events(path):
+        if event["event"] == BEGUN and not event["goes_on"]:
+            events = []
+        if event["event"] in (BEGUN, "epoch"):
+            events.append(event)
+    return events
+
+
+def _events(path: Path) -> Iterator[dict[str, Any]]:
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        with suppress(json.JSONDecodeError):
+            yield json.loads(line)

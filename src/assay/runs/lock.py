@@ -20,24 +20,25 @@ def held(path: Path, waiting: str) -> Iterator[None]:
     """Hold an exclusive lock on `path`; when another process holds it, say `waiting` and wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as stream:
-        while not _taken(stream):
+        while not taken(stream):
             if waiting:
                 stream.seek(0)
                 holder = stream.read().strip() or "unknown"
                 print(f"{waiting} (process {holder} holds it)", flush=True)
             waiting = ""
             time.sleep(TICK)
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
         yield
 
 
-def _taken(stream: IO[str]) -> bool:
+def taken(stream: IO[str]) -> bool:
+    """Take the lock of an open file, and write down who has it; False where another process holds it."""
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    stream.truncate(0)
+    stream.write(str(os.getpid()))
+    stream.flush()
     return True
 
 

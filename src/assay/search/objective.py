@@ -115,7 +115,8 @@ class TrialContext:
         runtime = typed(read_params(self.root / PARAMS_FILE), RUNTIME, Runtime)
         work = partial(run_job, runtime=runtime, watch=watch)
         try:
-            outcomes = run_jobs(jobs, InProcess(work, store), store, JobProgress(), tries=1)
+            progress = JobProgress(self.task, jobs, store)
+            outcomes = run_jobs(jobs, InProcess(work, store), store, progress, tries=1)
             results = [finished(each) for each in outcomes]
             histories = [read_history(result / HISTORY) for result in results]
             reporter(

@@ -36,7 +36,8 @@ def main(stage: Stage) -> None:
     store = JobStore(stage.root, PROOFS if stage.is_known else JOBS)
     work = partial(run_job, runtime=stage.runtime)
     executor = executor_of(stage.runtime, work, store, len(jobs))
-    outcomes = run_jobs(jobs, executor, store, JobProgress(), TRIES if len(jobs) > 1 else 1)
+    progress = JobProgress(task, jobs, store, executor.slots)
+    outcomes = run_jobs(jobs, executor, store, progress, TRIES if len(jobs) > 1 else 1)
     verdict = Path("reports") / task.name / VERDICT
     collect_verdicts({each.job.fold: _folder(each, store) for each in outcomes}, verdict)
     _ensure_done(outcomes, store, verdict)
