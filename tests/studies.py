@@ -29,11 +29,14 @@ TOY = "toy-level"
 SEARCH = """
 import sys
 from pathlib import Path
+from assay.jobs.display import Display
+from assay.runs.console import make_console
 from assay.search.plan import read_plan
 from assay.search.pool import run_workers
 from assay.search.storage import open_study
 plan, root, (wanted, workers) = read_plan(Path(sys.argv[1])), Path.cwd(), map(int, sys.argv[2:])
-run_workers(open_study(plan, root), plan, root, wanted, workers, lambda line: print(line, flush=True))
+display = Display(make_console(), "trial", wanted)
+run_workers(open_study(plan, root), plan, root, workers, display)
 """
 STUDY: dict[str, Any] = {
     "objectives": {"mae": "minimize"},

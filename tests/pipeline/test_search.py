@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -62,12 +63,14 @@ def half_built(project: Project) -> None:
 
 def test_a_study_ends_as_a_recipe(said: str, searched: Project) -> None:
     assert re.search(
-        r"^\[1/2\] trial \d: mae [\d.]+ · best mae .* · \d+ s a trial, \d+ s left$",
+        r"^\[1/2\] trial \d: mae [\d.]+ · 1 running, 0 failed · best .* · \d+ s a trial, \d+ s left$",
         said,
         re.MULTILINE,
     )
     assert re.search(
-        r"^\[2/2\] trial \d: mae [\d.]+ · best mae [\d.]+ \(trial \d\)$", said, re.MULTILINE
+        r"^\[2/2\] trial \d: mae [\d.]+ · 0 running, 0 failed · best mae [\d.]+ \(trial \d\) · \d+ s",
+        said,
+        re.MULTILINE,
     )
     assert "is away" in said  # and the study ended all the same
     assert "later: assay sync" in said
@@ -98,8 +101,12 @@ def test_sync_adds_every_trial_once(searched: Project) -> None:
     assert "1 trial(s) added" in searched.assay("sync")
     assert runs(searched) == first
     searched.run("git", "checkout", "params.yaml")  # what the experiment changed
-    said = searched.assay("search", TASK)  # the same command: nothing is trained, nothing added
-    assert "2 of 2 trials known already" in said
+    command = (
+        f"python -m assay search {TASK} --json 2> .assay/said.txt"  # the same: nothing is trained
+    )
+    facts = json.loads(searched.run("sh", "-c", command, PYTHONPATH="src"))
+    assert (facts["done"], facts["total"], facts["ended"]) == (2, 2, None)
+    assert "to be committed; it runs:" in (searched.folder / ".assay/said.txt").read_text()
     assert "trial(s) added" not in searched.assay("sync")
     assert runs(searched) == first
 

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option("--trial", "number", type=int, help="make the recipe of this trial")
 @click.option("--apply", is_flag=True, help="run the recipe as an experiment when the study ends")
+@click.option("--json", "as_json", is_flag=True, help="a JSON document a line; all else to stderr")
 def command(
-    task: str, name: str | None, trials: int | None, workers: int, number: int | None, apply: bool
-) -> None:
+    task: str, name: str | None, trials: int | None, workers: int, number: int | None, apply: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Search over parameters of TASK; end in recipes/<task>/<study>.yaml.
 
     A study is declared in search.yaml under search.<task>.<study>. After Ctrl-C or a kill the same
@@ -33,9 +35,11 @@ def command(
     database (postgresql://…) that several machines share.
     """
     from assay.commands.run import experiment_line, run_line
+    from assay.jobs.display import Display
     from assay.lookup import find_task
     from assay.params import read_all
     from assay.params_check import check_content
+    from assay.runs.console import make_console, stdout_alone
     from assay.runs.lock import held
     from assay.runs.root import find_root
     from assay.search.inputs import training_inputs
@@ -44,15 +48,17 @@ def command(
     from assay.search.recipe import write_recipe
     from assay.search.storage import open_study
 
+    file = click.get_current_context().with_resource(stdout_alone()) if as_json else None
     found_task, root = find_task(task), find_root(Path.cwd())
     content = read_all(root)
     check_content(content)
     plan_study(content, task, name, {})  # a misspelt name is told before DVC is asked
     plan = plan_study(content, task, name, training_inputs(root, found_task))
     _introduce(plan, root)
+    display = Display(make_console(file), "trial", plan.budget(trials), as_json=as_json)
     with held(plan.write(root) / "driver.lock", "the same study runs elsewhere; waiting"):
         study = open_study(plan, root)
-        results = run_workers(study, plan, root, plan.budget(trials), workers, click.echo)
+        results = run_workers(study, plan, root, workers, display)
         path, chosen = write_recipe(results, root, number)
         line = experiment_line(root, path)
         _show(study, results, root, shlex.join(line))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import MachineError
-from assay.search.progress import Progress
+from assay.search.progress import TrialProgress
 from assay.search.results import read_results
 from assay.search.space import make_sampler
 from assay.search.storage import URL, grace_period, queue_killed
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     import optuna
 
+    from assay.jobs.display import Display
     from assay.search.plan import StudyPlan
     from assay.search.results import StudyResults
 
@@ -30,18 +30,16 @@ KILLED = 10  # workers, and the machine is to blame
 
 
 def run_workers(
-    study: optuna.Study, plan: StudyPlan, root: Path, wanted: int, workers: int,
-    say: Callable[[str], None],
+    study: optuna.Study, plan: StudyPlan, root: Path, workers: int, display: Display
 ) -> StudyResults:  # fmt: skip
-    """Run the study until `wanted` trials are complete or pruned; return what came of it.
+    """Run the study until it has its trials, complete or pruned; return what came of it.
 
     Args:
         study: Optuna's, of this plan.
         plan: the study.
         root: the repository's root, where workers work.
-        wanted: trials, with those that ended before.
         workers: processes.
-        say: takes each line of progress.
+        display: of progress; of as many trials as are wanted, with those that ended before.
 
     Raises:
         AssayError: a worker gave up; its reason.
@@ -49,28 +47,27 @@ def run_workers(
     study.sampler = make_sampler(plan.study, 0)  # `has_room` asks it whether the grid is exhausted
     # Of a study in a file the caller holds the lock, and workers die with their search.
     queue_killed(study, is_alone=not os.environ.get(URL))
-    progress = Progress(read_results(plan, study), wanted, workers, say)
+    wanted = display.total
+    progress = TrialProgress(read_results(plan, study), workers, display)
     pool = WorkerPool(plan.folder(root), wanted)
+    display.start()
     try:
         while True:
             queue_killed(study)
             pool.check()
-            room, runs = has_room(study, wanted), _has_running(study)
+            room = has_room(study, wanted)
             results = read_results(plan, study)  # last: a trial that has just ended is among them
             progress(results)
             if room:
                 pool.fill(min(workers, wanted - results.compared))
-            elif not runs:
+            elif not results.running:
                 return results
             elif not pool.alive:
                 progress.wait(grace_period())
             time.sleep(POLL)
     finally:
+        display.stop()
         pool.stop()
-
-
-def _has_running(study: optuna.Study) -> bool:
-    return any(trial.state.name == "RUNNING" for trial in study.get_trials(deepcopy=False))
 
 
 class WorkerPool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError
@@ -27,11 +28,13 @@ class StudyResults:
         plan: the study.
         trials: in the order of their numbers; without those that were killed and are repeated in another.
         front: those that none other beats in every objective; of one objective the best.
+        running: those that have not ended.
     """
 
     plan: StudyPlan
     trials: Sequence[FrozenTrial]
     front: Sequence[FrozenTrial]
+    running: Sequence[FrozenTrial] = ()
 
     def ended(self, state: str) -> list[FrozenTrial]:
         """Return the trials that ended so: complete, pruned or failed."""
@@ -122,7 +125,8 @@ def read_results(plan: StudyPlan, study: optuna.Study) -> StudyResults:
     repeated = {number for trial in trials for number in trial.system_attrs.get(REPEATED, ())}
     ended = [t for t in trials if t.state.is_finished() and t.number not in repeated]
     front = sorted(study.best_trials, key=lambda trial: (trial.values, trial.number))
-    return StudyResults(plan, ended, front)
+    running = [trial for trial in trials if trial.state.name == "RUNNING"]
+    return StudyResults(plan, ended, front, running)
 
 
 def trial_state(trial: FrozenTrial) -> str:
@@ -136,8 +140,10 @@ def values_of(trial: FrozenTrial) -> list[float]:
 
 
 def seconds(trial: FrozenTrial) -> float:
-    """Return how long a trial took."""
-    return trial.duration.total_seconds() if trial.duration else 0.0
+    """Return how long a trial took, or has run until now."""
+    begun = trial.datetime_start
+    until = trial.datetime_complete or datetime.now()  # noqa: DTZ005, as Optuna's
+    return (until - begun).total_seconds() if begun else 0.0
 
 
 def reason(trial: FrozenTrial) -> str:
