@@ -158,7 +158,7 @@ class EpochReporter:
             )
         new = [dict(row) for row in rows[len(self.rows) :]]
         self.rows += new
-        if len(self.objectives) > 1:  # Optuna has no pruning for several
+        if len(self.objectives) > 1 or not new:  # Optuna has no pruning for several
             return
         for row in new:
             self.trial.report(row[self.objectives[0]], int(row["epoch"]))
