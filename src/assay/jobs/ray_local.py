@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from assay.errors import MachineError
 from assay.runs.cores import available_cores
 
 ADDRESS = "RAY_ADDRESS"  # Ray's own word: of a cluster that is there already
+ENDED = "ended"  # says a driver that was not killed
 LOOPBACK = "127.0.0.1"
 PORT = re.compile(r"([^/\[\]]+)\]?:(\d+)$")  # of an address, its host and its port
 PATIENCE = 5  # seconds for it to answer
@@ -92,7 +94,7 @@ class LocalRay:
         ray = sys.modules.get("ray")
         if ray:
             ray.shutdown()
-        self._reaper.communicate()
+        self._reaper.communicate(f"{ENDED}\n")
 
 
 def installed() -> Any:
@@ -144,16 +146,23 @@ def is_loopback(address: str) -> bool:
 
 
 def reap(folder: Path) -> None:
-    """Wait for the end of standard input, when the driver has ended; then kill what is left of Ray."""
-    lines = [line.split() for line in sys.stdin]
-    for pid, created in lines:
+    """Wait for the end of standard input, when the driver has ended; then remove what is left of Ray."""
+    told = sys.stdin.read().splitlines()
+    processes = [line.split() for line in told if line != ENDED]
+    for pid, created in processes:
         try:
             process = psutil.Process(int(pid))
             if process.create_time() == float(created):
                 process.kill()
         except psutil.NoSuchProcess:
             continue
+    end = time.monotonic()
+    if ENDED not in told:  # killed: workers last for seconds; agents, if nobody told, for a minute
+        end += 5.0 if processes else 90.0
     shutil.rmtree(folder, ignore_errors=True)
+    while time.monotonic() < end:
+        time.sleep(0.2)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
