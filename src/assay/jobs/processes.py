@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import traceback
 from contextlib import suppress
 from multiprocessing import connection
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from assay.code.declared import heed
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from assay.jobs.job import Job
     from assay.jobs.store import JobStore
 
-LIBRARIES = ["torch", "lightning", "polars"]  # imported once, by the server
+# Imported once, by the server; s3fs: Lightning asks it whether a folder is a bucket.
+LIBRARIES = ["torch", "lightning", "polars", "s3fs", "torchvision", "timm", "assay.jobs.run_job"]
 LOG = "log.txt"
 
 
@@ -44,21 +47,29 @@ class Processes:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(LIBRARIES)
         self._running: dict[int, tuple[Job, BaseProcess, Connection]] = {}  # by slot
+        self._lost: list[Ended] = []  # never begun
 
     def start(self, job: Job) -> None:
         """Begin a job."""
         slot = next(number for number in range(self.slots) if number not in self._running)
         receiver, sender = self._context.Pipe(duplex=False)
-        given = (self._work, self._store, job, slot, os.getpid(), sender)
+        given = (self._work, self._store, job, slot, sender)
         process = self._context.Process(target=_do, args=given)
-        process.start()
-        sender.close()
-        self._running[slot] = job, process, receiver
+        try:
+            process.start()
+        except (OSError, EOFError) as fault:  # the server was killed; the next start has a new one
+            receiver.close()
+            self._lost.append(self._killed(job, f"its process did not start: {fault!r}"))
+        else:
+            self._running[slot] = job, process, receiver
+        finally:
+            sender.close()
 
     def ended(self, timeout: float) -> list[Ended]:
         """Return the jobs whose processes have ended."""
-        connection.wait([process.sentinel for _, process, _ in self._running.values()], timeout)
-        done = []
+        done, self._lost = self._lost, []
+        processes = [process.sentinel for _, process, _ in self._running.values()]
+        connection.wait(processes, 0 if done else timeout)
         for slot, (job, process, receiver) in list(self._running.items()):
             if process.exitcode is not None:
                 del self._running[slot]
@@ -68,16 +79,18 @@ class Processes:
 
     def _judged(self, job: Job, status: int, receiver: Connection) -> Ended:
         fault = None
-        with receiver, suppress(EOFError):  # `poll` tells the end, too
+        with receiver, suppress(EOFError):  # told nothing
             fault = receiver.recv() if receiver.poll() else None
-        if status == 0 and fault is None:
-            return Ended(job)
-        if fault is not None:
+        if status == 0 or fault is not None:
             return Ended(job, fault)
-        log = self._store.folder(job) / LOG
         found = f"its process ended by itself, with {status}"
-        found = found if status > 0 else f"its process was killed by signal {-status}"
-        return Ended(job, MachineError(f"{job.task} {job.key}", found, mend=f"see {log}"), True)
+        return self._killed(
+            job, found if status > 0 else f"its process was killed by signal {-status}"
+        )
+
+    def _killed(self, job: Job, found: str) -> Ended:
+        mend = f"see {self._store.folder(job) / LOG}"
+        return Ended(job, MachineError(f"{job.task} {job.key}", found, mend=mend), True)
 
     def stop(self) -> None:
         """Kill what still runs."""
@@ -87,22 +100,30 @@ class Processes:
         self._running.clear()
 
 
-def _do(work: Work, store: JobStore, job: Job, slot: int, driver: int, faults: Connection) -> None:
-    """Do a job in this process: with a log, deaf to Ctrl-C, dead with its driver."""
+def _do(work: Work, store: JobStore, job: Job, slot: int, faults: Connection) -> None:
+    """Do a job in this process: with a log, deaf to Ctrl-C, dead with its driver and with the server."""
     die_with_parent()
+    Thread(target=_die_with_driver, daemon=True).start()
     os.setsid()
-    heed()
-    os.kill(driver, 0)  # fails where it died before this process was told to die with it
     with (store.folder(job) / LOG).open("ab") as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
-    _choose_gpu(slot)
     try:
+        heed()
+        _choose_gpu(slot)
         work(job, store)
     except Exception as fault:  # noqa: BLE001, a library's, or ours: the log has it whole
         traceback.print_exc()
         said = f"{type(fault).__name__}: {fault}"
         faults.send(fault if isinstance(fault, AssayError) else RuntimeError(said))
+
+
+def _die_with_driver() -> None:
+    """Die when the driver does; the fork server, the parent, outlives it as long as a worker is left."""
+    driver = multiprocessing.parent_process()
+    assert driver is not None
+    driver.join()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _choose_gpu(slot: int) -> None:
