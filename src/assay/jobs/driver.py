@@ -135,13 +135,17 @@ class _Drive:
     def _end(self, ended: Ended) -> None:
         """Settle a job that ended here, or have it done again."""
         job, fault = ended.job, ended.fault
+        is_final = isinstance(fault, AssayError) or self.tries == 1
+        if fault is not None and ended.was_killed:
+            self.kills[job.key] += 1
+            if is_final := self.kills[job.key] >= KILLS:
+                found = f"killed {KILLS} times, and given up; the last: {_said(fault)}"
+                fault = MachineError(f"{job.task} {job.key}", found)
         if fault is not None:
-            self.kills[job.key] += ended.was_killed
-            if not ended.was_killed or self.kills[job.key] >= KILLS:
+            if is_final or not ended.was_killed:
                 self.store.fail(job, _said(fault))
         self.claims.pop(job.key).close()
-        is_final = fault is not None and (isinstance(fault, AssayError) or self.tries == 1)
-        if self.kills[job.key] >= KILLS or (is_final and not ended.was_killed):
+        if fault is not None and is_final and self.store.result(job) is None:
             self._settle(Outcome(job, None, fault))
         elif not self._is_settled(job):
             self.progress.again(ended)

@@ -75,10 +75,10 @@ class InProcess:
             self._ended.append(Ended(job))
 
     def ended(self, timeout: float) -> list[Ended]:
-        """Return what was done since; where nothing was, another driver is waited for."""
-        if not self._ended:
-            time.sleep(timeout)
+        """Return what was done since; the rest is elsewhere, and is waited for."""
         done, self._ended = self._ended, []
+        if not done:
+            time.sleep(timeout)
         return done
 
     def stop(self) -> None:

@@ -86,6 +86,7 @@ def _train(
         events, record, watch, runtime, inputs_of(task, rows),
     )  # fmt: skip
     task.fit(train, valid, params, run)
+    run.events.note("trained")
     _, asked = validation_fold(rows, job.fold)
     write_out_of_fold(task, run, params, asked, valid)
     store.put(job, folder)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -69,8 +68,11 @@ class JobStore:
 
     def put(self, job: Job, folder: Path) -> None:
         """Make a folder the job's result; where there is one already, that stands."""
-        with suppress(OSError):  # it is there, of another driver whose worker was slower to die
+        try:
             folder.rename(self.folder(job) / RESULT)
+        except OSError:
+            if self.result(job) is None:
+                raise
         shutil.rmtree(self.work(job), ignore_errors=True)
 
     def fail(self, job: Job, reason: str) -> None:
