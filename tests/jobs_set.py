@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,13 @@ def grid(count: int, epochs: int = 1, **train: Any) -> list[Job]:
         for number in range(count)
     ]
     return [job for each in sections for job in jobs_of(TOY, each, {"data/toy": "1"}, [0])]
+
+
+def wide(batch: int, steps: int = 1, channels: int = 8192) -> Job:
+    """Return a job that needs some hundred MiB, by the rows of a batch."""
+    [job] = grid(1, batch_size=batch, accumulate_grad_batches=steps)
+    params = {**job.params[TOY], "model": {"channels": channels}}
+    return replace(job, params={TOY: params})
 
 
 def start_driver(

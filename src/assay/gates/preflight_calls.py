@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 from assay.contract.checks import Check
 from assay.errors import AssayError
+from assay.learning.memory import is_out_of_memory
 
 # Frames that are not a person's: the standard library, installed packages, and the gates.
 FOREIGN = (*map(sysconfig.get_path, ("stdlib", "purelib", "platlib")), str(Path(__file__).parent))
@@ -34,9 +33,11 @@ def calling(check: str, field: str, expected: str, rows: int = 0) -> Iterator[No
     """
     try:
         yield
-    except (AssayError, PlanError, MemoryError, torch.OutOfMemoryError):
+    except (AssayError, PlanError):
         raise
     except Exception as fault:
+        if is_out_of_memory(fault):
+            raise
         words = str(fault).strip().partition("\n")[0]
         found = f"{field} raised {type(fault).__name__}: {words} ({_line(fault)})"
         raise PlanError(Check(check, False, expected, found, rows, (), f"mend {field}")) from fault

@@ -75,9 +75,9 @@ def collect_folds(results: Mapping[int, Path], folder: Path, facts: Mapping[str,
     rows = [{"fold": fold, **row} for fold, each in history.items() for row in each]
     write_rows(folder / HISTORY, rows)
     write_curve(folder / CURVE, mean_history(list(history.values())))
-    first = next(iter(records.values()))
-    model = {**first["model"], "folds": list(results)}
     own = ("key", "chosen", "files", "out_of_memory")
+    shared = {k: v for k, v in next(iter(records.values())).items() if k not in own}
+    model = {**shared["model"], "folds": list(results)}
     folds = {
         str(fold): {name: record[name] for name in own if name in record}
         for fold, record in records.items()
@@ -85,7 +85,7 @@ def collect_folds(results: Mapping[int, Path], folder: Path, facts: Mapping[str,
     files = {WEIGHTS: file_digest(folder / WEIGHTS)}
     write_json(
         folder / RECORD,
-        {**first, **facts, "chosen": mean([record["chosen"] for record in records.values()]),
+        {**shared, **facts, "chosen": mean([record["chosen"] for record in records.values()]),
          "model": model, "folds": folds, "files": files},
     )  # fmt: skip
 

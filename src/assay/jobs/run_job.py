@@ -12,8 +12,9 @@ from assay.contract.bundle import read_bundle
 from assay.contract.inputs import inputs_of
 from assay.contract.scored import ensure_answers
 from assay.contract.task_rows import task_rows
-from assay.jobs.memory import is_out_of_memory, release_memory, with_smaller_batch
+from assay.errors import MachineError
 from assay.jobs.store import WORKER
+from assay.learning.memory import is_out_of_memory, release_memory, with_smaller_batch
 from assay.lookup import find_task
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.table import write_table
@@ -43,6 +44,7 @@ def run_job(job: Job, store: JobStore, runtime: Runtime, watch: Watch | None = N
 
     Raises:
         GateError: the preflight refused.
+        MachineError: not even one row a batch fits.
         AssayError: what the task cannot be trained with.
     """
     name, declared = job.task, dict(job.params)
@@ -51,15 +53,28 @@ def run_job(job: Job, store: JobStore, runtime: Runtime, watch: Watch | None = N
             try:
                 _train(job, store, declared, runtime, watch)
             except Exception as fault:
-                smaller = with_smaller_batch(declared[name]["train"])
-                if not is_out_of_memory(fault) or smaller is None:
+                if not is_out_of_memory(fault):
                     raise
+                smaller = with_smaller_batch(declared[name]["train"])
+                if smaller is None:
+                    raise _too_large(job, fault) from fault
             else:
                 return
             release_memory()
             told = f"{smaller['batch_size']} × {smaller['accumulate_grad_batches']}"
             print(f"out of memory: the batch is parted, {told} rows a step", flush=True)
             declared = {name: {**declared[name], "train": smaller}}
+
+
+def _too_large(job: Job, fault: Exception) -> MachineError:
+    data = find_task(job.task).data
+    return MachineError(
+        f"{job.stage}, fold {job.fold}",
+        f"out of memory with one row a batch: {str(fault).strip().splitlines()[-1]}",
+        "room for the network, and for what it makes of one row",
+        f"set a smaller network ({job.task}.model) or smaller images ({data}.ingest), or ask fewer"
+        " at once (runtime.n_jobs), or a machine that has more",
+    )
 
 
 def _train(

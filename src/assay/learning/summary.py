@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from assay.learning.claims import other_metrics, remarks, rests_on
 from assay.runs.events import events_path, read_events
 from assay.runs.files import read_json
-from assay.runs.record import RECORD
+from assay.runs.record import RECORD, smaller_batches
 from assay.runs.scores import SCORES, read_scores
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def summaries(root: Path, tasks: Mapping[str, Scored], best_of: BestOf) -> list[
         if table.exists() and record.exists():
             content, scores = read_json(record), read_scores(table)
             chosen = {"best_of": best_of(task, scores, content)}
-            line = summary(task, scores | chosen, content["data"])
-            found.append(line + _trained_in(root, content))
+            said = summary(task, scores | chosen, content["data"]), smaller_batches(content)
+            found.append(" · ".join(filter(None, said)) + _trained_in(root, content))
     return found
 
 

@@ -72,6 +72,17 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     write_text(path, text.getvalue())
 
 
+def smaller_batches(record: Mapping[str, Any]) -> str:
+    """Return in what batches it was trained where those declared did not fit, or an empty text."""
+    folds = {f"fold {fold} ": own for fold, own in record.get("folds", {}).items()} or {"": record}
+    found = {name: own["out_of_memory"] for name, own in folds.items() if "out_of_memory" in own}
+    told = [
+        f"{name}in batches of {each['batch_size']}, {each['accumulate_grad_batches']} a step"
+        for name, each in found.items()
+    ]
+    return f"out of memory: trained {', '.join(told)}" if told else ""
+
+
 def read_history(path: Path) -> list[dict[str, float]]:
     """Return the rows of a `history.csv`."""
     with path.open(newline="", encoding="utf-8") as stream:

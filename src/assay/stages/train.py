@@ -17,8 +17,9 @@ from assay.jobs.store import JobStore
 from assay.lookup import find_task
 from assay.manifest.layout import Layout
 from assay.manifest.table import read_table
+from assay.runs.files import read_json
 from assay.runs.places import JOBS, PROOFS
-from assay.runs.record import VERDICT
+from assay.runs.record import RECORD, VERDICT, smaller_batches
 
 if TYPE_CHECKING:
     from assay.jobs.driver import Outcome
@@ -47,6 +48,8 @@ def main(stage: Stage) -> None:
         collect_one(results[fold], folder)
     else:
         collect_folds(results, folder, {"key": stage.key, "params": stage.declared})
+    if told := smaller_batches(read_json(folder / RECORD)):
+        print(told)
     if stage.is_known:
         for job in jobs:
             store.forget(job)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from assay.learning.summary import summary
 from assay.lookup import all_scored
 from assay.runs.events import events_path, read_events
-from assay.runs.record import HISTORY
+from assay.runs.record import HISTORY, smaller_batches
 from assay.runs.scores import SCORES, read_scores
 from assay.tracking.code import code_digest
 
@@ -109,7 +109,8 @@ def _description(task: str, record: Mapping[str, Any], scores: Path | None) -> s
     known = _known()
     if scores is None or task not in known:
         return ""
-    return summary(known[task], read_scores(scores), record["data"])
+    said = summary(known[task], read_scores(scores), record["data"]), smaller_batches(record)
+    return " · ".join(filter(None, said))
 
 
 @cache

@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 
-SAID = ("can't allocate memory", "Cannot allocate memory", "out of memory")  # of a RuntimeError
+SAID = (  # of a RuntimeError: torch on a CPU, the kernel, CUDA, its libraries
+    "can't allocate memory", "Cannot allocate memory", "out of memory", "ALLOC_FAILED"
+)  # fmt: skip
 
 
 def is_out_of_memory(fault: BaseException) -> bool:
