@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from assay.jobs.job import Job
     from assay.jobs.store import JobStore
 
-# Imported once, by the server; s3fs: Lightning asks it whether a folder is a bucket.
-LIBRARIES = ["torch", "lightning", "polars", "s3fs", "torchvision", "timm", "assay.jobs.run_job"]
+LIBRARIES = [  # imported once, by the server; the last two Lightning imports late, for every job
+    "torch", "polars", "torchvision", "timm", "assay.jobs.run_job", "lightning", "s3fs", "omegaconf"
+]  # fmt: skip
 LOG = "log.txt"
 
 
