@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -17,15 +18,18 @@ from assay.jobs.job import Job, jobs_of
 from assay.jobs.store import JobStore
 from assay.params import read_params
 from assay.runs.events import events_path
+from assay.sections.machine import Runtime
 from assay.values import on_machine
-from tests.studies import ROOT, TOY
 
 if TYPE_CHECKING:
     from assay.jobs.executor import Ended
 
+ROOT = Path(__file__).parents[1]
+TOY = "toy-level"
 # Arguments: executor, slots, then how many jobs of the grid, and passes of each.
 DRIVER = """
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from tests.jobs_set import grid
@@ -137,3 +141,11 @@ def refused(job: Job, store: JobStore) -> None:
 def killed(job: Job, store: JobStore) -> None:
     """Be killed."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def timed(job: Job, store: JobStore) -> None:
+    """Train, and leave the CPU seconds that this process has taken so far."""
+    from assay.jobs.run_job import run_job
+
+    run_job(job, store, Runtime())
+    (store.folder(job) / "cpu").write_text(str(time.process_time()))

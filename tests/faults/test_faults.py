@@ -61,12 +61,29 @@ def test_killed_anywhere_the_same_command_gives_the_same_bytes(
         assert process.wait(timeout=60) != 0
         wait_for(lambda: not stages_of(finished), "the stage's death", 10)
         assert (b"going on from" in log.read_bytes()) == left
-        left = bool(list((finished.folder / ".assay/resume").glob("*/epoch-*.ckpt")))
+        left = bool(list(finished.folder.glob(".assay/jobs/*/work/*/epoch-*.ckpt")))
         assert left  # after two epochs there is one
     assert "going on from" in finished.run(*command)
     twin.run(*command)
     assert finished.bytes_of("models", "reports") == twin.bytes_of("models", "reports")
-    assert not list((finished.folder / ".assay/resume").glob("*"))
+    assert not list(finished.folder.glob(".assay/jobs/*/work"))
+
+
+@pytest.mark.kill
+def test_a_killed_proof_goes_on(finished: Project, tmp_path: Path) -> None:
+    """What `dvc repro -f` had reached is neither lost nor left behind; the store knows the rest."""
+    finished.set(**{EPOCHS: 40})
+    finished.dvc("repro", f"train@{TASK}")
+    before = finished.bytes_of("models")
+    command, log = ("dvc", "repro", "-f", "-s", f"train@{TASK}"), tmp_path / "log"
+    process = finished.start(*command, log=log)
+    wait_for(lambda: log.read_bytes().count(b"[EPOCH]") > 2, "three epochs")
+    os.kill(stages_of(finished)[0], signal.SIGKILL)
+    assert process.wait(timeout=60) != 0
+    assert list(finished.folder.glob(".assay/proofs/*/work/*/epoch-*.ckpt"))
+    assert "going on from" in finished.dvc(*command[1:])
+    assert finished.bytes_of("models") == before
+    assert not list(finished.folder.glob(".assay/proofs/*"))
 
 
 def test_a_wrong_type_stops_the_first_stage_and_names_the_path(finished: Project) -> None:
