@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from assay.errors import AssayError
 from assay.jobs.job import Job, jobs_of
 from assay.jobs.store import JobStore
+from assay.manifest.layout import Layout
 from assay.params import read_params
 from assay.runs.events import events_path
+from assay.runs.files import file_digest
 from assay.sections.machine import Runtime
 from assay.values import on_machine
 
@@ -44,20 +46,24 @@ store, work = JobStore(Path.cwd()), partial(run_job, runtime=Runtime())
 if kind == "processes":
     from assay.jobs.processes import Processes
     executor = Processes(work, store, slots)
+elif kind == "ray":
+    from assay.jobs.ray_cluster import RayCluster
+    executor = RayCluster(work, store)
 else:
     executor = InProcess(work, store)
-for outcome in run_jobs(grid(count, epochs), executor, store, JobProgress()):
+for outcome in run_jobs(grid(count, epochs, Path.cwd()), executor, store, JobProgress()):
     if outcome.fault:
         raise outcome.fault
 """
 
 
-def grid(count: int, epochs: int = 1, **train: Any) -> list[Job]:
+def grid(count: int, epochs: int = 1, root: Path | None = None, **train: Any) -> list[Job]:
     """Return so many jobs of `toy-level`, of which no two are equal.
 
     Args:
         count: of the jobs.
         epochs: of each.
+        root: of the files that a job names, and which travel to where it is done.
         train: what is else in `train`.
     """
     section = read_params(ROOT / "examples" / "toy" / "params.yaml")[TOY]
@@ -66,7 +72,10 @@ def grid(count: int, epochs: int = 1, **train: Any) -> list[Job]:
         {**section, "train": {**section["train"], "epochs": epochs, "seed": number, **train}}
         for number in range(count)
     ]
-    return [job for each in sections for job in jobs_of(TOY, each, {"data/toy": "1"}, [0])]
+    layout = Layout("toy")
+    files = (layout.trainval, layout.trainval_pixels, Path(f"code/toy/train@{TOY}.json"))
+    inputs = {str(each): file_digest(root / each) if root else "1" for each in files}
+    return [job for each in sections for job in jobs_of(TOY, each, inputs, [0])]
 
 
 def wide(batch: int, steps: int = 1, channels: int = 8192) -> Job:
@@ -77,14 +86,18 @@ def wide(batch: int, steps: int = 1, channels: int = 8192) -> Job:
 
 
 def start_driver(
-    root: Path, count: int, epochs: int = 1, kind: str = "processes", slots: int = 2
+    root: Path, count: int, epochs: int = 1, kind: str = "processes", slots: int = 2, **more: str
 ) -> subprocess.Popen[bytes]:
     """Start a driver of the grid in a folder that `studies.make_root` made; its log lies beside it."""
     command = [sys.executable, "-c", DRIVER, kind, str(slots), str(count), str(epochs)]
     path = f"{root / 'src'}{os.pathsep}{ROOT}"
     with (root / "driver.log").open("ab") as log:
         return subprocess.Popen(
-            command, cwd=root, env={**os.environ, "PYTHONPATH": path}, stdout=log, stderr=log
+            command,
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": path, **more},
+            stdout=log,
+            stderr=log,
         )
 
 

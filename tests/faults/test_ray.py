@@ -194,7 +194,9 @@ def test_results_have_the_bytes_of_this_process(cluster: Any, short: Path) -> No
     assert not lost
     assert contents(outcomes) == in_process(asked)
     events = read_events(events_path(Path.cwd(), asked[0].stage, asked[0].key))
-    assert [each["event"] for each in events] == ["epoch"] * 6  # of both
+    assert [each["event"] for each in events] == ["epoch"] * 3 + ["trained"] + ["epoch"] * 3 + [
+        "trained"
+    ]
     log = JobStore(Path.cwd(), Path(".assay/same")).folder(asked[0]) / "log.txt"
     assert "gate preflight" in log.read_text()
     left = short / f"assay-{os.getuid()}"  # patients' data stay on no node
