@@ -78,7 +78,7 @@ def grid(count: int, epochs: int = 1, root: Path | None = None, **train: Any) ->
     return [job for each in sections for job in jobs_of(TOY, each, inputs, [0])]
 
 
-def wide(batch: int, steps: int = 1, channels: int = 8192) -> Job:
+def wide(batch: int, steps: int = 1, channels: int = 12288) -> Job:
     """Return a job that needs some hundred MiB, by the rows of a batch."""
     [job] = grid(1, batch_size=batch, accumulate_grad_batches=steps)
     params = {**job.params[TOY], "model": {"channels": channels}}

@@ -17,7 +17,7 @@ from assay.learning.memory import is_out_of_memory, with_smaller_batch
 from assay.runs.files import read_json
 from assay.runs.record import HISTORY, OUT_OF_FOLD, RECORD, WEIGHTS, smaller_batches
 
-# First what fits is trained, which measures what it needs; then, with a quarter more, what does not.
+# First what fits is trained, which measures what it needs; then, with less than half more, what does not.
 LIMITED = """
 import re, resource, sys
 from pathlib import Path
@@ -39,7 +39,7 @@ store = JobStore(Path.cwd())
 run_job(wide(8, channels=4), store, Runtime())  # what is imported and kept, once
 before = mebibytes("VmSize")
 run_job(wide(12, 2), store, Runtime())
-limit(before + (mebibytes("VmPeak") - before) * 5 // 4)
+limit(before + (mebibytes("VmPeak") - before) * 10 // 7)
 run_job(wide(24), store, Runtime())
 limit(mebibytes("VmSize") + 50)
 for allocate in (lambda: torch.zeros(2**26), lambda: numpy.ones(2**26)):
