@@ -34,9 +34,10 @@ sys.path.insert(0, str(ROOT))
 from tests.jobs_set import TOY, grid, timed  # noqa: E402
 
 from assay.jobs import run_job as running  # noqa: E402
-from assay.jobs.driver import finished, run_jobs  # noqa: E402
+from assay.jobs.driver import run_jobs  # noqa: E402
 from assay.jobs.executor import Executor, InProcess  # noqa: E402
 from assay.jobs.job import Job  # noqa: E402
+from assay.jobs.outcome import finished
 from assay.jobs.processes import Processes  # noqa: E402
 from assay.jobs.progress import JobProgress  # noqa: E402
 from assay.jobs.store import JobStore  # noqa: E402

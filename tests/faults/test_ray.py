@@ -22,9 +22,10 @@ import pytest
 from tests.studies import ROOT, TOY, make_root
 
 from assay.errors import AssayError, GateError, MachineError
-from assay.jobs.driver import Outcome, run_jobs
+from assay.jobs.driver import run_jobs
 from assay.jobs.executor import Ended, InProcess
 from assay.jobs.job import Job, jobs_of
+from assay.jobs.outcome import Outcome
 from assay.jobs.progress import JobProgress
 from assay.jobs.ray_cluster import RayCluster
 from assay.jobs.ray_local import ADDRESS, ENVIRONMENT, LocalRay, is_loopback

@@ -18,9 +18,10 @@ from rich.console import Console
 from assay.__main__ import cli
 from assay.errors import AssayError, MachineError
 from assay.jobs.display import Best, Tally, time_left
-from assay.jobs.driver import Outcome, run_jobs
+from assay.jobs.driver import run_jobs
 from assay.jobs.executor import Ended, InProcess
 from assay.jobs.job import Job, jobs_of
+from assay.jobs.outcome import Outcome
 from assay.jobs.progress import JobProgress, best_of
 from assay.jobs.store import JobStore
 from assay.lookup import find_task

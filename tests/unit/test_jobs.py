@@ -13,9 +13,10 @@ from tests.jobs_set import Nobody, broken, grid, killed, put, refused
 
 from assay.errors import AssayError, MachineError
 from assay.jobs import processes
-from assay.jobs.driver import KILLS, TRIES, Outcome, finished, run_jobs
+from assay.jobs.driver import KILLS, TRIES, run_jobs
 from assay.jobs.executor import Ended, InProcess
 from assay.jobs.job import Job
+from assay.jobs.outcome import Outcome, finished
 from assay.jobs.processes import Processes
 from assay.jobs.progress import JobProgress
 from assay.jobs.run_job import run_job

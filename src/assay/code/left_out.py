@@ -9,6 +9,7 @@ LEFT_OUT = {
     "assay.jobs.driver": "which job is done when, and by whom",
     "assay.jobs.executor": "in which process a job is done",
     "assay.jobs.executors": "in which process a job is done",
+    "assay.jobs.outcome": "what came of a job",
     "assay.jobs.processes": "in which process a job is done",
     "assay.jobs.progress": "what a person sees of jobs",
     "assay.jobs.ray_cluster": "on which machine a job is done",

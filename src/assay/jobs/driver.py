@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from assay.errors import AssayError, MachineError
+from assay.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
     from assay.jobs.executor import Ended, Executor
@@ -19,29 +18,6 @@ if TYPE_CHECKING:
 TRIES = 3  # failures of a job, and it has failed
 KILLS = 10  # of a job; what kills its process so often does so for ever
 POLL = 0.1  # seconds between two looks at what other drivers have done
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a job.
-
-    Attributes:
-        job: which.
-        folder: with its result, or None.
-        fault: why there is none.
-    """
-
-    job: Job
-    folder: Path | None
-    fault: Exception | None = None
-
-
-def finished(outcome: Outcome) -> Path:
-    """Return the folder of the result; raise why there is none."""
-    if outcome.folder is None:
-        assert outcome.fault is not None
-        raise outcome.fault
-    return outcome.folder
 
 
 def run_jobs(
@@ -141,9 +117,8 @@ class _Drive:
             if is_final := self.kills[job.key] >= KILLS:
                 found = f"killed {KILLS} times, and given up; the last: {_said(fault)}"
                 fault = MachineError(f"{job.task} {job.key}", found)
-        if fault is not None:
-            if is_final or not ended.was_killed:
-                self.store.fail(job, _said(fault))
+        if fault is not None and (is_final or not ended.was_killed):
+            self.store.fail(job, _said(fault))
         self.claims.pop(job.key).close()
         if fault is not None and is_final and self.store.result(job) is None:
             self._settle(Outcome(job, None, fault))

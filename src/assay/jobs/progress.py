@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from assay.contract.task import Task
-    from assay.jobs.driver import Outcome
     from assay.jobs.executor import Ended
     from assay.jobs.job import Job
+    from assay.jobs.outcome import Outcome
     from assay.jobs.store import JobStore
 
 TICK = 0.5  # seconds between two looks at the event logs

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from assay.code.declared import Declared
 from assay.errors import AssayError
 from assay.jobs.collect import mean, mean_history
-from assay.jobs.driver import finished, run_jobs
+from assay.jobs.driver import run_jobs
 from assay.jobs.executor import InProcess
 from assay.jobs.job import jobs_of
+from assay.jobs.outcome import finished
 from assay.jobs.progress import JobProgress
 from assay.jobs.run_job import run_job
 from assay.jobs.store import JobStore

@@ -22,7 +22,7 @@ from assay.runs.places import JOBS, PROOFS
 from assay.runs.record import RECORD, VERDICT, smaller_batches
 
 if TYPE_CHECKING:
-    from assay.jobs.driver import Outcome
+    from assay.jobs.outcome import Outcome
     from assay.stages.launch import Stage
 
 
