@@ -31,15 +31,14 @@ from unittest import mock
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.jobs_set import TOY, grid, timed  # noqa: E402
+from tests.jobs_set import TOY, Silent, grid, timed  # noqa: E402
 
 from assay.jobs import run_job as running  # noqa: E402
 from assay.jobs.driver import run_jobs  # noqa: E402
 from assay.jobs.executor import Executor, InProcess  # noqa: E402
 from assay.jobs.job import Job  # noqa: E402
-from assay.jobs.outcome import finished
+from assay.jobs.outcome import finished  # noqa: E402
 from assay.jobs.processes import Processes  # noqa: E402
-from assay.jobs.progress import JobProgress  # noqa: E402
 from assay.jobs.store import JobStore  # noqa: E402
 from assay.lookup import find_task  # noqa: E402
 from assay.sections.machine import Runtime  # noqa: E402
@@ -86,7 +85,7 @@ def measured(jobs: Sequence[Job], make: Make) -> tuple[Clock, JobStore]:
     store, clock = JobStore(Path.cwd(), Path(tempfile.mkdtemp(dir=Path.cwd()))), Clock()
     executor = make(store)
     with clock.runs(), quiet():
-        for outcome in run_jobs(jobs, executor, store, JobProgress()):
+        for outcome in run_jobs(jobs, executor, store, Silent()):
             finished(outcome)
     return clock, store
 
@@ -121,7 +120,7 @@ def beyond(count: int) -> None:
           f" {(cpu - own.cpu + alone.cpu) / count:.3f} CPU")  # fmt: skip
     again = Clock()
     with again.runs():
-        run_jobs(jobs, Processes(timed, store, 2), store, JobProgress())
+        run_jobs(jobs, Processes(timed, store, 2), store, Silent())
     print(f"  a second call         {again.wall * 1000:.0f} ms, {count} jobs")
 
 

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from assay.errors import AssayError
 from assay.jobs.job import Job, jobs_of
@@ -25,6 +25,7 @@ from assay.values import on_machine
 
 if TYPE_CHECKING:
     from assay.jobs.executor import Ended
+    from assay.jobs.outcome import Outcome
 
 ROOT = Path(__file__).parents[1]
 TOY = "toy-level"
@@ -34,10 +35,9 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from tests.jobs_set import grid
+from tests.jobs_set import Silent, grid
 from assay.jobs.driver import run_jobs
 from assay.jobs.executor import InProcess
-from assay.jobs.progress import JobProgress
 from assay.jobs.run_job import run_job
 from assay.jobs.store import JobStore
 from assay.sections.machine import Runtime
@@ -51,10 +51,33 @@ elif kind == "ray":
     executor = RayCluster(work, store)
 else:
     executor = InProcess(work, store)
-for outcome in run_jobs(grid(count, epochs, Path.cwd()), executor, store, JobProgress()):
+for outcome in run_jobs(grid(count, epochs, Path.cwd()), executor, store, Silent()):
     if outcome.fault:
         raise outcome.fault
 """
+
+
+class Silent:
+    """A progress that says nothing, and keeps what is done again; results need be no models."""
+
+    def __init__(self) -> None:
+        self.lost: list[Ended] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def show(self) -> None: ...
+
+    def begin(self, job: Job) -> None: ...
+
+    def elsewhere(self, job: Job, holder: str) -> None: ...
+
+    def again(self, ended: Ended) -> None:
+        self.lost.append(ended)
+
+    def end(self, outcome: Outcome) -> None: ...
 
 
 def grid(count: int, epochs: int = 1, root: Path | None = None, **train: Any) -> list[Job]:

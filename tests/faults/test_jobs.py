@@ -17,11 +17,10 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.jobs_set import Nobody, bytes_of_results, grid, noted, start_driver
+from tests.jobs_set import Nobody, Silent, bytes_of_results, grid, noted, start_driver
 from tests.studies import make_root
 
 from assay.jobs.driver import run_jobs
-from assay.jobs.progress import JobProgress
 from assay.jobs.ray_local import ADDRESS, ENVIRONMENT
 from assay.jobs.store import WORKER, JobStore
 
@@ -174,5 +173,5 @@ def test_each_job_is_trained_once_whatever_is_killed(
         folders = map(campaign.store.folder, campaign.jobs)
         assert not all((folder / WORKER).exists() for folder in folders)
     assert sum(campaign.lost.values()) >= VICTIMS["worker"] / 2
-    outcomes = run_jobs(campaign.jobs, Nobody(), campaign.store, JobProgress())
+    outcomes = run_jobs(campaign.jobs, Nobody(), campaign.store, Silent())
     assert all(outcome.folder for outcome in outcomes)  # a second call has nothing done

@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.jobs_set import Silent
 from tests.studies import ROOT, TOY, make_root
 
 from assay.errors import AssayError, GateError, MachineError
@@ -26,7 +27,6 @@ from assay.jobs.driver import run_jobs
 from assay.jobs.executor import Ended, InProcess
 from assay.jobs.job import Job, jobs_of
 from assay.jobs.outcome import Outcome
-from assay.jobs.progress import JobProgress
 from assay.jobs.ray_cluster import RayCluster
 from assay.jobs.ray_local import ADDRESS, ENVIRONMENT, LocalRay, is_loopback
 from assay.jobs.run_job import run_job
@@ -135,20 +135,10 @@ def jobs(count: int = 4, **train: Any) -> list[Job]:
     return jobs_of(TOY, section, {str(p): file_digest(p) for p in paths}, list(range(count)))
 
 
-class Notes(JobProgress):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lost: list[Ended] = []
-
-    def again(self, ended: Ended) -> None:
-        self.lost.append(ended)
-
-
 def by_ray(
     asked: list[Job], place: str, work: Any = WORK, executor: type[RayCluster] = RayCluster
 ) -> tuple[list[Outcome], list[Ended]]:
-    store, notes = JobStore(Path.cwd(), Path(".assay") / place), Notes()
+    store, notes = JobStore(Path.cwd(), Path(".assay") / place), Silent()
     return run_jobs(asked, executor(work, store), store, notes), notes.lost
 
 
@@ -160,7 +150,7 @@ def contents(outcomes: list[Outcome]) -> list[dict[str, bytes]]:
 
 def in_process(asked: list[Job]) -> list[dict[str, bytes]]:
     store = JobStore(Path.cwd(), Path(".assay/alone"))
-    return contents(run_jobs(asked, InProcess(WORK, store), store, JobProgress()))
+    return contents(run_jobs(asked, InProcess(WORK, store), store, Silent()))
 
 
 def until(true: Callable[[], Any], seconds: float = 60) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.jobs_set import Nobody, broken, grid, killed, put, refused
+from tests.jobs_set import Nobody, Silent, broken, grid, killed, put, refused
 
 from assay.errors import AssayError, MachineError
 from assay.jobs import processes
@@ -18,7 +18,6 @@ from assay.jobs.executor import Ended, InProcess
 from assay.jobs.job import Job
 from assay.jobs.outcome import Outcome, finished
 from assay.jobs.processes import Processes
-from assay.jobs.progress import JobProgress
 from assay.jobs.run_job import run_job
 from assay.jobs.store import WORKER, JobStore
 from assay.runs.lock import held
@@ -73,7 +72,7 @@ class Killer(Nobody):
 
 
 def run(work: Work, store: JobStore, tries: int = TRIES) -> list[Outcome]:
-    return run_jobs(JOBS, InProcess(work, store), store, JobProgress(), tries)
+    return run_jobs(JOBS, InProcess(work, store), store, Silent(), tries)
 
 
 def test_what_breaks_three_times_is_recorded_and_the_others_are_done(store: JobStore) -> None:
@@ -111,14 +110,14 @@ def test_of_one_try_the_fault_is_raised_as_it_is(store: JobStore) -> None:
 @pytest.mark.parametrize("tries", [1, 3])
 def test_a_kill_is_no_failure(store: JobStore, tries: int) -> None:
     executor = Killer(store, KILLS - 1)
-    [outcome] = run_jobs(JOBS[:1], executor, store, JobProgress(), tries)
+    [outcome] = run_jobs(JOBS[:1], executor, store, Silent(), tries)
     assert outcome.folder
     assert store.failures(JOBS[0]) == []
     assert len(executor.begun) == KILLS
 
 
 def test_what_is_killed_ten_times_is_given_up(store: JobStore) -> None:
-    [outcome] = run_jobs(JOBS[:1], Killer(store, 99), store, JobProgress())
+    [outcome] = run_jobs(JOBS[:1], Killer(store, 99), store, Silent())
     with pytest.raises(
         MachineError, match=f"killed {KILLS} times, and given up; the last: .*killed"
     ):
@@ -131,14 +130,14 @@ def test_what_another_driver_has_is_waited_for(store: JobStore) -> None:
     claim, looks = store.claim(job), list[float]()
     assert claim
     assert store.claim(job) is None
-    assert store.is_claimed(job)
+    assert store.holder(job)
 
     def other() -> None:
         looks.append(0)
         if len(looks) == 3:
             put(job, store)
 
-    [outcome] = run_jobs([job], Meanwhile(other), store, JobProgress())
+    [outcome] = run_jobs([job], Meanwhile(other), store, Silent())
     assert outcome.folder == store.result(job)
     assert len(looks) >= 3
 
@@ -147,7 +146,7 @@ def test_what_failed_thrice_of_another_driver_has_failed(store: JobStore) -> Non
     claim = store.claim(JOBS[0])
     assert claim
     executor = Meanwhile(lambda: store.fail(JOBS[0], "no luck"))
-    [outcome] = run_jobs(JOBS[:1], executor, store, JobProgress())
+    [outcome] = run_jobs(JOBS[:1], executor, store, Silent())
     with pytest.raises(MachineError, match="failed 3 times; the last: no luck"):
         finished(outcome)
 
@@ -165,7 +164,7 @@ def test_what_a_dead_driver_had_is_taken_over(store: JobStore) -> None:
             claim.close()
             return super().ended(timeout)
 
-    [outcome] = run_jobs(JOBS[:1], Dies(work, store), store, JobProgress())
+    [outcome] = run_jobs(JOBS[:1], Dies(work, store), store, Silent())
     assert outcome.folder
 
 
@@ -214,7 +213,7 @@ def test_processes_tell_what_came_of_each(store: JobStore, monkeypatch: pytest.M
     found = []
     for work, jobs in ((put, JOBS), (broken, JOBS[:1]), (refused, JOBS[:1]), (killed, JOBS[:1])):
         place = replace(store, place=Path(work.__name__))
-        outcomes = run_jobs(jobs, Processes(work, place, 2), place, JobProgress())
+        outcomes = run_jobs(jobs, Processes(work, place, 2), place, Silent())
         assert [bool(each.folder) for each in outcomes] == [work is put] * len(jobs)
         found.append(outcomes[-1])
     assert (store.root / "put" / JOBS[0].key / processes.LOG).read_text() == "put\n"
