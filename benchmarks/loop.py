@@ -19,6 +19,7 @@ import contextlib
 import copy
 import io
 import logging
+import shutil
 import statistics
 import sys
 import tempfile
@@ -39,7 +40,7 @@ from torch import nn
 
 from assay.learning.data import plain_loader, train_loader
 from assay.learning.determinism import reseed, set_determinism
-from assay.learning.fit import fit, forget_state
+from assay.learning.fit import fit
 from assay.learning.module import Training
 from assay.learning.schedules import factor, warmup_cosine
 from assay.learning.scores import regression_scores
@@ -144,7 +145,7 @@ def assay(
     run = Run("t", folder, folder, folder, folder / "resume", EventLog(folder / "events.jsonl"))
     run.resume.mkdir(exist_ok=True)
     fit(spec, train, valid, run)
-    forget_state(run)
+    shutil.rmtree(run.resume)
     return load_file(folder / WEIGHTS)
 
 
