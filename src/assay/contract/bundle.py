@@ -27,9 +27,15 @@ class Bundle:
 
     @property
     def folds(self) -> list[Bundle]:
-        """Return the model of each fold; none of a training on one."""
-        numbers = self.record.get("model", {}).get("folds", ())
-        return [replace(self, fold=number) for number in numbers]
+        """Return the model of each fold; none of a training on one, or of one of them."""
+        numbers = self.record.get("model", {}).get("folds", ()) if self.fold is None else ()
+        return [self.of_fold(number) for number in numbers]
+
+    def of_fold(self, number: int) -> Bundle:
+        """Return the model of one fold, of several: the same files; its record says what is its own."""
+        own = self.record.get("folds", {}).get(str(number), {})
+        mine = {name: fact for name, fact in own.items() if name != "files"}
+        return replace(self, fold=number, record={**self.record, **mine})
 
     @property
     def weights(self) -> Path:

@@ -17,19 +17,31 @@ def combined_predictor(scored: Scored, bundle: Bundle, params: Any) -> Predictor
     """Return a model as a function of rows that none of its folds validated; see `Scored.predictor`.
 
     Raises:
-        AssayError: it is of several folds, whose answers this task has no way to combine.
+        AssayError: see `ensure_combines`.
     """
-    if bundle.fold is not None or not bundle.folds:
+    if not bundle.folds:
         return scored.predictor(bundle, params)
-    if not isinstance(scored, SupportsCombination):
-        count = len(bundle.folds)
-        raise AssayError(
-            f"{scored.name}, {count} folds", f"its answers cannot be combined: {count} models, no model",
-            "train.fold a number", f"dvc exp run -S {scored.name}.train.fold=0",
-        )  # fmt: skip
+    ensure_combines(scored, bundle)
+    assert isinstance(scored, SupportsCombination)
     each = [scored.predictor(own, params) for own in bundle.folds]
 
     def predict(rows: Rows) -> Floats:
         return scored.combine([said(rows) for said in each])
 
     return predict
+
+
+def ensure_combines(scored: Scored, bundle: Bundle) -> None:
+    """Refuse a model that is several where one answer is asked of it.
+
+    Raises:
+        AssayError: it is of several folds, whose answers this task has no way to combine.
+    """
+    count = len(bundle.folds)
+    if count and not isinstance(scored, SupportsCombination):
+        parts = scored.parts or [scored.name]
+        asked = " ".join(f"-S {part}.train.fold=0" for part in parts)
+        raise AssayError(
+            f"{scored.name}, {count} folds", f"its answers cannot be combined: {count} models, no model",
+            "train.fold a number", f"dvc exp run {asked}",
+        )  # fmt: skip

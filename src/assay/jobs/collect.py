@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from assay.runs.record import (
     RECORD,
     VERDICT,
     WEIGHTS,
+    mean,
+    mean_history,
     read_history,
     write_curve,
     write_rows,
@@ -72,33 +75,21 @@ def collect_folds(results: Mapping[int, Path], folder: Path, facts: Mapping[str,
     said = pl.concat(pl.read_parquet(result / OUT_OF_FOLD) for result in results.values())
     write_table(folder / OUT_OF_FOLD, said, {})
     history = {fold: read_history(result / HISTORY) for fold, result in results.items()}
-    rows = [{"fold": fold, **row} for fold, each in history.items() for row in each]
+    # What a fold's rows have nothing of (mm, where no pixel size is known) is no number there.
+    every = dict.fromkeys((name for each in history.values() for name in each[0]), math.nan)
+    rows = [{"fold": fold, **every, **row} for fold, each in history.items() for row in each]
     write_rows(folder / HISTORY, rows)
     write_curve(folder / CURVE, mean_history(list(history.values())))
-    own = ("key", "chosen", "files", "out_of_memory")
-    shared = {k: v for k, v in next(iter(records.values())).items() if k not in own}
-    model = {**shared["model"], "folds": list(results)}
+    first = {k: v for k, v in next(iter(records.values())).items() if k != "out_of_memory"}
+    model = {**first["model"], "folds": list(results)}
+    shared = {"task", "stage", "params", "data", "inputs", "model"}
     folds = {
-        str(fold): {name: record[name] for name in own if name in record}
+        str(fold): {name: fact for name, fact in record.items() if name not in shared}
         for fold, record in records.items()
     }
     files = {WEIGHTS: file_digest(folder / WEIGHTS)}
     write_json(
         folder / RECORD,
-        {**shared, **facts, "chosen": mean([record["chosen"] for record in records.values()]),
+        {**first, **facts, "chosen": mean([record["chosen"] for record in records.values()]),
          "model": model, "folds": folds, "files": files},
     )  # fmt: skip
-
-
-def mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean over folds of what all of them have."""
-    names = [name for name in rows[0] if all(name in row for row in rows)]
-    return {name: sum(row[name] for row in rows) / len(rows) for name in names}
-
-
-def mean_history(histories: Sequence[Sequence[Mapping[str, float]]]) -> list[dict[str, float]]:
-    """Return the mean row of each epoch, over the folds that came so far."""
-    longest = max(map(len, histories))
-    return [
-        mean([each[epoch] for each in histories if epoch < len(each)]) for epoch in range(longest)
-    ]

@@ -6,7 +6,7 @@ not count for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,6 +75,43 @@ def score(
     }  # fmt: skip
 
 
+def headline_score(
+    task: Scored,
+    metrics: Metrics,
+    rows: npt.NDArray[np.int64],
+    groups: npt.NDArray[np.generic],
+    how: Evaluate,
+) -> dict[str, float]:
+    """Return value, low and high of the headline over some rows, as `score` does over all.
+
+    Args:
+        task: whose headline is taken.
+        metrics: of all rows; see `metrics_by_rows`.
+        rows: (m,) those that count.
+        groups: (m,) which of them are drawn together.
+        how: resamples, confidence and seed; nan where the rows are of one group alone.
+    """
+    name = task.headline.metric
+
+    def headline(some: npt.NDArray[np.int64]) -> list[float]:
+        return [metrics(rows[some])[name]]
+
+    bounds = [SHARE if is_share(name) else None]
+    (value,) = headline(np.arange(len(rows)))
+    ((low, high),) = group_intervals(
+        groups, headline, how.n_resamples, how.confidence_level, how.seed, bounds
+    )
+    return {"value": value, "low": low, "high": high}
+
+
+def widened(parts: Sequence[Floats]) -> list[Floats]:
+    """Return arrays (…, outputs) as wide as the widest; of what one says nothing of, it says nan."""
+    most = max(each.shape[1] for each in parts)
+    return [
+        np.pad(each, ((0, 0), (0, most - each.shape[1])), constant_values=np.nan) for each in parts
+    ]
+
+
 def metrics_by_rows(task: Scored, predictions: Floats, labels: Floats) -> Metrics:
     """Return a function of chosen rows (numbers, with repeats) to their metrics."""
     if isinstance(task, SupportsCounts):
@@ -101,25 +138,13 @@ def slice_scores(
         slices: what the rows are parted by → the part (n,) that each belongs to.
         how: resamples, confidence and seed of the intervals; nan where a part has one group alone.
     """
-    metric, lines = task.headline.metric, []
-    whole = metrics_by_rows(task, predictions, labels)
-    bounds = [SHARE if is_share(metric) else None]
+    lines, whole = [], metrics_by_rows(task, predictions, labels)
     for by, parts in slices.items():
         for part in np.unique(parts):
             mine = np.flatnonzero(parts == part)
-
-            def headline(
-                rows: npt.NDArray[np.int64], mine: npt.NDArray[np.int64] = mine
-            ) -> list[float]:
-                return [whole(mine[rows])[metric]]
-
-            own = groups[mine]
-            (value,) = headline(np.arange(len(mine)))
-            ((low, high),) = group_intervals(
-                own, headline, how.n_resamples, how.confidence_level, how.seed, bounds
-            )
             lines.append({
-                "by": by, "part": str(part), "metric": metric, "value": value, "low": low,
-                "high": high, "rows": len(mine), "groups": len(np.unique(own)),
+                "by": by, "part": str(part), "metric": task.headline.metric,
+                **headline_score(task, whole, mine, groups[mine], how),
+                "rows": len(mine), "groups": len(np.unique(groups[mine])),
             })  # fmt: skip
     return lines

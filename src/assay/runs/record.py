@@ -89,3 +89,17 @@ def read_history(path: Path) -> list[dict[str, float]]:
         return [
             {name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)
         ]
+
+
+def mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean over folds of what all of them have."""
+    names = [name for name in rows[0] if all(name in row for row in rows)]
+    return {name: sum(row[name] for row in rows) / len(rows) for name in names}
+
+
+def mean_history(histories: Sequence[Sequence[Mapping[str, float]]]) -> list[dict[str, float]]:
+    """Return the mean row of each epoch, over the folds that came so far."""
+    longest = max(map(len, histories))
+    return [
+        mean([each[epoch] for each in histories if epoch < len(each)]) for epoch in range(longest)
+    ]

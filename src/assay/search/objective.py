@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from assay.code.declared import Declared
 from assay.errors import AssayError
-from assay.jobs.collect import mean, mean_history
 from assay.jobs.driver import run_jobs
 from assay.jobs.executor import InProcess
 from assay.jobs.job import jobs_of
@@ -28,7 +27,7 @@ from assay.manifest.layout import Layout
 from assay.manifest.table import read_table
 from assay.params import read_params
 from assay.runs.files import read_json
-from assay.runs.record import HISTORY, RECORD, read_history
+from assay.runs.record import HISTORY, RECORD, mean, mean_history, read_history
 from assay.search.space import suggest
 from assay.search.storage import give_heartbeat
 from assay.sections.machine import RUNTIME, Runtime

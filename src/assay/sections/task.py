@@ -35,7 +35,7 @@ ALL = "all"
 
 def _fold(value: object) -> object:
     """Pass `all` or a number; a union of types would be told as two faults with paths of its own."""
-    if value == ALL or (type(value) is int and value >= 0):
+    if value == ALL or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
         return value
     raise ValueError("all, or a whole number from 0")
 

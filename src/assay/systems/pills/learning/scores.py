@@ -1,7 +1,7 @@
 """Scores of a closed set of drugs, by torchmetrics; rows of drugs never trained are counted, and apart.
 
 Probabilities (n, C) stand over the class table: a column is a class id. A drug that training lacked is
-nan in every row: nothing is known of it, and no network could name it.
+nan: nothing is known of it, and no network could name it. Of several folds' rows each knows its own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def drug_scores(probabilities: Numbers, drugs: Numbers) -> dict[str, float]:
     over the drugs that stand in `drugs`. nan where no row is of a trained drug.
 
     Args:
-        probabilities: (n, C) probabilities; nan in the columns of drugs never trained.
+        probabilities: (n, C) probabilities; nan of drugs never trained.
         drugs: (n,) class ids.
     """
     given = prob_of_true(probabilities, drugs)

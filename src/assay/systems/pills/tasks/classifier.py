@@ -60,6 +60,20 @@ class Classifier(BaseTask[ClassifierParams]):
         certain[counts.argmax()] = 1
         return certain[None].repeat(len(rows), axis=0)
 
+    def combine(self, predictions: Sequence[Floats]) -> Floats:
+        """Return the mean over models: a drug that a model was never taught has no chance with it.
+
+        So a row's chances stay 1 together; what no model was taught is nan. Ids are columns, and a table
+        that ends before another's lacks its last drugs.
+        """
+        import numpy as np
+
+        from assay.learning.scoring import widened
+
+        each = np.stack(widened(predictions))
+        mean = np.nan_to_num(each).mean(axis=0, dtype=np.float64)
+        return np.where(np.isnan(each).all(axis=0), np.nan, mean).astype(np.float32)
+
     def metrics(self, predictions: Floats, labels: Floats) -> dict[str, float]:
         """Return top 1, top 5, macro F1 and log loss of trained drugs, and the share of the others."""
         from assay.systems.pills.learning.scores import drug_scores
@@ -81,14 +95,17 @@ class Classifier(BaseTask[ClassifierParams]):
         return {"mode": rows.columns["mode"].astype(str)}
 
     def refuse_predictions(self, predictions: Floats, rows: Rows) -> str:
-        """Refuse what is no row of probabilities a cut; of a drug never trained no row has one."""
+        """Refuse what is no row of probabilities a cut; of a drug that a fold lacked no row has one."""
         import numpy as np
 
         refused = super().refuse_predictions(predictions, rows)
         if refused:
             return refused
-        untrained = np.isnan(predictions).all(axis=0)
-        return refuse_probabilities(np.where(untrained, 0, predictions))
+        said, folds = predictions.copy(), rows.columns.get("fold", np.zeros(len(rows)))
+        for fold in np.unique(folds):
+            mine = folds == fold
+            said[np.ix_(mine, np.isnan(predictions[mine]).all(axis=0))] = 0
+        return refuse_probabilities(said)
 
 
 CLASSIFIER = Classifier()

@@ -64,6 +64,12 @@ class Segmentation(BaseTask[SegmentationParams]):
         ground = np.zeros((len(rows), (size // cell(size)) ** 2), np.float32)
         return segmentation_masks.within(ground, rows)
 
+    def combine(self, predictions: Sequence[Floats]) -> Floats:
+        """Return the class that most models say of a cell, of equals the lower one."""
+        from assay.systems.pills.tasks import segmentation_masks
+
+        return segmentation_masks.majority_vote(predictions)
+
     def metrics(self, predictions: Floats, labels: Floats) -> dict[str, float]:
         """Return mean IoU, mean Dice and pixel accuracy; classes that neither side has do not count."""
         from assay.systems.pills.learning.segmentation_scores import map_scores

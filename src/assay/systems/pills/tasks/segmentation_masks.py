@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +61,14 @@ def majority_class(masks: Masks) -> npt.NDArray[np.float32]:
         found[here > most] = number
         np.maximum(most, here, out=most)
     return found.reshape(count, -1)
+
+
+def majority_vote(maps: Sequence[Numbers]) -> npt.NDArray[np.float32]:
+    """Return the class that most of several maps (n, cells) have, of equals the lower; nan stays."""
+    each = np.stack(maps)
+    count = int(np.nanmax(each, initial=0)) + 1
+    votes = np.stack([(each == number).sum(axis=0) for number in range(count)])
+    return np.where(np.isnan(each).any(axis=0), np.nan, votes.argmax(axis=0)).astype(np.float32)
 
 
 def spread(maps: Numbers, size: int) -> Masks:
