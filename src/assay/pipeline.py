@@ -9,7 +9,7 @@ are those of its tasks, each with the record that states its parameters.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,7 +22,7 @@ from assay.lookup import find_item, find_task, list_items, places_in, system_of
 from assay.runs.files import file_digest, read_json
 from assay.runs.record import RECORD
 from assay.sections.section import Section
-from assay.sections.task import ScoredParams
+from assay.sections.task import ALL, ScoredParams
 from assay.values import declared_part
 
 if TYPE_CHECKING:
@@ -181,13 +181,14 @@ def bundle_of(pipeline: Pipeline, folder: Path = Path("models")) -> Bundle:
 
 
 def models_in(pipeline: Pipeline, bundle: Bundle) -> dict[str, TrainedModel]:
-    """Return the models that a pipeline's bundle holds, by task."""
+    """Return the models that a pipeline's bundle holds, by task; of its fold, where it is of one."""
     found = {}
     for task in pipeline.parts:
         start = f"{task}/"
         own = {n.removeprefix(start): p for n, p in bundle.files.items() if n.startswith(start)}
         record = read_json(own.pop(RECORD))
-        found[task] = _trained(task, Bundle(own, record))
+        whole = Bundle(own, record)
+        found[task] = _trained(task, whole if bundle.fold is None else whole.of_fold(bundle.fold))
     return found
 
 
@@ -196,8 +197,23 @@ def _trained(task: str, bundle: Bundle) -> TrainedModel:
     return TrainedModel(bundle, params)
 
 
-def one_fold(name: str, models: Mapping[str, TrainedModel], facts: Mapping[str, Any]) -> int:
-    """Return the fold that validates all of the models: none of them was trained on its rows.
+def by_fold(models: Mapping[str, TrainedModel]) -> dict[int, dict[str, TrainedModel]]:
+    """Return the models by the fold that validates them, of models that `ensure_one_split` let pass."""
+    first = next(iter(models.values()))
+    if first.params.train.fold != ALL:
+        return {first.params.train.fold: dict(models)}
+    return {
+        fold: {
+            task: replace(each, bundle=each.bundle.of_fold(fold)) for task, each in models.items()
+        }
+        for fold in first.bundle.record["model"]["folds"]
+    }
+
+
+def ensure_one_split(
+    name: str, models: Mapping[str, TrainedModel], facts: Mapping[str, Any]
+) -> None:
+    """Refuse models that are not validated by the same fold, or all by each, of the split at hand.
 
     Args:
         name: of the pipeline.
@@ -223,9 +239,8 @@ def one_fold(name: str, models: Mapping[str, TrainedModel], facts: Mapping[str, 
         asked = " ".join(f"-S {task}.train.fold={first}" for task in folds)
         raise AssayError(
             name, f"different folds validate: {told}",
-            "one, whose rows no task was trained on", f"dvc exp run {asked}",
+            "one, whose rows no task was trained on, or all of each", f"dvc exp run {asked}",
         )  # fmt: skip
-    return int(first)
 
 
 def seen_as(name: str, models: Mapping[str, TrainedModel]) -> tuple[int, str]:

@@ -13,15 +13,24 @@ import pytest
 from tests.ingest import streamed
 
 from assay.contract.bundle import read_bundle
+from assay.contract.combined import combined_predictor
 from assay.contract.scored import ensure_answers
 from assay.contract.system_capabilities import SupportsStreaming
 from assay.contract.task import Task
-from assay.contract.task_capabilities import SupportsCrops
+from assay.contract.task_capabilities import (
+    SupportsCombination,
+    SupportsCrops,
+    SupportsInputPreview,
+)
 from assay.contract.task_rows import row_of, task_rows
+from assay.errors import AssayError
+from assay.jobs.collect import collect_folds
+from assay.jobs.run_job import write_out_of_fold
 from assay.lookup import all_tasks, find_system, find_task
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import OK, index_images
 from assay.manifest.listing import deduplicate
+from assay.manifest.parts import validation_fold
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
@@ -29,8 +38,9 @@ from assay.params import read_params
 from assay.pipeline import pipelines
 from assay.runs.events import EventLog, read_events
 from assay.runs.files import file_digest, read_json
-from assay.runs.record import HISTORY, LAST, RECORD, WEIGHTS
+from assay.runs.record import HISTORY, LAST, OUT_OF_FOLD, RECORD, WEIGHTS
 from assay.runs.run import Run
+from assay.stages.evaluate import validated
 from assay.tasks.classes import ClassTask
 from assay.values import typed
 
@@ -41,15 +51,21 @@ MORE = {"hemoglobin-conjunctiva": "values", "pills-classifier": "classes"}
 TRAINED = [
     pytest.param(name, marks=pytest.mark.train_all if name in MORE else ()) for name in TASKS
 ]
+# Of all folds one of each way to combine is trained in every suite, and the one that has none.
+FOLDED = [
+    pytest.param(name, marks=() if name.startswith("toy-") or name == "pills-detector"
+                 else pytest.mark.train_all)
+    for name in TASKS
+]  # fmt: skip
 SIZE = 32
 
 
-def params_of(task: Task) -> Any:
+def params_of(task: Task, epochs: int = 2) -> Any:
     """Return the task's parameters from the file, with a short loop."""
     toy = read_params(ROOT / "examples" / "toy" / "params.yaml")
     content = {**read_params(ROOT / "params.yaml"), **toy}
-    content[task.name]["train"] |= {"epochs": 2} | (
-        {"warmup_epochs": 1} if "warmup_epochs" in content[task.name]["train"] else {}
+    content[task.name]["train"] |= {"epochs": epochs} | (
+        {"warmup_epochs": epochs - 1} if "warmup_epochs" in content[task.name]["train"] else {}
     )
     return typed(content, task.name, task.params)
 
@@ -155,7 +171,16 @@ def test_a_perfect_prediction_has_perfect_metrics(task: Task) -> None:
     assert best[task.headline.metric] == pytest.approx(task.headline.best)
     assert task.rank(best) < task.rank(worse)
     assert not any("@" in name for name in best)
-    assert not {"baseline", "groups", "rows", "metrics_version", "best_of", "skill"} & set(best)
+    assert not {
+        "baseline",
+        "groups",
+        "rows",
+        "metrics_version",
+        "best_of",
+        "skill",
+        "last",
+        "folds",
+    } & set(best)
 
 
 def test_cuts_keep_what_their_rows_have(task: Task) -> None:
@@ -219,3 +244,45 @@ def test_fit_leaves_its_outputs_and_predicts_alike_after_loading(
     drawn = list((tmp_path / "pictures").iterdir())
     assert drawn
     assert {path.suffix for path in drawn} == {".png"}  # DVC would draw a table; a folder may clash
+
+
+@pytest.mark.parametrize("task", FOLDED, indirect=True)
+def test_each_fold_is_scored_by_the_model_that_was_kept_from_it(task: Task, tmp_path: Path) -> None:
+    params, asked = params_of(task, 1), data_rows(task)
+    asked = replace(asked, columns={**asked.columns, "fold": np.arange(len(asked)) % 2})
+    rows, results = task_rows(task, asked, params), {}
+    for fold in (0, 1):
+        run = run_in(tmp_path / str(fold), task)
+        run.folder.mkdir(parents=True)
+        train, valid = validation_fold(rows, fold)
+        task.fit(train, valid, params, run)
+        write_out_of_fold(task, run, params, validation_fold(asked, fold)[1], valid)
+        results[fold] = run.folder
+    facts = {"key": "all", "params": {task.name: params.model_dump(mode="json")}}
+    collect_folds(results, tmp_path / "model", facts)
+    bundle = read_bundle(tmp_path / "model")
+    valid, said, baseline = validated(task, rows, [0, 1], tmp_path / "model" / OUT_OF_FOLD)
+    ensure_answers(task, said["best"], valid)
+    assert len(said["best"]) == len(said["last"]) == len(baseline) == len(rows)
+    labels, headline = task.labels(valid), task.headline.metric
+    assert all(headline in task.metrics(each, labels) for each in (*said.values(), baseline))
+    for own in bundle.folds:
+        mine = rows.columns["fold"] == own.fold
+        again = task.predictor(own, params)(validation_fold(asked, own.fold or 0)[1])
+        assert np.array_equal(again, said["best"][mine], equal_nan=True)
+        assert own.record["key"] == "0"  # of its own training
+    task.pictures(said["best"], valid, tmp_path / "pictures")
+    if isinstance(task, SupportsInputPreview):
+        own = bundle.folds[1]
+        task.draw_seen(own, validation_fold(valid, 1)[1], tmp_path / "seen")
+        assert list((tmp_path / "seen").iterdir())
+    # Of rows that no fold validated all are asked.
+    if not isinstance(task, SupportsCombination):
+        with pytest.raises(AssayError, match="2 models, no model"):
+            combined_predictor(task, bundle, params)
+        return
+    together = combined_predictor(task, bundle, params)(asked)
+    each = [task.predictor(own, params)(asked) for own in bundle.folds]
+    ensure_answers(task, together, rows)
+    assert np.array_equal(together, task.combine(each), equal_nan=True)
+    assert not np.array_equal(*each, equal_nan=True)

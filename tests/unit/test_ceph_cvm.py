@@ -203,5 +203,5 @@ def test_a_training_keeps_its_region_and_draws_it(films: Rows, tmp_path: Path) -
     kept = TASK.learner(params).load(bundle).crop.region.tolist()
     assert tuple(kept) == roi.learn_region(films.where(training(films)), params.model.roi)
     TASK.pictures(TASK.predictor(bundle, params)(held_out), held_out, tmp_path / "drawn")
-    TASK.draw_seen(weights, held_out, tmp_path / "drawn")
+    TASK.draw_seen(bundle, held_out, tmp_path / "drawn")
     assert {path.name for path in (tmp_path / "drawn").iterdir()} == {"confusion.png", "crops.png"}

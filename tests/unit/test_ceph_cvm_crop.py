@@ -260,7 +260,7 @@ def test_the_detector_is_kept_and_no_classifier_moves_it(
     assert re.search(r"of 15 validation films: mean 0\.\d\d, least 0\.\d\d; one region", lines[0])
     network = TASK.learner(params).load(read_bundle(weights.parent))
     images = films.image[:3]
-    one = crop_squares(stored_crop(weights, 1), images)
+    one = crop_squares(stored_crop(read_bundle(weights.parent), 1), images)
     assert np.array_equal(one, crop_squares(network.crop, images))
     assert len(np.unique(one[:, 0])) == 3
 
@@ -310,11 +310,12 @@ def test_pictures_show_each_film_s_own_square(
         cvm_picture, "Rectangle", lambda *of, **how: drawn.append(of) or Rectangle(*of, **how)
     )
     weights = fitted(films, tmp_path, params_of(model__finder="detector"))
-    draw_crops(weights, films, TASK.labels(films)[:, 0], tmp_path / "crops.png")
+    bundle = read_bundle(weights.parent)
+    draw_crops(bundle, films, TASK.labels(films)[:, 0], tmp_path / "crops.png")
     assert len(drawn) == 6
     stages = films.columns["cvm"].astype(int)
     first = [np.flatnonzero(stages == stage)[0] for stage in range(6)]
-    squares = crop_squares(stored_crop(weights, 1), films.image[first]) * SIZE
+    squares = crop_squares(stored_crop(bundle, 1), films.image[first]) * SIZE
     for ((left, top), width, height), (x, y, side) in zip(drawn, squares.tolist(), strict=True):
         assert (width, height) == pytest.approx((side, side), abs=1e-3)
         assert (left, top) == pytest.approx((x - side / 2 - 0.5, y - side / 2 - 0.5), abs=1e-3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,20 @@ from assay.__main__ import cli
 from assay.contract.scored import ensure_answers
 from assay.contract.task_rows import task_rows
 from assay.errors import AssayError
+from assay.learning.tensors import join_folds
 from assay.lookup import find_task
 from assay.manifest.images import open_image
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
-from assay.pipeline import TrainedModel, bundle_of, find_pipeline, one_fold, pipelines
-from assay.runs.files import write_json
+from assay.pipeline import (
+    TrainedModel,
+    bundle_of,
+    by_fold,
+    ensure_one_split,
+    find_pipeline,
+    pipelines,
+)
+from assay.runs.files import file_digest, write_json
 from assay.runs.record import RECORD, WEIGHTS
 from assay.stages.pipeline import latencies, latency_lines
 from assay.systems.pills.pipelines import reading
@@ -103,6 +112,7 @@ def test_evaluation_leaves_metrics_lines_and_pictures(
     photographs: tuple[Rows, Path], checkout: Path, tmp_path: Path
 ) -> None:
     rows, models = photographs[0], models_of(checkout)
+    rows = replace(rows, columns={**rows.columns, "fold": np.zeros(len(rows), np.int64)})
     bundle = bundle_of(COMBO, checkout / "models")
 
     def evaluated(**use: float) -> dict[str, float]:
@@ -245,16 +255,63 @@ def test_names_are_those_of_the_labels(photographs: tuple[Rows, Path], tmp_path:
 
 def test_models_of_two_folds_or_splits_are_not_scored_together(checkout: Path) -> None:
     models, facts = models_of(checkout), {"split_digest": "1"}
-    assert one_fold("x", models, facts) == 0
+    ensure_one_split("x", models, facts)
+    assert by_fold(models) == {0: models}
     params = models[CLASSIFIER].params
     moved = params.train.model_copy(update={"fold": 1})
     other = TrainedModel(
         models[CLASSIFIER].bundle, type(params).model_construct(model=params.model, train=moved)
     )
     with pytest.raises(AssayError, match=f"-S {CLASSIFIER}.train.fold=0"):
-        one_fold("x", models | {CLASSIFIER: other}, facts)
+        ensure_one_split("x", models | {CLASSIFIER: other}, facts)
     with pytest.raises(AssayError, match=f"dvc repro train@{DETECTOR}"):
-        one_fold("x", models, {"split_digest": "2"})
+        ensure_one_split("x", models, {"split_digest": "2"})
+
+
+def folded(checkout: Path, root: Path) -> Path:
+    """Return a checkout whose models are of two folds; of the second one drug more was trained."""
+    shutil.copytree(checkout, root, dirs_exist_ok=True)
+    for name in (DETECTOR, CLASSIFIER):
+        folder = root / "models" / name
+        weights, record = folder / WEIGHTS, json.loads((folder / RECORD).read_text())
+        join_folds(dict.fromkeys((0, 1), checkout / "models" / name / WEIGHTS), weights)
+        record["params"][name]["train"]["fold"] = "all"
+        counts = record["classes"]["train_counts"]
+        fewer = {"classes": {**record["classes"], "train_counts": counts | {next(iter(counts)): 0}}}
+        write_json(folder / RECORD, record | fewer | {
+            "model": {"folds": [0, 1]}, "folds": {"0": fewer, "1": {"classes": record["classes"]}},
+            "files": {WEIGHTS: file_digest(weights)},
+        })  # fmt: skip
+    return root
+
+
+def test_models_of_all_folds_are_asked_fold_by_fold(
+    photographs: tuple[Rows, Path], checkout: Path, tmp_path: Path
+) -> None:
+    root, rows = folded(checkout, tmp_path / "all"), photographs[0]
+    models = models_of(root)
+    ensure_one_split("x", models, {"split_digest": "1"})
+    each = by_fold(models)
+    assert len(reading.trained(each[1]) - reading.trained(each[0])) == 1
+    whole, bundle = (bundle_of(COMBO, where / "models") for where in (checkout, root))
+    one = COMBO.predictor(whole, own())(rows)
+    for fold in (0, 1):
+        assert np.array_equal(
+            COMBO.predictor(replace(bundle, fold=fold), own())(rows), one, equal_nan=True
+        )
+    with pytest.raises(AssayError, match="2 models, no model"):
+        COMBO.predictor(bundle, own())
+    # The classifier by itself has one answer of both.
+    drawn = Rows({"image": rows.image[:2]}, {})
+    told, single = (reading.classifier(each)(drawn.image) for each in (models, models_of(checkout)))
+    assert np.allclose(told, single, equal_nan=True)
+    # A drug that a fold never trained is unknown on that fold's photographs alone.
+    columns = {**rows.columns, "fold": np.arange(len(rows)) % 2}
+    counted = COMBO.report(models, one, replace(rows, columns=columns), tmp_path / "report")
+    lost = [drug for fold, drugs in zip(columns["fold"], rows.columns["classes"], strict=True)
+            for drug in drugs if fold == 0 and drug not in reading.trained(each[0])]  # fmt: skip
+    assert lost
+    assert counted["unseen_share"] == pytest.approx(len(lost) / counted["pills"])
 
 
 def test_files_that_are_not_those_of_the_record_are_refused(checkout: Path, tmp_path: Path) -> None:

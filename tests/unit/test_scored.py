@@ -43,6 +43,19 @@ def test_every_output_is_read_to_the_last_bit(tmp_path: Path, outputs: int) -> N
         assert one.tobytes() == other.tobytes()
 
 
+def test_the_last_epoch_stands_beside_the_best(tmp_path: Path) -> None:
+    said, last = numbers(2), numbers(2, 5)
+    write_predictions(tmp_path, rows(), said, said, said, last)
+    read = read_scored(tmp_path / TABLE)
+    assert read.last is not None
+    assert read.last.tobytes() == last.tobytes()
+    some = read.at(np.array([3, 1])).last
+    assert some is not None
+    assert some.tolist() == last[[3, 1]].tolist()
+    write_predictions(tmp_path, rows(), said, said, said)
+    assert read_scored(tmp_path / TABLE).last is None
+
+
 def test_equal_predictions_are_equal_bytes(tmp_path: Path) -> None:
     for name in ("one", "other"):
         write_predictions(tmp_path / name, rows(), *(numbers(7, seed) for seed in range(3)))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from assay.contract.bundle import Bundle
     from assay.contract.scored import Floats
     from assay.manifest.rows import Rows
 
@@ -27,8 +28,8 @@ class SupportsDrawing(Protocol):
 class SupportsInputPreview(Protocol):
     """What a task may offer beyond its contract: a picture of the part of an image that it sees."""
 
-    def draw_seen(self, weights: Path, rows: Rows, folder: Path) -> None:
-        """Draw what the network of these weights sees of some of the rows, as PNG files."""
+    def draw_seen(self, bundle: Bundle, rows: Rows, folder: Path) -> None:
+        """Draw what a model, of one fold, sees of some of the rows that validate it, as PNG files."""
         ...
 
 

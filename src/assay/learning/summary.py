@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,17 +33,29 @@ def summary(task: Scored, scores: Mapping[str, Any], data: Mapping[str, Any]) ->
     if other := other_metrics(task, scores):
         return f"{task.name}  {other}"
     kind = data["group_kind"]
+    rests = rests_on(kind, scores["groups"], scores["rows"])
+    if "folds" in scores:
+        rests += f", all {scores['folds']} folds"
     line = (
         f"{task.name}  {headline_line(task.headline, scores)} vs {task.headline.trivial}"
-        f" · {rests_on(kind, scores['groups'], scores['rows'])} · {Path(data['source']).name}"
+        f" · {rests} · {Path(data['source']).name}"
     )
-    return " · ".join([line, *remarks(task, scores, kind)])
+    return " · ".join([line, *_last(task.headline, scores), *remarks(task, scores, kind)])
 
 
 def headline_line(score: Score, scores: Mapping[str, Any]) -> str:
     """Return the headline and the skill, each with its interval."""
     own = interval_text(scores[score.metric], score.digits, score.unit)
     return f"{score.name} {own} · skill {interval_text(scores['skill'], 2)}"
+
+
+def _last(score: Score, scores: Mapping[str, Any]) -> list[str]:
+    """Return what the last epoch, which these rows did not choose, reaches; of a training alone."""
+    if "last" not in scores:
+        return []
+    own = scores["last"]
+    has = math.isfinite(own["value"])
+    return [f"last epoch {interval_text(own, score.digits) if has else 'no answer'}"]
 
 
 def interval_text(own: Mapping[str, float], digits: int, unit: str = "") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +16,24 @@ from assay.contract.scored import ensure_answers
 from assay.learning.scoring import score
 from assay.learning.summary import summary
 from assay.manifest.images import open_image
-from assay.manifest.parts import read_trainval, validation_fold
+from assay.manifest.parts import read_trainval
 from assay.manifest.source import Source
 from assay.manifest.storage import read_storage
-from assay.pipeline import bundle_of, find_pipeline, one_fold, read_models, seen_as
+from assay.pipeline import (
+    bundle_of,
+    by_fold,
+    ensure_one_split,
+    find_pipeline,
+    read_models,
+    seen_as,
+)
 from assay.runs.files import write_json
 from assay.runs.record import RECORD
 from assay.runs.scores import write_scores
-from assay.stages.predictions import write_predictions
+from assay.stages.predictions import fold_by_fold, write_predictions
 
 if TYPE_CHECKING:
+    from assay.contract.scored import Floats
     from assay.manifest.rows import Rows
     from assay.pipeline import (
         Pipeline,
@@ -44,19 +53,27 @@ def main(stage: Stage) -> None:
     own = stage.params(pipeline.params)
     models = read_models(pipeline.parts)
     rows, facts = read_trainval(pipeline.data)
-    fold = one_fold(pipeline.name, models, facts)
-    train, valid = validation_fold(rows, fold)
+    ensure_one_split(pipeline.name, models, facts)
+    folds, bundle = by_fold(models), bundle_of(pipeline)
+    valid = rows.where(np.isin(rows.columns["fold"], list(folds)))
     pipeline.ensure_fits(own, models, valid)
-    bundle = bundle_of(pipeline)
-    predictions = pipeline.predictor(bundle, own)(valid)
+
+    def said(fold: int, _: Rows, asked: Rows) -> Floats:
+        mine = replace(bundle, fold=fold) if len(folds) > 1 else bundle
+        return pipeline.predictor(mine, own)(asked)
+
+    predictions = fold_by_fold(rows, list(folds), said)
+    base = fold_by_fold(rows, list(folds), lambda _, *parts: pipeline.baseline(*parts))
     ensure_answers(pipeline, predictions, valid)
-    labels, base = pipeline.labels(valid), pipeline.baseline(train, valid)
+    labels = pipeline.labels(valid)
     groups, reports = valid.columns["group_id"], Path("reports") / pipeline.name
     scores = score(pipeline, predictions, base, labels, groups, own.evaluate)
     write_predictions(reports, valid, predictions, base, labels)
     scores |= pipeline.report(models, predictions, valid, reports)
-    write_scores(reports, scores, pipeline.short, pipeline.headline.metric)
     model = inputs_of(pipeline, rows) | {"outputs": predictions.shape[1]}
+    if len(folds) > 1:
+        scores["folds"], model["folds"] = len(folds), list(folds)
+    write_scores(reports, scores, pipeline.short, pipeline.headline.metric)
     record = pipeline_record(stage, models, facts) | {"model": model, **bundle.record}
     write_json(Path("models") / pipeline.name / RECORD, record)
     print(summary(pipeline, scores, facts))
@@ -64,7 +81,8 @@ def main(stage: Stage) -> None:
         if remark := pipeline.remark(mode, models):
             print(f"{pipeline.name}  {remark}")
     source = Source(read_storage(facts, pipeline.data, "split").base, stage.root)
-    times = latencies(pipeline, models, own, valid, source, stage.root)
+    first = next(iter(folds.values()))
+    times = latencies(pipeline, first, own, valid, source, stage.root)
     stage.events.note("latency", times)
     print("\n".join(latency_lines(pipeline.name, times)))
 

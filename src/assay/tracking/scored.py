@@ -13,6 +13,7 @@ from assay.errors import AssayError
 
 Floats = npt.NDArray[np.float32]
 KINDS = ("label", "prediction", "baseline")
+LAST = "last"  # beside them, of a training
 IDS = ("sample_id", "group_id")
 
 
@@ -26,6 +27,7 @@ class ScoredRows:
         labels: (n, m), what the metrics are taken against.
         predictions: (n, k) of the model.
         baseline: (n, k) of the trivial predictor, fitted on the training rows; it may say less.
+        last: (n, k) of the model's last epoch, which no row chose; None: there is none, or no answer.
     """
 
     sample_ids: list[str]
@@ -33,6 +35,7 @@ class ScoredRows:
     labels: Floats
     predictions: Floats
     baseline: Floats
+    last: Floats | None = None
 
     def at(self, rows: npt.NDArray[np.int64]) -> ScoredRows:
         """Return the rows at these places, in their order."""
@@ -42,6 +45,7 @@ class ScoredRows:
             self.labels[rows],
             self.predictions[rows],
             self.baseline[rows],
+            None if self.last is None else self.last[rows],
         )
 
 
@@ -61,6 +65,7 @@ def read_scored(path: Path) -> ScoredRows:
     if len(twice):
         raise AssayError(str(path), f"sample {twice[0]} stands twice", "one row a sample")
     groups = table["group_id"].to_numpy().astype(str)
+    kinds = [*KINDS, LAST] if LAST in table.columns else KINDS
     return ScoredRows(
-        table["sample_id"].to_list(), groups, *(table[kind].to_numpy() for kind in KINDS)
+        table["sample_id"].to_list(), groups, *(table[kind].to_numpy() for kind in kinds)
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from assay.contract.bundle import Bundle
     from assay.contract.scored import Floats
     from assay.manifest.rows import Rows
     from assay.systems.ceph.tasks.cvm_learner import CvmLearner
@@ -58,11 +59,11 @@ class Maturation(ClassTask[CvmParams]):
 
         return {"machine": machine(rows)}
 
-    def draw_seen(self, weights: Path, rows: Rows, folder: Path) -> None:
+    def draw_seen(self, bundle: Bundle, rows: Rows, folder: Path) -> None:
         """Draw the region that the network sees, on a film of each stage."""
         from assay.systems.ceph.tasks.cvm_picture import draw_crops
 
-        draw_crops(weights, rows, self.labels(rows)[:, 0], folder / "crops.png")
+        draw_crops(bundle, rows, self.labels(rows)[:, 0], folder / "crops.png")
 
 
 CVM = Maturation()

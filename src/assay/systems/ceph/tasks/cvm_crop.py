@@ -7,16 +7,15 @@ pixel, 1 that of the last, so it says the same of any stored size.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from assay.learning.tensors import load_tensors
 from assay.learning.transforms import normalise
 from assay.systems.ceph.tasks import roi
 from assay.systems.ceph.tasks.detector import RegionNetwork, overlap
@@ -24,6 +23,7 @@ from assay.systems.ceph.tasks.detector import RegionNetwork, overlap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from assay.contract.bundle import Bundle
     from assay.manifest.rows import Rows
     from assay.systems.ceph.tasks.roi import Region
 
@@ -92,11 +92,11 @@ def empty_crop(finds: bool, side: int) -> Crop:
     return FoundCrop(RegionNetwork(), side) if finds else FixedCrop((0, 0, 1), side)
 
 
-def stored_crop(weights: Path, side: int) -> Crop:
-    """Return the crop that a trained network's file holds."""
+def stored_crop(bundle: Bundle, side: int) -> Crop:
+    """Return the crop that a trained network holds."""
     own = {
         name.removeprefix(PREFIX): value
-        for name, value in load_file(weights).items()
+        for name, value in load_tensors(bundle).items()
         if name.startswith(PREFIX)
     }
     crop = empty_crop("region" not in own, side)

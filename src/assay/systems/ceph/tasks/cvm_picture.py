@@ -19,17 +19,18 @@ from assay.systems.ceph.tasks.names import STAGES
 from assay.systems.ceph.tasks.roi import RULE_POINTS
 
 if TYPE_CHECKING:
+    from assay.contract.bundle import Bundle
     from assay.manifest.rows import Rows
 
 Numbers = npt.NDArray[Any]
 
 
-def draw_crops(weights: Path, rows: Rows, stages: npt.NDArray[np.float32], path: Path) -> None:
+def draw_crops(bundle: Bundle, rows: Rows, stages: npt.NDArray[np.float32], path: Path) -> None:
     """Draw the first film of each stage: whole, with its square and the rule's points, and cut."""
     true = as_classes(stages)
     chosen = [np.flatnonzero(true == stage)[:1] for stage in range(len(STAGES))]
     placed = points.film_frame(rows).stored(points.target(rows))[:, RULE_POINTS]
-    crop, size = stored_crop(weights, side=1), rows.image.shape[1]
+    crop, size = stored_crop(bundle, side=1), rows.image.shape[1]
     figure = Figure(figsize=(12, 4.4), layout="constrained")
     pairs = figure.subplots(2, len(STAGES)).T
     for name, found, (film, part) in zip(STAGES, chosen, pairs, strict=True):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.contract.score import Score
 from assay.errors import AssayError
-from assay.pipeline import models_in
+from assay.pipeline import by_fold, models_in
 from assay.systems.pills.pipelines.combo_params import (
     CLASSIFIER,
     COMBO,
@@ -145,8 +145,9 @@ class Combo:
         table = combo_table.lines(predictions, labels, rows, code)
         save_table(folder / "pictures", "pills.csv", table.write_csv())
         combo_picture.draw(self.counts(predictions, labels), table, rows, folder / "pictures")
-        known = reading.trained(models)
-        pills = [int(drug) in known for drugs in rows.columns["classes"] for drug in drugs]
+        known = {fold: reading.trained(own) for fold, own in by_fold(models).items()}
+        pairs = zip(rows.columns["fold"].tolist(), rows.columns["classes"], strict=True)
+        pills = [int(drug) in known[fold] for fold, drugs in pairs for drug in drugs]
         unseen = 1 - sum(pills) / len(pills) if pills else float("nan")
         alone = int(self.suited(SINGLE, rows).sum())
         return {"pills": len(pills), "single_rows": alone, "unseen_share": unseen}

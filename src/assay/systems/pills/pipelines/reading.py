@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from assay.contract.combined import combined_predictor
 from assay.learning.inference import predict_batches
 from assay.manifest.records import LazyImages
 from assay.manifest.rows import Rows
@@ -60,18 +61,24 @@ class Identified(NamedTuple):
 
 
 def detector(models: Mapping[str, TrainedModel]) -> Predictor:
-    """Return the trained detector as a function of photographs."""
+    """Return the trained detector as a function of photographs; of several folds there is none."""
     model = models[DETECTOR]
-    return detector_task.DETECTOR.predictor(model.bundle, model.params)
+    return combined_predictor(detector_task.DETECTOR, model.bundle, model.params)
 
 
 def classifier(models: Mapping[str, TrainedModel]) -> Classify:
-    """Return the trained classifier as a function of cuts."""
-    model = models[CLASSIFIER]
-    learner = classifier_task.CLASSIFIER.learner(model.params)
-    network = learner.load(model.bundle)
-    read = partial(learner.read, network)
-    return lambda cuts: predict_batches(network, read, cuts, model.params.train)
+    """Return the trained classifier as a function of cuts; of several folds their answers together."""
+    model, task = models[CLASSIFIER], classifier_task.CLASSIFIER
+    learner = task.learner(model.params)
+    networks = [learner.load(own) for own in model.bundle.folds or [model.bundle]]
+
+    def classify(cuts: Any) -> Floats:
+        return task.combine([
+            predict_batches(each, partial(learner.read, each), cuts, model.params.train)
+            for each in networks
+        ])  # fmt: skip
+
+    return classify
 
 
 def chosen(predictions: Numbers, use: ComboUse) -> Boxes:

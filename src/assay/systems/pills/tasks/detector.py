@@ -92,11 +92,11 @@ class Detector:
 
         draw_true(row, path)
 
-    def draw_seen(self, weights: Path, rows: Rows, folder: Path) -> None:
+    def draw_seen(self, bundle: Bundle, rows: Rows, folder: Path) -> None:
         """Draw what training makes of photographs: augmented, with their boxes."""
         from assay.systems.pills.tasks.detector_picture import draw_augmented
 
-        draw_augmented(weights, rows, folder)
+        draw_augmented(bundle, rows, folder)
 
     def refuse_predictions(self, predictions: Floats, rows: Rows) -> str:
         """Refuse what is no list of boxes a photograph."""

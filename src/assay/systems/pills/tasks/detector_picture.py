@@ -13,8 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from assay.runs.figures import save_figure
-from assay.runs.files import read_json
-from assay.runs.record import RECORD
 from assay.systems.pills.learning.detection_scores import (
     OVERLAPS,
     USED,
@@ -31,6 +29,7 @@ from assay.systems.pills.tasks.detector_settings import settings
 from assay.systems.pills.tasks.yolo import library
 
 if TYPE_CHECKING:
+    from assay.contract.bundle import Bundle
     from assay.manifest.rows import Rows
 
 Numbers = npt.NDArray[Any]
@@ -58,9 +57,9 @@ def draw_true(row: Rows, path: Path) -> None:
     save_figure(figure, path)
 
 
-def draw_augmented(weights: Path, rows: Rows, folder: Path) -> None:
+def draw_augmented(bundle: Bundle, rows: Rows, folder: Path) -> None:
     """Draw eight photographs as training augments them, with the boxes that it is then taught."""
-    told = read_json(weights.parent / RECORD)["params"][TASK]
+    told = bundle.record["params"][TASK]
     model, how = DetectorModel(**told["model"]), DetectorTrain(**told["train"])
     args = library().settings(overrides=settings(model, how, folder))
     random.seed(how.seed)
