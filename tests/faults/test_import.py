@@ -54,6 +54,17 @@ def test_state_dicts_are_found_where_scripts_put_them(tmp_path: Path) -> None:
         }
 
 
+def test_weights_of_several_folds_are_no_start(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file(
+        {f"fold-{fold}.0.weight": torch.ones(2) for fold in (0, 3)}, tmp_path / "a.safetensors"
+    )
+    with pytest.raises(RegistryError, match="several trainings: fold-0, fold-3") as refused:
+        read_state(tmp_path / "a.safetensors")
+    assert "train.fold=0" in refused.value.mend
+
+
 def test_a_file_that_runs_code_is_not_run(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     torch.save({"state_dict": Planted(str(trace))}, tmp_path / "planted.pth")

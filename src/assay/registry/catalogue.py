@@ -83,9 +83,9 @@ def _flat(section: Mapping[str, Any]) -> str:
 
 
 def _epoch(record: Mapping[str, Any]) -> str:
-    return (
-        f"{int(record['chosen']['epoch'])} of {record['params'][record['task']]['train']['epochs']}"
-    )
+    trained = record.get("folds", {"": record}).values()
+    chosen = ", ".join(str(int(each["chosen"]["epoch"])) for each in trained)
+    return f"{chosen} of {record['params'][record['task']]['train']['epochs']}"
 
 
 def _when(version: Version) -> str:

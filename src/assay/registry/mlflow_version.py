@@ -130,10 +130,13 @@ def _serve(client: MlflowClient, root: Path, version: Version, run: str) -> dict
 
 
 def _signature(model: Mapping[str, Any]) -> Any:
-    """Return the signature: stored images and columns in, label units out; see `contract.inputs`."""
+    """Return the signature: stored images and columns in, label units out; see `contract.inputs`.
+
+    A model of several folds takes the number of one as `params`; by default it combines all.
+    """
     import numpy as np
     from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
+    from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
     forms = {view: {"dtype": "uint8", "shape": shape} for view, shape in model["views"].items()}
     handed = [
@@ -141,4 +144,5 @@ def _signature(model: Mapping[str, Any]) -> Any:
         for name, form in (forms | model["reads"]).items()
     ]
     values = TensorSpec(np.dtype("float32"), (-1, model["outputs"]))
-    return ModelSignature(Schema(handed), Schema([values]))
+    fold = ParamSchema([ParamSpec("fold", DataType.long, -1)]) if model.get("folds") else None
+    return ModelSignature(Schema(handed), Schema([values]), fold)

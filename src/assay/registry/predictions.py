@@ -7,6 +7,7 @@ import mmap
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -31,7 +32,11 @@ Array = npt.NDArray[Any]
 
 
 def predict_with(
-    root: Path, version: Version, rows: Rows, model: Mapping[str, Any]
+    root: Path,
+    version: Version,
+    rows: Rows,
+    model: Mapping[str, Any],
+    folds: npt.NDArray[np.generic] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return (n, outputs) in label units for rows of the version's data.
 
@@ -42,13 +47,14 @@ def predict_with(
         version: of the model.
         rows: as its data has them; what the model does not read stays here.
         model: what its record says of it: views and columns that it is handed.
+        folds: (n,) ascending, of a model of several: which one is asked about a row; None: all, combined.
 
     Raises:
         RegistryError: the model cannot be loaded, or fails.
     """
     views = {view: rows.images[view] for view in model["views"]}
     reads = {name: pad_column(rows.columns[name], form) for name, form in model["reads"].items()}
-    return ask(root, f"models:/{version.task}/{version.number}", views | reads)
+    return ask(root, f"models:/{version.task}/{version.number}", views | reads, folds)
 
 
 def sample_of(count: int) -> npt.NDArray[np.int64]:
@@ -58,8 +64,12 @@ def sample_of(count: int) -> npt.NDArray[np.int64]:
     return np.sort(np.random.default_rng(SEED).choice(count, SAMPLE, replace=False))
 
 
-def ask(root: Path, uri: str, arrays: Mapping[str, Array]) -> npt.NDArray[np.float32]:
+def ask(
+    root: Path, uri: str, arrays: Mapping[str, Array], folds: Array | None = None
+) -> npt.NDArray[np.float32]:
     """Ask a model of the root's store; arrays reach it by files that it maps, not by memory."""
+    counts = Counter([] if folds is None else folds.tolist())
+    each = ",".join(f"{fold}:{count}" for fold, count in counts.items())
     with contextlib.ExitStack() as held:
         answers = held.enter_context(_nameless(root))
         named, passed = [], [answers.fileno()]
@@ -69,7 +79,7 @@ def ask(root: Path, uri: str, arrays: Mapping[str, Array]) -> npt.NDArray[np.flo
             passed += files
         command = [
             sys.executable, "-I", str(Path(predict_process.__file__)), store_uri(root), uri,
-            _path_of(answers), *named,
+            _path_of(answers), each, *named,
         ]  # fmt: skip
         done = subprocess.run(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from assay.contract.bundle import read_bundle
+from assay.contract.combined import ensure_combines
 from assay.contract.scored import scoring_stage
 from assay.errors import RegistryError
 from assay.lookup import find_scored
@@ -46,11 +49,15 @@ def register(root: Path, task: str, note: str = "") -> Candidate:
 
     Raises:
         RegistryError: `dvc.lock` is not committed, the stages are stale, or the files differ from it.
+        AssayError: it is of several folds, which the task cannot combine.
     """
-    stage = scoring_stage(find_scored(task))
+    scored = find_scored(task)
+    stage = scoring_stage(scored)
     commit = ensure_committed(root, f"candidate {task}", stage)
     result = _result(root, task)
-    _ensure_source_stands(root, task)
+    bundle = read_bundle(root / "models" / task)
+    ensure_combines(scored, bundle)
+    _ensure_source_stands(root, bundle.record)
     runs = heal(root).runs
     if result.digest not in runs:
         raise RegistryError(
@@ -105,9 +112,8 @@ def _result(root: Path, task: str) -> Result:
     )
 
 
-def _ensure_source_stands(root: Path, task: str) -> None:
+def _ensure_source_stands(root: Path, record: Mapping[str, Any]) -> None:
     """Refuse a model whose source has changed since; one that is not reachable here is believed."""
-    record = read_json(root / "models" / task / RECORD)
     fault = changed_source(root, record)
     if fault:
         raise fault

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from assay.contract.task_rows import recorded_rows
 from assay.errors import RegistryError
@@ -31,6 +32,7 @@ from assay.runs.files import read_json
 from assay.runs.lock import held
 from assay.runs.places import named_lock
 from assay.runs.record import RECORD
+from assay.sections.task import ALL
 from assay.value_faults import PARAMS_FILE
 from assay.values import typed
 
@@ -203,7 +205,7 @@ def _score_sealed_rows(root: Path, version: Version) -> dict[str, Any]:
     )
     sealed, learned = (
         recorded_rows(task, rows, record["params"])
-        for rows in (asked, whole.where(whole.columns["fold"] != _fold(record)))
+        for rows in (asked, whole.where(_learned(whole, record)))
     )
     baseline = task.baseline(_labels(learned), sealed)
     # As they are: the look is entered, and what is no number of one row must not cost a second one.
@@ -212,10 +214,12 @@ def _score_sealed_rows(root: Path, version: Version) -> dict[str, Any]:
     return score(task, predictions, baseline, labels, sealed.columns["group_id"], how)
 
 
-def _fold(record: Mapping[str, Any]) -> int:
-    """Return the fold that validated; of a pipeline all its parts'."""
+def _learned(rows: Rows, record: Mapping[str, Any]) -> npt.NDArray[np.bool_]:
+    """Return which rows were trained on: all but the fold that validated, and where all did, all."""
     sections = record["params"].values()
-    return next(int(each["train"]["fold"]) for each in sections if "train" in each)
+    fold = next(each["train"]["fold"] for each in sections if "train" in each)
+    folds = rows.columns["fold"]
+    return np.ones(len(rows), dtype=bool) if fold == ALL else folds != int(fold)
 
 
 def _labels(rows: Rows) -> Rows:

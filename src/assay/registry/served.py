@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from assay.contract.bundle import read_bundle
+from assay.contract.combined import combined_predictor
 from assay.contract.inputs import unpad_column
 from assay.lookup import find_scored
 from assay.manifest.rows import Rows
 from assay.values import declared_part
+
+if TYPE_CHECKING:
+    from assay.contract.scored import Predictor
+
+COMBINED = -1  # as `fold`: all folds, put together
 
 
 class ServedModel(PythonModel):
@@ -23,16 +31,23 @@ class ServedModel(PythonModel):
         scored = find_scored(bundle.record["task"])
         params = declared_part(bundle.record["params"], scored.name, scored.params)
         self.handed = bundle.record["model"]
-        self.predictor = scored.predictor(bundle, params)
+
+        @cache
+        def of_fold(fold: int) -> Predictor:
+            own = bundle if fold == COMBINED else bundle.of_fold(fold)
+            return combined_predictor(scored, own, params)
+
+        self.predictor = of_fold
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
         """Return predictions for rows, whose images and columns have the names of the signature.
 
-        Without annotations: MLflow takes those for a second signature, and warns.
+        `params` may hold a `fold`, of a model of several. Without annotations: MLflow takes those for
+        a second signature, and warns.
         """
         images = {view: model_input[view] for view in self.handed["views"]}
         reads = {n: unpad_column(model_input[n], form) for n, form in self.handed["reads"].items()}
-        return self.predictor(Rows(images, reads))
+        return self.predictor((params or {}).get("fold", COMBINED))(Rows(images, reads))
 
 
 mlflow.models.set_model(ServedModel())

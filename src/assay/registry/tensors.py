@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Under which name training scripts put the weights beside optimiser and epoch.
 HOLDERS = ("state_dict", "model_state_dict", "model_state", "model", "weights", "net")
+FOLD = re.compile(r"fold-\d+\.")  # before the names of a model of several folds; see `join_folds`
 # What wrappers put before every name: DataParallel, torch.compile, and attributes of Lightning modules.
 WRAPPERS = ("module.", "_orig_mod.", "model.", "network.", "net.")
 
@@ -117,6 +118,11 @@ def _ensured(file: Path, tensors: Mapping[Any, Tensor]) -> dict[str, Tensor]:
             raise _not_weights(
                 file, f"{name} is no plain tensor: sparse, quantised, or without values"
             )
+    if folds := sorted({str(name).partition(".")[0] for name in tensors if FOLD.match(str(name))}):
+        raise RegistryError(
+            str(file), f"weights of several trainings: {', '.join(folds)}", "those of one",
+            "train it on one fold: dvc exp run -S <task>.train.fold=0",
+        )  # fmt: skip
     found = {str(name): tensor.contiguous() for name, tensor in tensors.items()}
     if len(found) < len(tensors):
         raise _not_weights(file, "holds two tensors of one name, as number and as text")
