@@ -152,6 +152,24 @@ def _train(project: Project, name: str, settings: Mapping[str, Any]) -> None:
     project.run("git", "tag", name)
 
 
+def folded() -> Path:
+    """Return a folder with `said.json`, and the project `told`: v1 is of one fold, v2 of all."""
+    return template("folded", _tell_of_folds)
+
+
+def _tell_of_folds(shared: Path) -> None:
+    shared.mkdir()
+    project, said = copied(promoted(), shared / "told"), {}
+    said["trained"] = project.dvc("exp", "run", "-S", f"{TASK}.train.fold=all")
+    project.commit("All folds")
+    said["results"] = project.assay("results")
+    said["compared"] = project.assay("compare", ".", f"{TASK}@champion")
+    said["register"] = project.assay("register", TASK)
+    said["promote"] = project.assay("promote", TASK, *OVERRULED)
+    said["models"] = project.assay("models", TASK)
+    (shared / "said.json").write_text(json.dumps(said), encoding="utf-8")
+
+
 def promoted() -> Path:
     """Return a project whose only model is the champion."""
 

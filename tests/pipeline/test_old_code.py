@@ -146,8 +146,8 @@ def test_read_by_the_checkouts_code_it_would_not_be_served(
 ) -> None:
     """What the gate would say if it read an old model by today's code."""
 
-    def planted(root: Path, version: object, rows: Rows, model: object) -> np.ndarray:
-        return read_by_checkout(old, rows, FIRST, SECOND)
+    def planted(*asked: object) -> np.ndarray:
+        return read_by_checkout(old, asked[2], FIRST, SECOND)
 
     monkeypatch.setattr(promotion_gates, "predict_with", planted)
     check = promotion_gates.served(read_context(old.folder, TASK))

@@ -64,6 +64,26 @@ def test_what_todays_metrics_do_not_take_is_refused(turned: bool) -> None:
         paired(shade, four, replace(four, predictions=four.predictions[:, :3]), HOW)
 
 
+def test_the_last_epochs_are_compared_where_both_sides_have_one() -> None:
+    """By the best, which its own rows chose, the first is better; by the last it is worse."""
+    signs = np.where(np.arange(20) % 2, 1.0, -1.0)
+    one, other = scored(0.5 * signs), scored(2 * signs)
+    one = replace(one, last=scored(3 * signs).predictions)
+    assert paired(TASK, one, other, HOW).last is None
+    other = replace(other, last=other.predictions)
+    found = paired(TASK, one, other, HOW)
+    assert found.last is not None
+    assert found.last.metric == "mae"
+    assert (found.last.one, found.last.other, found.last.value) == pytest.approx(
+        (3, 2, 1), abs=1e-5
+    )
+    assert found.differences["mae"].value == pytest.approx(-1.5, abs=1e-5)
+    trivial = against_baseline(TASK, one, HOW).last
+    assert trivial is not None
+    assert trivial.other == pytest.approx(against_baseline(TASK, one, HOW).differences["mae"].other)
+    assert against_baseline(TASK, scored(signs), HOW).last is None
+
+
 def test_equal_models_do_not_differ() -> None:
     one = scored(random_errors(20, 1))
     for each in paired(TASK, one, one, HOW).differences.values():

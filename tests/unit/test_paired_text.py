@@ -35,7 +35,7 @@ def said(
     return [line for line in printed if line.startswith(("MAE", "to measure"))]
 
 
-UNKNOWN, MEASURED = side(None), side(Noise(5, 0.04, 1))
+UNKNOWN, MEASURED = side(None), side(Noise(5, 0.04, 1, 0.04))
 
 
 def test_the_lower_error_is_the_better_one() -> None:
@@ -64,7 +64,7 @@ def test_seeds_not_measured_are_told_with_the_command() -> None:
 
 
 def test_seeds_of_two_configurations_and_of_changed_code_are_told_apart() -> None:
-    [line] = said(0.7, 0.9, 0.05, (side(Noise(3, 0.06, 2)), MEASURED))
+    [line] = said(0.7, 0.9, 0.05, (side(Noise(3, 0.06, 2, 0.06)), MEASURED))
     assert (
         ", 3 seeds of A differ by 0.06, over 2 states of code; 5 seeds of B differ by 0.04: "
         in line
@@ -73,5 +73,5 @@ def test_seeds_of_two_configurations_and_of_changed_code_are_told_apart() -> Non
 
 @pytest.mark.parametrize(("kind", "counted"), [("session", "sessions"), ("content", "groups")])
 def test_few_subjects_are_no_verdict(kind: str, counted: str) -> None:
-    [line] = said(0.7, 0.9, 0.05, (side(Noise(5, 0.04, 1), kind),) * 2, groups=9)
+    [line] = said(0.7, 0.9, 0.05, (side(Noise(5, 0.04, 1, 0.04), kind),) * 2, groups=9)
     assert line.endswith(f": 9 {counted}: too few to say")

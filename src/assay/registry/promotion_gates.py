@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -60,10 +61,15 @@ def content(case: PromotionContext) -> Check:
 
 
 def served(case: PromotionContext) -> Check:
-    """Ask the registered model for validation rows; it must say what the evaluation scored."""
+    """Ask the registered model for validation rows; it must say what the evaluation scored.
+
+    One of several folds is asked fold by fold, each its own rows: its combined answer nobody scored.
+    """
     try:
         rows, count, places = case.validation()
-        said = predict_with(case.root, case.candidate, rows, case.record["model"])
+        model = case.record["model"]
+        folds = rows.columns["fold"] if model.get("folds") else None
+        said = predict_with(case.root, case.candidate, rows, model, folds)
     except AssayError as fault:
         check = _refused("served", SERVED, fault)
     else:
@@ -146,24 +152,33 @@ def subjects(case: PromotionContext) -> Check:
 
 
 def better(case: PromotionContext) -> Check:
-    """Ask whether the candidate is better than the champion, beyond chance and beyond its seeds."""
+    """Ask whether the candidate is better than the champion, beyond chance and beyond its seeds.
+
+    By the last epoch of both, where both have one: these very rows chose the best.
+    """
     expected = "better on the same subjects, interval beyond zero and beyond what seeds change"
     if not isinstance(case.compared, Paired):
         return _refused("better", expected, case.compared)
     headline = case.scored.headline
-    found = case.compared.differences[headline.metric]
+    found = case.compared.last or case.compared.differences[headline.metric]
     gain = headline.gain(found.one, found.other)
-    beyond_seeds = case.noise is None or gain > case.noise.spread
-    passed = found.is_beyond_zero and gain > 0 and beyond_seeds
+    spread = 0.0
+    if case.noise:
+        is_last = case.compared.last and math.isfinite(case.noise.last)
+        spread = case.noise.last if is_last else case.noise.spread
+    passed = found.is_beyond_zero and gain > spread
     over = f"champion v{case.champion.number}" if case.champion else "the trivial predictor"
     digits, unit = headline.digits, f" {headline.unit}" if headline.unit else ""
     noise = "no seeds measured"
     if case.noise:
-        noise = f"{case.noise.seeds} seeds differ by {case.noise.spread:.{digits}f}"
+        noise = f"{case.noise.seeds} seeds differ by {spread:.{digits}f}"
+    epoch = "last epoch" if case.compared.last else "best epoch, which these rows chose"
+    if case.scored.parts:
+        epoch = "best epochs"
     text = (
         f"{headline.name} {found.value:+.{digits}f} [{found.low:+.{digits}f},"
         f" {found.high:+.{digits}f}]{unit} against {over} on the same"
-        f" {_rests(case, case.compared)}, {noise}"
+        f" {_rests(case, case.compared)}, {noise}, by the {epoch}"
     )
     return Check("better", passed, expected, text, case.compared.rows)
 

@@ -59,11 +59,13 @@ class Noise:
         seeds: how many are known.
         spread: highest − lowest, in the metric's unit; it grows with the number of seeds.
         states: how many states of code and environment are among them; above 1 it is not seeds alone.
+        last: the spread of the last epochs; nan where one has none.
     """
 
     seeds: int
     spread: float
     states: int
+    last: float
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class Paired:
         relabelled: rows of both, left out since their labels differ.
         only_one: rows that only the first predicts.
         only_other: rows that only the second predicts.
-        differences: metric → difference.
+        differences: metric → difference, of the best epoch, which these very rows chose.
+        last: the headline's of the last epoch, which none did; None where one side has none.
     """
 
     groups: int
@@ -85,6 +88,7 @@ class Paired:
     only_one: int
     only_other: int
     differences: Mapping[str, Difference]
+    last: Difference | None = None
 
 
 def paired(task: Scored, one: ScoredRows, other: ScoredRows, how: Evaluate) -> Paired:
@@ -123,12 +127,14 @@ def paired(task: Scored, one: ScoredRows, other: ScoredRows, how: Evaluate) -> P
         only_one=len(one.sample_ids) - len(mine),
         only_other=len(other.sample_ids) - len(mine),
         differences=_differences(task, first, second, how),
+        last=_last(task, first, second, how),
     )
 
 
 def against_baseline(task: Scored, one: ScoredRows, how: Evaluate) -> Paired:
     """Compare a model with its trivial predictor, on its own rows."""
-    return paired(task, one, replace(one, predictions=one.baseline), how)
+    last = None if one.last is None else one.baseline
+    return paired(task, one, replace(one, predictions=one.baseline, last=last), how)
 
 
 def seed_noise(
@@ -152,8 +158,11 @@ def seed_noise(
     rows = latest([row for row in mine if not other_metrics(task, row.scores)])
     if len(rows) < FEW_SEEDS:
         return None
-    values = [row.metrics[task.headline.metric] for row in rows]
-    return Noise(len(rows), max(values) - min(values), len({row.code for row in rows}))
+    best, last = (
+        np.ptp([row.metrics.get(name, np.nan) for row in rows])
+        for name in (task.headline.metric, "last")
+    )
+    return Noise(len(rows), float(best), len({row.code for row in rows}), float(last))
 
 
 def _is_of(row: Row, others: Mapping[str, str], data: Mapping[str, str]) -> bool:
@@ -174,17 +183,18 @@ def _common(
 
 
 def _differences(
-    task: Scored, one: ScoredRows, other: ScoredRows, how: Evaluate
+    task: Scored, one: ScoredRows, other: ScoredRows, how: Evaluate, only: str = ""
 ) -> dict[str, Difference]:
     """Score both on the same draws; the rows of `one` and `other` are the same samples.
 
     What only one of them says (how sure it is, a second label) is left out. Two that agree on every row
     differ by 0 in every draw: of the groups that were not drawn that proves as much as their number does.
+    With `only` one metric alone is told.
     """
     (mine, first), (others, second) = (
         _scored(task, each.predictions, one.labels) for each in (one, other)
     )
-    names = [name for name in first if name in second]
+    names = [name for name in first if name in second and only in ("", name)]
 
     def statistics(rows: npt.NDArray[np.int64]) -> list[float]:
         own, theirs = mine(rows), others(rows)
@@ -199,6 +209,15 @@ def _differences(
         name: Difference(name, first[name], second[name], first[name] - second[name], low, high)
         for name, (low, high) in zip(names, intervals, strict=True)
     }
+
+
+def _last(task: Scored, one: ScoredRows, other: ScoredRows, how: Evaluate) -> Difference | None:
+    """Return the headline's difference between both last epochs."""
+    if one.last is None or other.last is None:
+        return None
+    first, second = replace(one, predictions=one.last), replace(other, predictions=other.last)
+    metric = task.headline.metric
+    return _differences(task, first, second, how, metric)[metric]
 
 
 def _scored(task: Scored, predictions: Floats, labels: Floats) -> tuple[Metrics, dict[str, float]]:

@@ -85,6 +85,7 @@ def show_metrics(
         table.add_row(name, *values, _interval(each, digits), beyond)
     console.print(table)
     console.print(_sentence(task, found, sides), soft_wrap=True)
+    console.print(_last_sentence(task, found), soft_wrap=True)
     if not any(side.noise for side in sides):
         console.print(f"to measure seeds: assay sweep {task.name} train.seed <seed> <seed> …")
 
@@ -171,6 +172,16 @@ def _sentence(task: Scored, found: Paired, sides: Sides) -> str:
     spread = max((side.noise.spread for side in sides if side.noise), default=0.0)
     hedge = ", yet by no more than seeds differ" if abs(each.value) <= spread else ""
     return f"{said}{better} is better{hedge}"
+
+
+def _last_sentence(task: Scored, found: Paired) -> str:
+    """Say the same of the last epochs: the best were chosen on these very rows, each side its own."""
+    each, score = found.last, task.headline
+    if each is None:
+        return "last epochs: not compared, one side has none"
+    values = (_minus(f"{value:.{score.digits}f}") for value in (each.one, each.other))
+    one, other = values
+    return f"last epochs: A {one}, B {other}, A − B {_interval(each, score.digits)}"
 
 
 def _noise(task: Scored, sides: Sides) -> str:
