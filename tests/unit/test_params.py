@@ -144,6 +144,13 @@ def test_all_faults_are_told_at_once(content: dict[str, Any]) -> None:
     assert told(content).count("error:") == 2
 
 
+def test_all_folds_are_a_value_and_what_looks_like_it_is_none(content: dict[str, Any]) -> None:
+    content[TASK]["train"]["fold"] = "all"
+    assert typed(content, TASK, find_task(TASK).params).train.fold == "all"
+    content[TASK]["train"]["fold"] = "alll"
+    assert "expected: all, or a whole number from 0" in told(content)
+
+
 def test_task_and_data_must_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import assay.systems
 

@@ -96,6 +96,22 @@ def test_a_wrong_declaration_is_told(
     assert said in caught.value.render()
 
 
+@pytest.mark.parametrize("where", ["section", "fixed", "space"])
+def test_trials_of_all_folds_are_never_pruned(content: dict[str, Any], where: str) -> None:
+    study = content["search"][HB]["schedule"]
+    study["pruner"] = {"kind": "median", "startup": 1, "epochs": 2}
+    plan_study(content, HB, "schedule", {})
+    if where == "section":
+        content[HB]["train"]["fold"] = "all"
+    else:
+        study.setdefault(where, {})["train.fold"] = ["all", 0] if where == "space" else "all"
+    with pytest.raises(AssayError, match=r"median, with train\.fold all") as told:
+        plan_study(content, HB, "schedule", {})
+    assert "no single one tells" in told.value.expected
+    study["pruner"] = "none"
+    plan_study(content, HB, "schedule", {})
+
+
 def test_a_study_of_no_task_is_told(content: dict[str, Any]) -> None:
     content["search"]["hemoglobin-nial"] = content["search"].pop(HB)
     with pytest.raises(ParamsError, match=f"did you mean {HB}"):

@@ -21,7 +21,8 @@ from assay.runs.files import content_digest, read_json, write_text
 from assay.runs.places import STUDIES as STUDIES_FOLDER
 from assay.search.space import declared_values, grid
 from assay.sections.study import Study
-from assay.value_faults import STUDIES, place
+from assay.sections.task import ALL
+from assay.value_faults import SEARCH_FILE, STUDIES, place
 from assay.values import on_machine
 
 FILE = "study.json"
@@ -112,7 +113,7 @@ def plan_study(
         inputs: see `StudyPlan`.
 
     Raises:
-        AssayError: no such study, or several and no name.
+        AssayError: no such study, or several and no name; or one that prunes trials of all folds.
     """
     known = (content.get(STUDIES) or {}).get(task) or {}
     where = place(f"{STUDIES}.{task}")
@@ -123,5 +124,18 @@ def plan_study(
     chosen = next(iter(known)) if name is None else name
     if chosen not in known:
         raise AssayError(f"{where}.{chosen}", "no such study", nearest(chosen, known))
-    section = on_machine(content[task], content)
-    return StudyPlan(task, chosen, known[chosen], section, inputs)
+    plan = StudyPlan(task, chosen, known[chosen], on_machine(content[task], content), inputs)
+    _ensure_prunable(plan, f"{where}.{chosen}")
+    return plan
+
+
+def _ensure_prunable(plan: StudyPlan, where: str) -> None:
+    """Refuse a pruner where a trial is all folds: they are trained one after the other."""
+    study, own = plan.study, plan.section["train"]["fold"]
+    folds = study.space.get("train.fold", [study.fixed.get("train.fold", own)])
+    if study.pruner != "none" and isinstance(folds, list) and ALL in folds:
+        raise AssayError(
+            f"{where}.pruner", f"{study.pruner.kind}, with train.fold all",
+            "none: of all folds no single one tells whether a trial falls behind",
+            f"edit {SEARCH_FILE}: pruner: none, or fixed: {{train.fold: 0}}",
+        )  # fmt: skip
