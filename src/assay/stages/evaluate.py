@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from assay.stages.launch import Stage
 
 IDS = ("sample_id", "fold")
+SAID = (
+    "best",
+    "last",
+)  # the second is absent of a task that has a training of its own, and keeps none
 
 
 def main(stage: Stage) -> None:
@@ -85,7 +89,7 @@ def validated(
     valid = rows.where(np.isin(rows.columns["fold"], folds))
     table = pl.read_parquet(path)
     order = _places(table, valid, path, task.name)
-    said = {name: table[name].to_numpy()[order] for name in ("best", "last")}
+    said = {name: table[name].to_numpy()[order] for name in SAID if name in table.columns}
     return valid, said, fold_by_fold(rows, folds, lambda _, *parts: task.baseline(*parts))
 
 
@@ -120,10 +124,10 @@ def last_score(
         best: the headline of the best epoch.
         how: the interval is drawn.
     """
-    if np.array_equal(said["best"], said["last"], equal_nan=True):
+    if "last" in said and np.array_equal(said["best"], said["last"], equal_nan=True):
         return best
     none = dict.fromkeys(("value", "low", "high"), math.nan)
-    if task.refuse_predictions(said["last"], valid):
+    if "last" not in said or task.refuse_predictions(said["last"], valid):
         return none
     rows, metrics = np.arange(len(valid)), metrics_by_rows(task, said["last"], task.labels(valid))
     if not math.isfinite(metrics(rows)[task.headline.metric]):
