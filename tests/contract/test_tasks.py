@@ -51,12 +51,11 @@ MORE = {"hemoglobin-conjunctiva": "values", "pills-classifier": "classes"}
 TRAINED = [
     pytest.param(name, marks=pytest.mark.train_all if name in MORE else ()) for name in TASKS
 ]
-# Of all folds one of each way to combine is trained in every suite, and the one that has none.
+# Of all folds the toy's are trained in every suite.
 FOLDED = [
-    pytest.param(name, marks=() if name.startswith("toy-") or name == "pills-detector"
-                 else pytest.mark.train_all)
+    pytest.param(name, marks=() if name.startswith("toy-") else pytest.mark.train_all)
     for name in TASKS
-]  # fmt: skip
+]
 SIZE = 32
 
 

@@ -55,6 +55,9 @@ except MachineError as fault:
 """
 
 
+pytestmark = pytest.mark.train_all  # eight seconds of imports, and nine trainings
+
+
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Return where jobs were trained in little memory, and what was printed."""
