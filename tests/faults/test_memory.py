@@ -55,7 +55,7 @@ except MachineError as fault:
 """
 
 
-pytestmark = pytest.mark.train_all  # eight seconds of imports, and nine trainings
+pytestmark = pytest.mark.train_all  # imports and trainings of a process of its own
 
 
 @pytest.fixture(scope="module")
