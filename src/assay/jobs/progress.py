@@ -75,7 +75,7 @@ class JobProgress:
             self._take(job, store.result(job))
 
     def __enter__(self) -> Self:
-        if self._total > 1 and self._results:
+        if self._results:
             self._display.known(self._tally())
         self._display.start()
         return self

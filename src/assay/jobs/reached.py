@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from assay.runs.events import events_path, read_training
+from assay.runs.events import events_path, read_training, training_seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +43,7 @@ class Reached:
         rows = [event for event in events if event["event"] == "epoch"]
         row: Mapping[str, Any] = rows[-1] if rows else {}
         times = [event["time"] for event in events] or [since]
-        seconds = sum(b["time"] - a["time"] for a, b in pairwise(events) if b["event"] == "epoch")
         of = int(job.params[job.task]["train"]["epochs"])
-        return cls(int(row.get("epoch", -1)) + 1, of, row, times[0], times[-1], seconds)
+        return cls(
+            int(row.get("epoch", -1)) + 1, of, row, times[0], times[-1], training_seconds(events)
+        )

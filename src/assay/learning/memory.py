@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-SAID = (  # of a RuntimeError: torch on a CPU, the kernel, CUDA, its libraries
-    "can't allocate memory", "Cannot allocate memory", "out of memory", "ALLOC_FAILED"
+SAID = (  # of a RuntimeError: torch on a CPU, the kernel, CUDA, its libraries, oneDNN's convolutions
+    "can't allocate memory", "cannot allocate memory", "out of memory", "alloc_failed",
+    "could not create a primitive",
 )  # fmt: skip
 
 
@@ -20,7 +21,8 @@ def is_out_of_memory(fault: BaseException) -> bool:
     """
     if isinstance(fault, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(fault, RuntimeError | OSError) and any(text in str(fault) for text in SAID)
+    said = str(fault).lower()
+    return isinstance(fault, RuntimeError | OSError) and any(text in said for text in SAID)
 
 
 def with_smaller_batch(train: Mapping[str, Any]) -> dict[str, Any] | None:

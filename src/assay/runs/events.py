@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,11 @@ def read_training(path: Path) -> list[dict[str, Any]]:
         if event["event"] in (BEGUN, "epoch"):
             events.append(event)
     return events
+
+
+def training_seconds(events: Sequence[Mapping[str, Any]]) -> float:
+    """Return how long a training ran, without the time between a kill and its going on."""
+    return float(sum(b["time"] - a["time"] for a, b in pairwise(events) if b["event"] == "epoch"))
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:
