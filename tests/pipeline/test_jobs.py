@@ -38,9 +38,12 @@ def test_by_force_is_trained_what_lies_finished_in_the_store(finished: Project) 
     honest = (finished.folder / "models" / TASK / WEIGHTS).read_bytes()
     store = JobStore(finished.folder)
     [job] = store.jobs()
-    result = store.result(job)
+    result, half = store.result(job), store.half(job)
     assert result
-    (result / WEIGHTS).write_bytes(b"wrong")
+    half.parent.mkdir()
+    result.rename(half)
+    (half / WEIGHTS).write_bytes(b"wrong")
+    store.put(job, half)
     said = finished.dvc("repro", "-f", "-s", TRAIN)
     assert "[EPOCH] 1/" in said
     assert (finished.folder / "models" / TASK / WEIGHTS).read_bytes() == honest

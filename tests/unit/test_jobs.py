@@ -19,7 +19,7 @@ from assay.jobs.job import Job
 from assay.jobs.outcome import Outcome, finished
 from assay.jobs.processes import Processes
 from assay.jobs.run_job import run_job
-from assay.jobs.store import WORKER, JobStore
+from assay.jobs.store import FAILURES, FILES, JOB, WORKER, JobStore
 from assay.runs.lock import held
 from assay.sections.machine import Runtime
 
@@ -185,6 +185,44 @@ def test_a_result_is_written_once(store: JobStore) -> None:
     assert result
     assert (result / "weights").read_text() == JOBS[0].key
     assert not store.work(JOBS[0]).exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "swapped", "gone", "unlisted", "half a list"])
+def test_a_damaged_result_is_none_and_is_made_again(
+    store: JobStore, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [before] = run(put, store)[:1]
+    assert before.folder
+    weights, listed = before.folder / "weights", before.folder / FILES
+    does: dict[str, Callable[[], object]] = {
+        "cut": lambda: weights.write_text(weights.read_text()[:5]),
+        "swapped": lambda: weights.write_text(weights.read_text()[::-1]),
+        "gone": weights.unlink,
+        "unlisted": listed.unlink,
+        "half a list": lambda: listed.write_text(listed.read_text()[:9]),
+    }
+    does[damage]()
+    capsys.readouterr()
+    assert store.result(JOBS[0]) is None
+    done = run(put, store)
+    assert [each.fault for each in done] == [None] * len(JOBS)
+    assert weights.read_text() == JOBS[0].key
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        f"{before.folder} is damaged, and is trained again", "put",
+    ]  # fmt: skip
+
+
+def test_what_a_full_disk_cut_off_stops_nobody(store: JobStore) -> None:
+    store.claim(JOBS[0])
+    store.fail(JOBS[0], "by chance")
+    for name in (FAILURES, JOB):
+        with (store.folder(JOBS[0]) / name).open("a") as stream:
+            stream.write('{"rea')
+    assert store.failures(JOBS[0]) == ["by chance", '{"rea']
+    assert list(store.jobs()) == []
+    store.folder(JOBS[0]).joinpath("claim").unlink()
+    store.claim(JOBS[0])
+    assert list(store.jobs()) == [JOBS[0]]
 
 
 def test_what_cannot_be_put_is_not_lost(store: JobStore) -> None:

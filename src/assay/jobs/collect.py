@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from assay.jobs.store import FILES
 from assay.learning.tensors import join_folds
 from assay.manifest.table import write_table
 from assay.runs.files import atomic_write, file_digest, read_json, write_json
@@ -29,9 +30,9 @@ from assay.runs.record import (
 
 
 def collect_one(result: Path, folder: Path) -> None:
-    """Copy the files of a job's result into `folder`; its verdict goes elsewhere."""
+    """Copy the files of a job's result into `folder`; its verdict goes elsewhere, its digests nowhere."""
     for path in result.iterdir():
-        if path.name != VERDICT:
+        if path.name not in (VERDICT, FILES):
             copy_file(path, folder / path.name)
 
 

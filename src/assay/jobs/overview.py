@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from assay.jobs.display import Tally, finite
 from assay.jobs.progress import best_of, first_line
 from assay.jobs.reached import Reached
-from assay.jobs.store import JobStore
+from assay.jobs.store import RESULT, JobStore
 from assay.lookup import find_task, names
 from assay.runs.files import read_json
 from assay.runs.places import JOBS, PROOFS
@@ -31,7 +31,7 @@ class JobState:
 
     Attributes:
         job: which.
-        state: done, running, failed; half or waiting where nobody has it.
+        state: done, running, failed; damaged, half or waiting where nobody has it.
         why: what is to be said of it: who runs it, why it failed.
         reached: its epochs.
         chosen: the epoch that counts, of one that is done.
@@ -55,8 +55,10 @@ class JobState:
         )
         result = store.result(job)
         chosen = read_json(result / RECORD)["chosen"] if result else {}
-        half = store.work(job).exists()
-        states = {"done": result, "running": holder, "failed": failures, "half": half}
+        damaged, half = (store.folder(job) / RESULT).exists(), store.work(job).exists()
+        states = {
+            "done": result, "running": holder, "damaged": damaged, "failed": failures, "half": half
+        }  # fmt: skip
         state = next((name for name, found in states.items() if found), "waiting")
         why = {"running": f"process {holder}", "failed": first_line(["", *failures][-1])}
         more = time.time() - reached.last if state == "running" and reached.begun else 0.0

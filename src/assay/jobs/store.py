@@ -4,7 +4,7 @@
 - `claim`: locked by the driver that has the job done; the kernel frees it when the driver dies.
 - `worker`: locked by the process that trains.
 - `work/`: states and half a result, until there is a whole one.
-- `result/`: weights, record, history, verdict, predictions.
+- `result/`: weights, record, history, verdict, predictions; and `files.json`, the digest of each.
 - `failures.jsonl`: a line for each time that it failed.
 """
 
@@ -12,17 +12,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO
 
 from assay.jobs.job import Job
-from assay.runs.files import read_json, write_json
+from assay.runs.files import file_digest, read_json, write_json
 from assay.runs.lock import holder_of, taken
 from assay.runs.places import JOBS
 
-JOB, CLAIM, WORKER, WORK, RESULT, FAILURES = (
-    "job.json", "claim", "worker", "work", "result", "failures.jsonl"
+JOB, CLAIM, WORKER, WORK, RESULT, FAILURES, FILES = (
+    "job.json", "claim", "worker", "work", "result", "failures.jsonl", "files.json"
 )  # fmt: skip
 
 
@@ -50,24 +53,31 @@ class JobStore:
         return self.work(job) / RESULT
 
     def result(self, job: Job) -> Path | None:
-        """Return the folder of a finished job's files, or None."""
+        """Return the folder of a finished job's files, or None; what is damaged is no result."""
         found = self.folder(job) / RESULT
-        return found if found.is_dir() else None
+        return found if _is_whole(found) else None
 
     def claim(self, job: Job) -> IO[str] | None:
-        """Claim a job until the returned file is closed; None where another driver has it."""
+        """Claim a job until the returned file is closed; None where another driver has it.
+
+        A damaged result is removed: a lost power cut it off, or somebody changed it.
+        """
         folder = self.folder(job)
         folder.mkdir(parents=True, exist_ok=True)
         stream = (folder / CLAIM).open("a+")
         if not taken(stream):
             stream.close()
             return None
-        if not (folder / JOB).exists():
-            write_json(folder / JOB, asdict(job))
+        write_json(folder / JOB, asdict(job))
+        if (folder / RESULT).is_dir() and self.result(job) is None:
+            print(f"{folder / RESULT} is damaged, and is trained again", flush=True)
+            shutil.rmtree(folder / RESULT)
         return stream
 
     def put(self, job: Job, folder: Path) -> None:
         """Make a folder the job's result; where there is one already, that stands."""
+        digests = {each.name: file_digest(each) for each in folder.iterdir() if each.name != FILES}
+        write_json(folder / FILES, digests)
         try:
             folder.rename(self.folder(job) / RESULT)
         except OSError:
@@ -81,20 +91,47 @@ class JobStore:
             stream.write(json.dumps({"reason": reason}) + "\n")
 
     def failures(self, job: Job) -> list[str]:
-        """Return why a job failed, each time."""
+        """Return why a job failed, each time; of a line that was cut off, what there is."""
         path = self.folder(job) / FAILURES
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return [str(json.loads(line)["reason"]) for line in lines]
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        return [_reason(line) for line in text.splitlines()]
 
     def forget(self, job: Job) -> None:
         """Remove all of a job; its holder alone may."""
         shutil.rmtree(self.folder(job), ignore_errors=True)
 
-    def jobs(self) -> list[Job]:
-        """Return every job that was ever claimed here."""
-        found = sorted((self.root / self.place).glob(f"*/{JOB}"))
-        return [Job(**read_json(path)) for path in found]
+    def jobs(self) -> Iterator[Job]:
+        """Yield every job that was ever claimed here, and whose `job.json` can be read."""
+        for path in sorted((self.root / self.place).glob(f"*/{JOB}")):
+            with suppress(ValueError, TypeError):  # written anew by who claims it
+                yield Job(**read_json(path))
 
     def holder(self, job: Job) -> str:
         """Return the process of the driver that has it done now, or an empty text."""
         return holder_of(self.folder(job) / CLAIM)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Return whether each file of a result is what was put."""
+    try:
+        listed = read_json(folder / FILES)
+        found = {name: (folder / name).stat() for name in listed}
+        return bool(listed) and all(
+            _digest(folder / name, stat.st_size, stat.st_mtime_ns) == listed[name]
+            for name, stat in found.items()
+        )
+    except (OSError, ValueError):
+        return False
+
+
+@cache
+def _digest(path: Path, _size: int, _changed: int) -> str:
+    """Return a file's digest, once for each state of it: a driver asks for a result often."""
+    return file_digest(path)
+
+
+def _reason(line: str) -> str:
+    try:
+        return str(json.loads(line)["reason"])
+    except (ValueError, TypeError, KeyError):
+        return line
