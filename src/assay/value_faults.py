@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Union, get_origin
 
 from pydantic import ValidationError
 
@@ -34,10 +35,22 @@ def section_faults(name: str, section: Any, model: type[Section]) -> list[AssayE
 
 
 def translated(path: str, error: ValidationError, model: type[Section]) -> list[AssayError]:
-    """Turn pydantic's faults into ours: path, found, expected, the `-S` line."""
-    faults = []
+    """Turn pydantic's faults into ours: path, found, expected, the `-S` line.
+
+    Of a value that may be one of several kinds pydantic has a fault a kind; we have one of the value.
+    """
+    faults: list[AssayError] = []
+    kinds: dict[str, AssayError] = {}  # by the value's path
     for fault in error.errors(include_url=False):
         keys = [str(key) for key in fault["loc"]]
+        if _has_kinds(model, keys[:-1]):
+            where = ".".join([path, *keys[:-1]])
+            if where in kinds:
+                kinds[where].expected += f", or {_wrong_value(where, fault).expected}"
+            else:
+                kinds[where] = _wrong_value(where, fault)
+                faults.append(kinds[where])
+            continue
         where = ".".join([path, *keys])
         if fault["type"] == "extra_forbidden":
             siblings = _fields_at(model, keys[:-1])
@@ -65,6 +78,17 @@ def _fields_at(model: type[Section], keys: list[str]) -> list[str]:
             return []
         model = field.annotation
     return list(model.model_fields)
+
+
+def _has_kinds(model: type[Section], keys: list[str]) -> bool:
+    """Return whether the value at `keys` may be one of several kinds: a number, or a word."""
+    for key in keys[:-1]:
+        field = model.model_fields.get(key)
+        if field is None or not isinstance(field.annotation, type):
+            return False
+        model = field.annotation
+    field = model.model_fields.get(keys[-1]) if keys else None
+    return field is not None and get_origin(field.annotation) in (Union, UnionType)
 
 
 def unknown_key(path: str, known: Iterable[str]) -> AssayError:

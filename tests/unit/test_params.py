@@ -15,8 +15,9 @@ from assay.errors import AssayError, ParamsError
 from assay.lookup import all_tasks, find_task
 from assay.params import check_params, read_all, read_params
 from assay.params_check import all_sections, check_files
+from assay.sections.machine import Runtime
 from assay.sections.section import Section
-from assay.value_faults import STUDIES
+from assay.value_faults import STUDIES, section_faults
 from assay.values import declared_part, typed
 
 ROOT = Path(__file__).parents[2]
@@ -131,6 +132,16 @@ def test_a_wrong_value_is_told_with_its_path(
     text = told(content)
     assert f"-S '{TASK}.{part}.{key}" in text
     assert expected in text
+
+
+@pytest.mark.parametrize(
+    ("found", "kind"), [(0, "greater than or equal to 1"), ("two", "a valid integer")]
+)
+def test_a_value_of_several_kinds_has_one_fault(found: object, kind: str) -> None:
+    [fault] = section_faults("runtime", {"n_jobs": found}, Runtime)
+    assert fault.where == "params.yaml · runtime.n_jobs"
+    assert (fault.found, fault.expected) == (f"found {found!r}", f"{kind}, or 'auto'")
+    assert fault.mend == "dvc exp run -S 'runtime.n_jobs=…'"
 
 
 def test_an_impossible_combination_is_told(content: dict[str, Any]) -> None:
