@@ -59,6 +59,8 @@ class _Drive:
     ) -> None:
         self.executor, self.store, self.progress, self.tries = executor, store, progress, tries
         self.pending = list(jobs)
+        for job in jobs:
+            store.enter(job)
         self.keys = [job.key for job in jobs]
         self.before = {job.key: len(store.failures(job)) for job in jobs}
         self.claims: dict[str, IO[str]] = {}  # of the jobs that run here

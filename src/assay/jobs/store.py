@@ -57,6 +57,12 @@ class JobStore:
         found = self.folder(job) / RESULT
         return found if _is_whole(found) else None
 
+    def enter(self, job: Job) -> None:
+        """Say that a job is to be done, for whoever looks."""
+        path = self.folder(job) / JOB
+        if not path.exists():
+            write_json(path, asdict(job))
+
     def claim(self, job: Job) -> IO[str] | None:
         """Claim a job until the returned file is closed; None where another driver has it.
 
