@@ -19,6 +19,7 @@ def executor_of(runtime: Runtime, work: Work, store: JobStore, count: int) -> Ex
     found: Executor
     if runtime.executor == "ray":
         found = imported("assay.jobs.ray_cluster").RayCluster(work, store)
+        print(f"Ray has room for {found.slots} trainings on one thread each", flush=True)
         return found
     slots = min(count, _most() if runtime.n_jobs == "auto" else runtime.n_jobs)
     if slots < 2:

@@ -54,8 +54,6 @@ class RayCluster:
         self._parcels = Parcels(self._ray)
         self.slots, self._asked = 1, {"num_cpus": 1}
         self._count()
-        where = address or "of this machine, started for this"
-        print(f"Ray {where}: room for {self.slots} trainings", flush=True)
 
     def start(self, job: Job) -> None:
         """Begin a job; one that cannot travel has ended, with the reason."""
