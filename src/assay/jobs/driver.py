@@ -100,7 +100,9 @@ class _Drive:
         reasons = self.store.failures(job)[self.before[job.key] :]
         if len(reasons) >= self.tries:
             found = f"failed {len(reasons)} times; the last: {reasons[-1]}"
-            self._settle(Outcome(job, None, MachineError(f"{job.task} {job.key}", found)))
+            mend = f"see {self.store.folder(job)}, then the same command"
+            fault = MachineError(f"{job.task} {job.key}", found, mend=mend)
+            self._settle(Outcome(job, None, fault))
             return True
         return False
 
@@ -118,7 +120,8 @@ class _Drive:
             self.kills[job.key] += 1
             if is_final := self.kills[job.key] >= KILLS:
                 found = f"killed {KILLS} times, and given up; the last: {_said(fault)}"
-                fault = MachineError(f"{job.task} {job.key}", found)
+                mend = f"see {self.store.folder(job)}, then the same command"
+                fault = MachineError(f"{job.task} {job.key}", found, mend=mend)
         if fault is not None and (is_final or not ended.was_killed):
             self.store.fail(job, _said(fault))
         self.claims.pop(job.key).close()
