@@ -29,6 +29,7 @@ from assay.runs.files import file_digest
 from assay.runs.lock import held
 from assay.tracking.lock_text import lock_entries
 
+pytestmark = pytest.mark.story
 NEEDED = (
     f"models/{TASK}/weights.safetensors",
     f"models/{TASK}/run.json",

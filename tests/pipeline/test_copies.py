@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 from PIL import Image, ImageFilter, ImageOps
 from tests.conftest import DATA, Project
 
 PEOPLE, COPIES = 60, 8
+
+pytestmark = pytest.mark.story
 
 
 def write_set(folder: Path) -> None:

@@ -26,7 +26,7 @@ from assay.registry.versions import versions
 from assay.runs.scores import read_scores
 
 FOLDS = 4
-pytestmark = pytest.mark.train_all  # the story trains six networks
+pytestmark = pytest.mark.story
 
 
 @pytest.fixture

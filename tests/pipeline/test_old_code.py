@@ -34,6 +34,7 @@ from assay.runs.files import file_digest
 from assay.runs.scores import SCORES, read_scores
 from assay.values import declared_part, typed
 
+pytestmark = pytest.mark.story
 FIRST, SECOND = "weights.safetensors", "second.safetensors"
 TASKS = "src/assay/systems/hemoglobin/tasks"
 FIT = '''

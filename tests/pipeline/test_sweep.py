@@ -23,6 +23,8 @@ from assay.stages.launch import Stage
 
 DROPOUT, EPOCHS = "model.dropout", f"{TASK}.train.epochs"
 
+pytestmark = pytest.mark.story
+
 
 def experiments(project: Project) -> set[str]:
     refs = project.run("git", "for-each-ref", "--format=%(refname:lstrip=-1)", "refs/exps")
