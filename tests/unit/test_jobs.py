@@ -262,3 +262,14 @@ def test_processes_tell_what_came_of_each(store: JobStore, monkeypatch: pytest.M
     ):  # fmt: skip
         with pytest.raises(AssayError, match=said):
             finished(outcome)
+
+
+def test_what_a_killed_worker_wrote_half_is_no_part_of_a_result(store: JobStore) -> None:
+    job, half = JOBS[0], store.half(JOBS[0])
+    half.mkdir(parents=True)
+    (half / ".preflight.4711.aside.json").write_text("{")
+    (half / "run.json").write_text("{}")
+    store.put(job, half)
+    found = store.result(job)
+    assert found
+    assert {path.name for path in found.iterdir()} == {"run.json", "files.json"}

@@ -82,6 +82,8 @@ class JobStore:
 
     def put(self, job: Job, folder: Path) -> None:
         """Make a folder the job's result; where there is one already, that stands."""
+        for half in folder.glob(".*.aside*"):  # of a worker that was killed while it wrote
+            half.unlink()
         digests = {each.name: file_digest(each) for each in folder.iterdir() if each.name != FILES}
         write_json(folder / FILES, digests)
         try:
