@@ -14,6 +14,8 @@ import pytest
 from tests.conftest import DATA, ROOT, TASK, Project
 
 from assay.errors import MachineError
+from assay.jobs.store import WORK
+from assay.runs.places import JOBS, PROOFS
 from assay.stages import guard
 
 EPOCHS = f"{TASK}.train.epochs"
@@ -61,7 +63,7 @@ def test_killed_anywhere_the_same_command_gives_the_same_bytes(
         assert process.wait(timeout=60) != 0
         wait_for(lambda: not stages_of(finished), "the stage's death", 10)
         assert (b"going on from" in log.read_bytes()) == left
-        left = bool(list(finished.folder.glob(".assay/jobs/*/work/*/epoch-*.ckpt")))
+        left = bool(list(finished.folder.glob(f"{JOBS}/*/{WORK}/*/epoch-*.ckpt")))
         assert left  # after two epochs there is one
     assert "going on from" in finished.run(*command)
     twin.run(*command)
@@ -80,7 +82,7 @@ def test_a_killed_proof_goes_on(finished: Project, tmp_path: Path) -> None:
     wait_for(lambda: log.read_bytes().count(b"[EPOCH]") > 2, "three epochs")
     os.kill(stages_of(finished)[0], signal.SIGKILL)
     assert process.wait(timeout=60) != 0
-    assert list(finished.folder.glob(".assay/proofs/*/work/*/epoch-*.ckpt"))
+    assert list(finished.folder.glob(f"{PROOFS}/*/{WORK}/*/epoch-*.ckpt"))
     assert "going on from" in finished.dvc(*command[1:])
     assert finished.bytes_of("models") == before
     assert not list(finished.folder.glob(".assay/proofs/*"))

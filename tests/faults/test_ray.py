@@ -235,13 +235,9 @@ def test_faults_come_back_in_words(cluster: Any, tmp_path: Path) -> None:
     outcomes, lost = by_ray(jobs(2), "faults", refuse)
     store = JobStore(Path.cwd(), Path(".assay/faults"))
     assert [type(each.fault) for each in outcomes] == [GateError, MachineError]
-    assert [each.was_killed for each in lost] == [
-        False
-    ] * 2  # the refusal is final, and so is the third failure
-    assert (
-        outcomes[0].fault.mend
-        == f"see {Path.cwd()}/.assay/faults/{jobs(1)[0].key}/work/result/preflight.json"
-    )
+    # The refusal is final, and so is the third failure.
+    assert [each.was_killed for each in lost] == [False] * 2
+    assert outcomes[0].fault.mend == f"see {store.half(jobs(1)[0])}/preflight.json"
     assert "failed 3 times; the last: RuntimeError: ValueError: a library's" in str(
         outcomes[1].fault
     )
@@ -332,6 +328,7 @@ def test_a_cluster_goes_with_its_driver(driver: Callable[..., Any], short: Path,
     else:
         process.send_signal(how)
     until(lambda: nothing_left(said, short), 10)
+    assert nothing_left(said, short)
 
 
 def test_a_cluster_that_others_can_reach_is_refused(
