@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from tests import promises
 from tests.ingest import indexed
 
 from assay.errors import SourceError
@@ -19,7 +20,6 @@ from assay.gates.labels import judge_labels
 from assay.lookup import find_system
 from assay.manifest.source import Source, Stamp
 
-ROOT = Path(__file__).parents[2]
 SYSTEM = find_system("hemoglobin.conjunctiva")
 TABLE = "conj_folder2.csv"
 VICTIM = "b.png"  # the row that is spoilt, on line 3
@@ -27,9 +27,7 @@ Lines = list[str]
 
 
 def promised() -> dict[str, tuple[str, str]]:
-    lines = (ROOT / "docs" / "bad-input.md").read_text().splitlines()
-    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][1:]
-    return {fault: (outcome, told) for fault, outcome, told in rows}
+    return promises.promised("Tables", "Pictures")
 
 
 def picture(mode: str = "RGB") -> Image.Image:

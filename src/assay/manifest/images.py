@@ -32,7 +32,9 @@ Pixels = npt.NDArray[np.uint8]
 class Opened:
     """One image file as found: either `pixels` (size, size, 3) uint8, or the `reason` why not.
 
-    `format` is what the bytes are (PNG, JPEG, …), whatever the file's name says.
+    `format` is what the bytes are (PNG, JPEG, …), whatever the file's name says. `turn` is the EXIF
+    orientation (1–8, 1 upright) that was undone, `profile` the colour profile that was converted to sRGB
+    (empty: none was), `notes` what was overlooked to read it.
     """
 
     digest: str = ""
@@ -41,6 +43,9 @@ class Opened:
     height: int = 0
     pixels: Pixels | None = None
     reason: str = ""
+    turn: int = 1
+    profile: str = ""
+    notes: str = ""
 
 
 def open_image(
@@ -106,6 +111,7 @@ def _try_decode(content: bytes, size: int | None, decoder: str, fit: str) -> Ope
 def _decode(content: bytes, digest: str, size: int | None, decoder: str, fit: str) -> Opened:
     with Image.open(io.BytesIO(content)) as image:
         facts = (digest, image.format or "", *_upright_size(image))
+        turn = image.getexif().get(ORIENTATION, 1)
         if image.mode not in READABLE_MODES:
             return Opened(*facts, reason=f"colour mode {image.mode}, expected 8-bit RGB or grey")
         # A JPEG decoded at 1/2 … 1/8 rounds its sides up: a letterbox's scale would be off by 6 px.
@@ -116,7 +122,7 @@ def _decode(content: bytes, digest: str, size: int | None, decoder: str, fit: st
     plain = upright.convert("RGB")
     if size is not None:
         plain = squared(plain, size, fit)
-    return Opened(*facts, np.asarray(plain))
+    return Opened(*facts, np.asarray(plain), turn=turn)
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:

@@ -123,7 +123,8 @@ class Source:
         except ReadError as reason:
             raise SourceError(self.base, str(reason), "a folder or an archive") from None
         start = start.strip("/")
-        return sorted(name.strip("/").removeprefix(start).lstrip("/") for name in found)
+        names = (name.strip("/").removeprefix(start).lstrip("/") for name in found)
+        return sorted(name for name in names if not is_leftover(name))
 
     def stamp(self, uri: str) -> Stamp:
         """Return the stamp of one file; an absent or unreachable one has −1 bytes."""
@@ -204,6 +205,13 @@ class Source:
 
 
 ABSENT = "no such file"
+# What macOS and Windows lay beside people's files, in folders and in the archives that they pack.
+LEFTOVERS = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
+
+
+def is_leftover(name: str) -> bool:
+    """Whether an operating system left a file (a path with `/`), and no person."""
+    return any(part in LEFTOVERS or part.startswith("._") for part in name.split("/"))
 
 
 def _is_plain(uri: str) -> bool:

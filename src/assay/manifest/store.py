@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 SCHEMA = {
     "uri": pl.String, "bytes": pl.Int64, "version": pl.String,
     "digest": pl.String, "format": pl.String, "width": pl.Int64, "height": pl.Int64,
-    "damage": pl.String, "slot": pl.Int64,
+    "damage": pl.String, "turn": pl.Int64, "profile": pl.String, "notes": pl.String, "slot": pl.Int64,
 }  # fmt: skip
+COLUMNS = len(SCHEMA)  # a store that knows less of its images is another one
 NO_SLOT = -1  # a file that gave no pixels
 
 
@@ -35,7 +36,7 @@ def image_folder(
     name: str, base: str, size: int, decoder: str, fit: str, copy: str = "full"
 ) -> str:
     """Return where the images of a source lie, relative to the root: what makes them names them."""
-    named = [base, size, decoder, fit, *([copy] if copy != "full" else [])]
+    named = [COLUMNS, base, size, decoder, fit, *([copy] if copy != "full" else [])]
     return f"{IMAGES}/{name}-{content_digest(named, 8)}"
 
 
@@ -112,6 +113,9 @@ class ImageStore:
                 "width": [image.width for image in opened],
                 "height": [image.height for image in opened],
                 "damage": [image.reason or None for image in opened],
+                "turn": [image.turn for image in opened],
+                "profile": [image.profile or None for image in opened],
+                "notes": [image.notes or None for image in opened],
                 "slot": slot,
             },
             schema=SCHEMA,

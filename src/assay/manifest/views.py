@@ -11,7 +11,8 @@ import polars as pl
 
 from assay.manifest.storage import IMAGE, column
 
-OF_IMAGE = ("uri", "bytes", "digest", "format", "width", "height", "stored")  # in a manifest
+READ = ("turn", "profile", "notes")  # how an image was read: in a manifest, and in no part of it
+OF_IMAGE = ("uri", "bytes", "digest", "format", "width", "height", *READ, "stored")
 
 
 def views_of(columns: Sequence[str]) -> tuple[str, ...]:

@@ -14,6 +14,15 @@ class Policy(Section):
 
     conflict: Literal["stop", "drop", "group"]
     similar: Literal["stop", "group"]
+    spelling: Literal["stop", "group", "keep"] = Field(
+        "stop", description="ids that may be one person's (007 and 7, 3 and 3.0, another dash)"
+    )
+    units: Literal["stop", "tell"] = Field(
+        "stop", description="labels of a part in another unit, scale or rounding than the others'"
+    )
+    agreement: Literal["stop", "tell"] = Field(
+        "stop", description="a part whose labels do not belong to its pictures"
+    )
 
 
 class Ingest(Section):

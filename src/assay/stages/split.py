@@ -19,6 +19,7 @@ from assay.manifest.layout import Layout
 from assay.manifest.split import TEST, assign
 from assay.manifest.storage import OriginalStorage, RecordStorage, column, read_storage
 from assay.manifest.table import read_table, write_table
+from assay.manifest.views import READ
 from assay.runs.files import atomic_write, content_digest
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def main(stage: Stage) -> None:
         "skipped": _skipped(manifest),
     }
     write_table(layout.splits, splits, facts)
-    whole = rows.with_columns(splits["fold"])
+    # How images were read is nothing that training asks: told anew, it makes none stale.
+    read = [column(view, name) for view in storage.views for name in READ]
+    whole = rows.with_columns(splits["fold"]).drop(read, strict=False)
     for table, pixels, mask in (
         (layout.trainval, layout.trainval_pixels, ~is_test),
         (layout.sealed, layout.sealed_pixels, is_test),
