@@ -1,4 +1,4 @@
-"""Files that belong together by name without its extension: a mask and its photograph, points and a film."""
+"""Files that belong together by name without extension: a mask and its photograph, points and a film."""
 
 from __future__ import annotations
 
