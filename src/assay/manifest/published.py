@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 import polars as pl
 
 from assay.errors import SourceError
+from assay.manifest.encoding import decoded
+from assay.manifest.spelling import stripped
 
 SEPARATORS = (",", ";", "\t")
+DECLARED = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # by Excel, in the first line
+THOUSANDS = r"^[+-]?[1-9]\d{0,2}[.,]\d{3}$"  # 1.234 or 1,234: it may be a thousand, and a decimal
+Row = list[str | int | bool | None]  # the columns' values, line, fault
 
 
 def read_published(content: bytes, where: str, columns: Sequence[str]) -> pl.DataFrame:
-    """Return the lines of a CSV as text, with `line` and `fault`.
+    """Return the lines of a CSV as text; each line is one row, whatever its quotation marks say.
 
-    Comma, semicolon and tab are told apart by the header, which must name the columns; a byte order
-    mark is dropped. Conversion is the system's: a wrong type is a fault of its line, not of the file.
+    Comma, semicolon and tab are told apart by the header, which must name the columns, or by a first
+    line `sep=…`; a byte order mark is dropped. Conversion is the system's: a wrong type is a fault of
+    its line, not of the file.
 
     Args:
         content: the file.
@@ -26,42 +32,134 @@ def read_published(content: bytes, where: str, columns: Sequence[str]) -> pl.Dat
         columns: the columns that must be there; others are left out.
 
     Returns:
-        `columns` as stripped text (null where empty), `line` (1 is the header), and `fault`: null, or
-        `<file> line <n>: …`.
+        `columns` as stripped text (null where empty), `line` (of the file, from 1), `fault`: null, or
+        `<file> line <n>: …`, and `comma`: whether the file writes decimals with one.
 
     Raises:
-        SourceError: the file is empty, is not UTF-8, or lacks a column.
+        SourceError: the file is empty, is no text in UTF-8, lacks a column or has it twice.
     """
-    text = _decoded(content, where)
-    separator, header = _header(text, where, columns)
-    places = [header.index(column) for column in columns]
-    reader = csv.reader(io.StringIO(text), delimiter=separator)
-    rows: list[list[str | int | None]] = []
-    name = PurePosixPath(where).name
-    try:
-        next(reader)
-        for fields in reader:
-            if not any(field.strip() for field in fields):
-                continue  # a blank line
-            fault = None
-            if len(fields) != len(header):
-                fault = (
-                    f"{name} line {reader.line_num}: {len(fields)} fields, expected {len(header)}"
-                )
-            values = [fields[place].strip() if place < len(fields) else "" for place in places]
-            rows.append([*(value or None for value in values), reader.line_num, fault])
-    except csv.Error as fault:
-        raise SourceError(
-            where, f"line {reader.line_num}: {fault}", "a CSV", "export it again"
-        ) from None
+    text = decoded(content, where)
+    lines = list(enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1))
+    declared = DECLARED.fullmatch(lines[0][1])
+    full = [(line, each) for line, each in lines[bool(declared) :] if not _is_blank(each)]
+    if not full:
+        raise SourceError(where, "an empty file", "a header and at least one line")
+    separator, header = _header(full[0][1], declared and declared[1], where, columns)
+    places = positions(header, where, columns)
+    name, rows = PurePosixPath(where).name, []
+    for line, each in full[1:]:
+        fields, fault = _fields(each, separator, header)
+        values = [fields[place] if place < len(fields) else "" for place in places]
+        rows.append([*(value or None for value in values), line, told(name, line, fault)])
+    return framed(rows, columns, comma=separator == ";")
+
+
+def framed(rows: Iterable[Row], columns: Sequence[str], *, comma: bool) -> pl.DataFrame:
+    """Return rows (values, line, fault) as a table's frame."""
     schema = dict.fromkeys(columns, pl.String) | {"line": pl.Int64, "fault": pl.String}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(comma=pl.lit(comma))
+
+
+def told(name: str, line: int, fault: str) -> str | None:
+    """Return the fault of a line in words, or None."""
+    return f"{name} line {line}: {fault}" if fault else None
+
+
+def positions(header: Sequence[str], where: str, columns: Sequence[str]) -> list[int]:
+    """Return where the columns stand in a header.
+
+    Raises:
+        SourceError: one is not there, or is there twice.
+    """
+    missing = ", ".join(column for column in columns if column not in header)
+    if missing:
+        raise SourceError(
+            where, f"no column {missing} (has {', '.join(header)})", ",".join(columns),
+            "rename the columns in the table's first line",
+        )  # fmt: skip
+    twice = [column for column in columns if header.count(column) > 1]
+    if twice:
+        raise SourceError(
+            where, f"{header.count(twice[0])} columns {', '.join(twice)} (has {', '.join(header)})",
+            f"one column {', '.join(twice)}", "rename or delete the one that is not meant",
+        )  # fmt: skip
+    return [header.index(column) for column in columns]
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip(" \t,;\ufeff\x1a")  # \x1a: how DOS ended a text
+
+
+def _header(
+    line: str, declared: str | None, where: str, columns: Sequence[str]
+) -> tuple[str, list[str]]:
+    """Return the separator and the names between it, those empty at the end left out."""
+    headers = {}
+    for separator in [declared] if declared else SEPARATORS:
+        fields, _ = _fields(line, separator, [])
+        while fields and not fields[-1]:
+            fields.pop()
+        headers[separator] = fields
+    for separator, header in headers.items():
+        if all(column in header for column in columns):
+            return separator, header
+    widest = max(headers.values(), key=len)
+    positions(widest, where, columns)
+    raise AssertionError
+
+
+def _fields(line: str, separator: str, header: Sequence[str]) -> tuple[list[str], str]:
+    """Return a line's fields and its fault; fields that are empty beyond the header are no fault."""
+    if "\0" in line:
+        line, fault = line.replace("\0", "\ufffd"), "a NUL byte"
+    elif line.count('"') % 2:
+        return [], "a quotation mark that the line does not close (a field may not span lines)"
+    else:
+        fault = ""
+    if '"' in line:
+        try:
+            fields = next(csv.reader([line], delimiter=separator, strict=True))
+        except csv.Error as said:
+            return [], f"its quotation marks: {said}"
+    else:
+        fields = line.split(separator)
+    fields = [stripped(field) for field in fields]
+    if header and not fault:
+        if len(fields) < len(header) or any(fields[len(header) :]):
+            fault = f"{len(fields)} fields, expected {len(header)}"
+        elif fields[: len(header)] == header:
+            fault = "the header again"
+    return fields, fault
 
 
 def number(column: str) -> pl.Expr:
-    """Return a text column as float64, null where it is no finite number."""
-    value = pl.col(column).cast(pl.Float64, strict=False)
-    return pl.when(value.is_finite()).then(value)
+    """Return a text column as float64, null where it is no finite number.
+
+    A decimal comma is one where the file says so (its separator is `;`); where the column has points
+    too, `1.234` and `1,234` are no numbers, since nobody knows whether they are thousands.
+    """
+    text = pl.col(column)
+    decimal = (
+        pl.when("comma").then(text.str.replace(r"^([+-]?\d+),(\d+)$", "$1.$2")).otherwise(text)
+    )
+    value = decimal.cast(pl.Float64, strict=False)
+    return pl.when(value.is_finite() & ~_is_unclear(column)).then(value)
+
+
+def number_faults(column: str) -> list[tuple[pl.Expr, pl.Expr]]:
+    """Return what `faults` tells of a column that must be a number."""
+    text, value = pl.col(column), number(column)
+    quoted = pl.lit("'") + text + pl.lit("'")
+    comma = value.is_null() & ~pl.col("comma") & text.str.contains(r"^[+-]?\d+,\d+$")
+    hints = [pl.when(text.str.contains(kind)).then(pl.lit(f" ({hint})")) for kind, hint in HINTS]
+    hint = pl.coalesce(*hints, pl.lit(""))
+    both = pl.lit(f"{column} is a thousand or a decimal, in a column with points and commas: ")
+    return [
+        (text.is_null(), pl.lit(f"{column} is empty")),
+        (_is_unclear(column), both + quoted),
+        (comma, pl.lit(f"{column} has a decimal comma: ") + quoted),
+        (value.is_null(), pl.lit(f"{column} is not a number: ") + quoted + hint),
+    ]
 
 
 def faults(where: str, found: Sequence[tuple[pl.Expr, pl.Expr]]) -> pl.Expr:
@@ -72,31 +170,20 @@ def faults(where: str, found: Sequence[tuple[pl.Expr, pl.Expr]]) -> pl.Expr:
     return pl.coalesce(pl.col("fault"), *texts)
 
 
-def _decoded(content: bytes, where: str) -> str:
-    if not content.strip():
-        raise SourceError(where, "an empty file", "a header and at least one line")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        raise SourceError(
-            where, f"not UTF-8: byte {fault.start}", "a CSV in UTF-8", "export it again as UTF-8"
-        ) from None
+def _is_unclear(column: str) -> pl.Expr:
+    text = pl.col(column)
+    both = text.str.contains(r"^[+-]?\d+,\d+$").any() & text.str.contains(r"^[+-]?\d+\.\d+$").any()
+    return pl.col("comma") & both & text.str.contains(THOUSANDS)
 
 
-def _header(text: str, where: str, columns: Sequence[str]) -> tuple[str, list[str]]:
-    first = text.partition("\n")[0]
-    headers = {
-        each: [name.strip() for name in next(csv.reader([first], delimiter=each), [])]
-        for each in SEPARATORS
-    }
-    for separator, header in headers.items():
-        if all(column in header for column in columns):
-            return separator, header
-    widest = max(headers.values(), key=len)
-    missing = ", ".join(column for column in columns if column not in widest)
-    raise SourceError(
-        where,
-        f"no column {missing} (has {', '.join(widest)})",
-        ",".join(columns),
-        "rename the columns in the CSV's first line",
-    )
+# What else stands where a number should: pattern → what it seems to be.
+HINTS = (
+    (r"^[<>≤≥~≈±]", "a bound"),
+    (r"%$", "a percentage"),
+    (r"^#", "a spreadsheet's error"),
+    (r"^\d{1,4}([-/.])\d{1,2}([-/.]\d{1,4})?$|^\d{1,2}[-. ]*\p{L}{3,9}\.?$|^\p{L}{3,9}[-. ]*\d{1,4}$",
+     "a date, as spreadsheets make of numbers"),
+    (r"^[+-]?[\d.,]*\d\s*[\p{L}µ]", "a number and a unit"),
+    (r"^[\d.,'\s’]+$", "thousands"),
+    (r"[^\x00-\x7f]", "digits of another script"),
+)  # fmt: skip

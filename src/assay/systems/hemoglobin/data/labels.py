@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from assay.contract.checks import Rule
-from assay.manifest.published import faults, number, read_published
+from assay.manifest.published import faults, number, number_faults, read_published
 
 if TYPE_CHECKING:
     from assay.manifest.source import Source
@@ -29,14 +29,10 @@ def read_labels(source: Source, name: str, key: str = "") -> pl.DataFrame | None
     if content is None:
         return None
     lines = read_published(content, source.uri(name), COLUMNS)
-    hb, quoted = number("hb_value"), pl.lit("'") + pl.col("hb_value") + pl.lit("'")
-    comma = pl.col("hb_value").str.contains(r"^\d+,\d+$")
     fault = faults(name, [
         (pl.col("image_path").is_null(), pl.lit("image_path is empty")),
         (pl.col("patient_id").is_null(), pl.lit("patient_id is empty")),
-        (pl.col("hb_value").is_null(), pl.lit("hb_value is empty")),
-        (hb.is_null() & comma, pl.lit("hb_value has a decimal comma: ") + quoted),
-        (hb.is_null(), pl.lit("hb_value is not a number: ") + quoted),
+        *number_faults("hb_value"),
     ])  # fmt: skip
     return lines.select(
         sample_id=pl.lit(key) + pl.col("image_path").fill_null(""),
@@ -44,7 +40,7 @@ def read_labels(source: Source, name: str, key: str = "") -> pl.DataFrame | None
         item=pl.lit(0),
         group=pl.lit(key) + pl.col("patient_id").fill_null(""),
         subset=pl.lit(name.removesuffix(".csv")),
-        hb=hb,
+        hb=number("hb_value"),
         line=pl.col("line"),
         fault=fault,
     )
