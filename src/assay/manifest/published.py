@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from pathlib import PurePosixPath
 
 import polars as pl
@@ -41,16 +42,21 @@ def read_published(content: bytes, where: str, columns: Sequence[str]) -> pl.Dat
     text = decoded(content, where)
     lines = list(enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1))
     declared = DECLARED.fullmatch(lines[0][1])
-    full = [(line, each) for line, each in lines[bool(declared) :] if not _is_blank(each)]
+    full = [each for each in lines[bool(declared) :] if not _is_blank(each[1])]
     if not full:
         raise SourceError(where, "an empty file", "a header and at least one line")
     separator, header = _header(full[0][1], declared and declared[1], where, columns)
-    places = positions(header, where, columns)
-    name, rows = PurePosixPath(where).name, []
-    for line, each in full[1:]:
-        fields, fault = _fields(each, separator, header)
-        values = [fields[place] if place < len(fields) else "" for place in places]
-        rows.append([*(value or None for value in values), line, told(name, line, fault)])
+    places, wanted = positions(header, where, columns), list(columns)
+    name, width, rows = PurePosixPath(where).name, len(header), list[Row]()
+    parsed = _parsed([each for _, each in full[1:]], separator)
+    for (line, _), (fields, said) in zip(full[1:], parsed, strict=True):
+        values = [stripped(fields[place]) if place < len(fields) else "" for place in places]
+        fault = said
+        if len(fields) != width and not said and _is_other(fields, width):
+            fault = f"{len(fields)} fields, expected {width}"
+        elif values == wanted:
+            fault = "the header again"
+        rows.append([*[value or None for value in values], line, told(name, line, fault)])
     return framed(rows, columns, comma=separator == ";")
 
 
@@ -96,10 +102,10 @@ def _header(
     """Return the separator and the names between it, those empty at the end left out."""
     headers = {}
     for separator in [declared] if declared else SEPARATORS:
-        fields, _ = _fields(line, separator, [])
-        while fields and not fields[-1]:
-            fields.pop()
-        headers[separator] = fields
+        names = [stripped(name) for name in _fields(line, separator)[0]]
+        while names and not names[-1]:
+            names.pop()
+        headers[separator] = names
     for separator, header in headers.items():
         if all(column in header for column in columns):
             return separator, header
@@ -108,28 +114,33 @@ def _header(
     raise AssertionError
 
 
-def _fields(line: str, separator: str, header: Sequence[str]) -> tuple[list[str], str]:
-    """Return a line's fields and its fault; fields that are empty beyond the header are no fault."""
-    if "\0" in line:
-        line, fault = line.replace("\0", "\ufffd"), "a NUL byte"
-    elif line.count('"') % 2:
-        return [], "a quotation mark that the line does not close (a field may not span lines)"
-    else:
-        fault = ""
-    if '"' in line:
+def _is_other(fields: Sequence[str], width: int) -> bool:
+    """Whether a line has another number of fields; those empty at its end are none."""
+    return len(fields) < width or any(map(stripped, fields[width:]))
+
+
+def _parsed(lines: Sequence[str], separator: str) -> Iterable[tuple[list[str], str]]:
+    """Return the fields of each line, and its fault; no line is part of another."""
+    if not any("\0" in line or line.count('"') % 2 for line in lines):
         try:
-            fields = next(csv.reader([line], delimiter=separator, strict=True))
-        except csv.Error as said:
-            return [], f"its quotation marks: {said}"
-    else:
-        fields = line.split(separator)
-    fields = [stripped(field) for field in fields]
-    if header and not fault:
-        if len(fields) < len(header) or any(fields[len(header) :]):
-            fault = f"{len(fields)} fields, expected {len(header)}"
-        elif fields[: len(header)] == header:
-            fault = "the header again"
-    return fields, fault
+            fields = list(csv.reader(lines, delimiter=separator, strict=True))
+        except csv.Error:
+            fields = []
+        if len(fields) == len(lines):  # each of one line, then
+            return zip(fields, repeat(""))
+    return (_fields(line, separator) for line in lines)
+
+
+def _fields(line: str, separator: str) -> tuple[list[str], str]:
+    if line.count('"') % 2:
+        return [], "a quotation mark that the line does not close (a field may not span lines)"
+    fault = "a NUL byte" if "\0" in line else ""
+    try:
+        return next(
+            csv.reader([line.replace("\0", "\ufffd")], delimiter=separator, strict=True)
+        ), fault
+    except csv.Error as said:
+        return [], f"its quotation marks: {said}"
 
 
 def number(column: str) -> pl.Expr:

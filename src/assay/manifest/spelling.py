@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
-# Blanks of every kind, and characters without a width: soft hyphen, Hangul fillers, marks of direction.
-BLANK = (
-    "[\\s\u00ad\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2800\u3164\ufeff\uffa0]"
-)
-_ENDS = re.compile(f"^{BLANK}+|{BLANK}+$")
+# Characters without a width: soft hyphen, Hangul fillers, joiners, marks of direction and of byte order.
+UNSEEN = "\u00ad\u115f\u1160\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
+UNSEEN += "\u2060\u2061\u2062\u2063\u2064\u2800\u3164\ufeff\uffa0"
+BLANK = f"[\\s{UNSEEN}]"  # of every kind
+_BLANKS = UNSEEN + "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 
 
 def stripped(text: str) -> str:
     """Return a text without blanks, seen or not, at its ends."""
-    return text.strip() if text.isascii() else _ENDS.sub("", text)
+    return text.strip() if text.isascii() else text.strip(_BLANKS)
