@@ -214,14 +214,14 @@ def test_a_source_that_changed_since_its_snapshot_is_refused(
     files, place = ["a.png"], Source("set", tmp_path)
     facts = {"url": "set", "count": 1, "group_kind": "patient"}
     write_snapshot(tmp_path, "toy", Snapshot(**facts, listing_digest=None))
-    first, kind = provenance("toy", "set", files, place)
+    first, kind = provenance("toy", "set", files, [], place)
     assert kind == "patient"
     write_snapshot(tmp_path, "toy", Snapshot(**facts, listing_digest=first["listing_digest"]))
-    assert provenance("toy", "set", files, place)[0]["provenance"] == "stated"
-    assert provenance("toy", "other", files, place)[0]["provenance"] == "unstated"
+    assert provenance("toy", "set", files, [], place)[0]["provenance"] == "stated"
+    assert provenance("toy", "other", files, [], place)[0]["provenance"] == "unstated"
     (source / "a.png").write_bytes(b"12")
     with pytest.raises(SourceError, match="assay snapshot toy"):
-        provenance("toy", "set", files, place)
+        provenance("toy", "set", files, [], place)
 
 
 @pytest.mark.parametrize(

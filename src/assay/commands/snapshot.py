@@ -60,5 +60,6 @@ def listed(root: Path, system: System, source: str, stated: Mapping[str, str | N
         if isinstance(system, SupportsClassTable):
             print(f"also: {system.remembered(root, facts['url'], listing).relative_to(root)}")
         files = listing.files(system.views)
-        facts |= {"count": len(files), "listing_digest": listing_digest(place, files)}
+        found = listing_digest(place, files, listing.tables)
+        facts |= {"count": len(files), "listing_digest": found}
     return Snapshot.model_validate(facts | {key: value for key, value in said.items() if value})

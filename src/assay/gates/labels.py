@@ -17,7 +17,8 @@ from assay.manifest.views import by_image, views_of
 
 COLUMNS = ["sample_id", "item", "group", "group_id", "subset", "status", "reason"]
 # Words that stand for "nobody knows": samples under one of them are not one person.
-PLACEHOLDER = r"(?i)^(?:\w+:)?\s*(?:nan|none|null|unknown|anonym\w*|n\.?/?a\.?|test|[?x.-]*)\s*$"
+NOBODY = r"nan|none|null|unknown|anonym\w*|#?n\.?/?a\.?|test|미상|불명|익명|[?x.-]*"
+PLACEHOLDER = rf"(?i)^(?:\w+:)?\s*(?:{NOBODY})\s*$"
 LARGEST_SHARE = 0.2  # of the rows, in one group: no split into folds survives more
 
 

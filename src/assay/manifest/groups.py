@@ -7,10 +7,43 @@ import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from assay.manifest.spelling import LOOKALIKES, UNSEEN
+
+PEOPLE = (
+    "patient",
+    "session",
+)  # kinds of groups whose ids people write; others are files or digests
+
 
 def spelling(group: pl.Series) -> pl.Series:
-    """Return ids without blanks and in lower case: `P 12`, `p12` and `P12 ` are one person."""
-    return group.str.replace_all(r"\s", "").str.to_lowercase()
+    """Return ids as one keyboard would write them: `P 12`, `p12` and full-width `Ｐ１２` are one person.
+
+    Width, composition (of Hangul, of accents), case, and blanks of any kind; a blank between two digits
+    stays, since `1 12` is not `11 2`.
+    """
+    seen = group.str.replace_all(f"[{UNSEEN}]", "").str.normalize("NFKC").str.to_lowercase()
+    spaced = seen.str.strip_chars().str.replace_all(r"\s+", " ")
+    return spaced.str.replace_all(r"([^\d ]) ", "$1").str.replace_all(r" (\D)", "$1")
+
+
+def likely(group: pl.Series) -> pl.Series:
+    """Return one name for spelt ids that may be one person's; that they are is a guess.
+
+    Leading zeros, a trailing `.0`, dashes and underscores of any kind (between digits one is like
+    another, elsewhere none), accents of Latin letters, Cyrillic and Greek letters that look Latin.
+    """
+    name = group.str.normalize("NFD").str.replace_all(r"([a-z])\p{Mn}+", "$1").str.normalize("NFC")
+    name = name.str.replace_many(list(LOOKALIKES), list(LOOKALIKES.values()))
+    name = name.str.replace_all(r"[\p{Pd}\x{2212}\x{30fb}_ ]+", "-")
+    name = name.str.replace_all(r"(^|[^\d-])-|-$", "$1").str.replace_all(r"-(\D)", "$1")
+    name = name.str.replace(r"(^|[^\d.])(\d+)\.0+$", "$1$2")
+    return name.str.replace_all(r"(^|[^\d.])0+(\d)", "$1$2")
+
+
+def joined_spellings(group: pl.Series) -> pl.Series:
+    """Return spelt ids, those that may be one person's under the smallest of their names."""
+    names = pl.DataFrame({"name": group, "likely": likely(group)})
+    return names.select(pl.col("name").min().over("likely"))["name"].alias(group.name)
 
 
 def join_groups(group: pl.Series, *digests: pl.Series) -> pl.Series:

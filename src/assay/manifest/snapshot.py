@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from assay.manifest.source import Source
 
 PHANTOM, UNSTATED = "phantom", "unstated"
+READ, READ_BYTES = 5000, 1 << 26  # tables whose contents are digested
 
 
 class Snapshot(Section):
@@ -36,12 +37,21 @@ class Snapshot(Section):
     group_kind: Literal["patient", "session", "content", "sample"] | None = None
 
 
-def listing_digest(source: Source, files: Sequence[str]) -> str:
-    """Digest names and sizes of the files, in order of their names; no file is opened."""
+def listing_digest(source: Source, files: Sequence[str], tables: Sequence[str]) -> str:
+    """Digest names and sizes of the files in order of their names, and what the tables among them say.
+
+    Where there are more tables than `READ`, or larger ones than `READ_BYTES` together (a label file a
+    photograph, arrays), none is opened, and a label edited without a change of size goes unnoticed.
+    """
     digest = hashlib.sha256()
     names = sorted(files)
-    for name, stamp in zip(names, source.stamps([source.uri(name) for name in names]), strict=True):
-        digest.update(f"{name}\0{stamp.bytes}\n".encode())
+    stamps = source.stamps([source.uri(name) for name in names])
+    sizes = {name: stamp.bytes for name, stamp in zip(names, stamps, strict=True)}
+    is_read = len(tables) <= READ and sum(sizes.get(name, 0) for name in tables) <= READ_BYTES
+    read = set(tables) if is_read else set()
+    for name, size in sizes.items():
+        said = source.content_digest(name) if name in read else ""
+        digest.update(f"{name}\0{size}{said}\n".encode())
     return digest.hexdigest()[:32]
 
 
@@ -74,7 +84,7 @@ def write_snapshot(root: Path, name: str, snapshot: Snapshot) -> Path:
 
 
 def provenance(
-    name: str, source: str, files: Sequence[str], place: Source
+    name: str, source: str, files: Sequence[str], tables: Sequence[str], place: Source
 ) -> tuple[dict[str, Any], str | None]:
     """Return the facts about a source, and the group kind that its snapshot states.
 
@@ -85,7 +95,7 @@ def provenance(
         SourceError: the source is the snapshot's, and no longer holds what was listed.
     """
     snapshot = read_snapshot(name)
-    found = listing_digest(place, files)
+    found = listing_digest(place, files, tables)
     facts = {"source": source, "files": len(files), "listing_digest": found}
     if snapshot.url != source:
         print(

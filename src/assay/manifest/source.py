@@ -7,6 +7,8 @@ address, size and version, so that a second pass reads the disk.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -54,6 +56,8 @@ class Source:
         self._archives: dict[str, Any] = {}
         self._fetched = root / FETCHED
         self._listed: dict[str, Stamp] | None = None
+        self._names: list[str] | None = None
+        self._digests: dict[str, str] = {}  # of tables, by address
         if not self.is_remote and not self._local(self.base).exists():
             raise SourceError(
                 base,
@@ -103,11 +107,23 @@ class Source:
         """
         uri = self.uri(name)
         try:
-            return self.read(uri)
+            content = self.read(uri)
         except ReadError as reason:
             if str(reason) == ABSENT:
                 return None
             raise SourceError(uri, str(reason), "a file that can be read") from None
+        self._digests[uri] = hashlib.sha256(content).hexdigest()
+        return content
+
+    def content_digest(self, name: str) -> str:
+        """Return the digest of a table as it was last read, now if it was not; empty if it cannot be."""
+        uri = self.uri(name)
+        if uri not in self._digests:
+            try:
+                self._digests[uri] = hashlib.sha256(self.read(uri)).hexdigest()
+            except ReadError:
+                return ""
+        return self._digests[uri]
 
     def names(self) -> list[str] | None:
         """Return every file below the source, relative to it; None where a web server cannot tell.
@@ -118,13 +134,24 @@ class Source:
         place = f"zip://::{self.base}" if self.base.endswith(".zip") else self.base
         if place.startswith(("http://", "https://")):
             return None
+        if self._names is not None:
+            return self._names
         try:
             start, found = self._ask(place, lambda files, path: (path, files.find(path)))
         except ReadError as reason:
             raise SourceError(self.base, str(reason), "a folder or an archive") from None
         start = start.strip("/")
         names = (name.strip("/").removeprefix(start).lstrip("/") for name in found)
-        return sorted(name for name in names if not is_leftover(name))
+        self._names = sorted(name for name in names if not is_leftover(name))
+        return self._names
+
+    def has(self, names: Sequence[str]) -> list[bool] | None:
+        """Return whether each name is there; None where a web server would be asked about each."""
+        if not self.is_remote and not self.base.endswith(".zip"):
+            place = self._local(self.base)
+            return [os.path.exists(os.path.join(place, name)) for name in names]  # noqa: PTH110, PTH118 - 100,000s
+        listed = self.names()
+        return None if listed is None else list(map(set(listed).__contains__, names))
 
     def stamp(self, uri: str) -> Stamp:
         """Return the stamp of one file; an absent or unreachable one has −1 bytes."""

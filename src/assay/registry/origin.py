@@ -26,11 +26,12 @@ def changed_source(root: Path, record: Mapping[str, Any]) -> RegistryError | Non
     try:
         place = Source(data["source"], root)
         system = find_system(name)
-        files = system.read(place).files(system.views)
+        listing = system.read(place)
     except SourceError as fault:
         print(f"note: not compared with its source ({fault.where}: {fault.found})")
         return None
-    if listing_digest(place, files) == data["listing_digest"]:
+    found = listing_digest(place, listing.files(system.views), listing.tables)
+    if found == data["listing_digest"]:
         return None
     return RegistryError(
         f"source of {record['task']}",

@@ -16,7 +16,7 @@ from assay.errors import SourceError
 from assay.lookup import find_system
 from assay.manifest.arrays_made import array_folder, made_records
 from assay.manifest.conflicts import apply_policy
-from assay.manifest.groups import join_groups, spelling
+from assay.manifest.groups import PEOPLE, join_groups, joined_spellings, spelling
 from assay.manifest.images import require
 from assay.manifest.index import BROKEN, DROPPED, FILTERED, OK, index_images
 from assay.manifest.layout import Layout
@@ -48,15 +48,17 @@ def main(stage: Stage) -> None:
     base = _base(stage, system, params)
     source = Source(base, stage.root)
     listing = system.read(source)
-    facts, stated_kind = provenance(system.name, params.source, listing.files(system.views), source)
+    files = listing.files(system.views)
+    facts, stated_kind = provenance(system.name, params.source, files, listing.tables, source)
+    kind = _group_kind(listing, stated_kind)
     facts |= {
-        "group_kind": _group_kind(listing, stated_kind),
+        "group_kind": kind,
         "target": system.target,
         "base": base,
     }
     read = _streamed if isinstance(system, SupportsStreaming) else _indexed
     table, more = read(stage, system, params, source, listing)
-    table = _decide(system.masked(table, params.ingest), system, params)
+    table = _decide(system.masked(table, params.ingest), system, params, kind)
     _ensure_usable(system, table, params.source)
     write_table(Layout(system.name).manifest, table, facts | more)
     _report(system, table)
@@ -119,7 +121,7 @@ def _code(stage: Stage) -> str:
     )
 
 
-def _decide(table: pl.DataFrame, system: System, params: DataParams) -> pl.DataFrame:
+def _decide(table: pl.DataFrame, system: System, params: DataParams, kind: str) -> pl.DataFrame:
     table = apply_policy(table, system.target, params.policy.conflict)
     for kept in system.filters(params.ingest):
         outside = (pl.col("status") == OK) & ~pl.col(kept.column).is_between(kept.low, kept.high)
@@ -133,7 +135,10 @@ def _decide(table: pl.DataFrame, system: System, params: DataParams) -> pl.DataF
     ):  # equal bytes have one group already: it is made of them
         return table.with_columns(group_id=pl.col("group"))
     digests = [table[column(view, "digest")] for view in views_of(table.columns)]
-    return table.with_columns(join_groups(spelling(table["group"]), *digests))
+    group = spelling(table["group"])
+    if kind in PEOPLE and params.policy.spelling == "group":
+        group = joined_spellings(group)
+    return table.with_columns(join_groups(group, *digests))
 
 
 def _group_kind(listing: Listing, stated: str | None) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.contract.system_capabilities import SupportsImageChecks, SupportsSummary
+from assay.gates.ids import judge_ids
 from assay.gates.labels import judge_labels, label_profile
 from assay.gates.verdict import Verdict
 from assay.lookup import find_system
@@ -37,6 +38,8 @@ def main(stage: Stage) -> None:
         stage.item,
         system.covariates,
     )
+    spelt = str(stage.value(f"{stage.item}.policy.spelling"))
+    checks.append(judge_ids(table, facts["group_kind"], spelt, stage.item))
     checks += system.checks(table)
     if isinstance(system, SupportsImageChecks):
         checks += system.check_images(table, _fetch(stage, facts))

@@ -16,7 +16,7 @@ import polars as pl
 
 from assay.contract.base_system import BaseSystem
 from assay.contract.listing import LabelRange, Listing
-from assay.errors import SourceError
+from assay.manifest.paths import no_table
 from assay.systems.hemoglobin.data import labels
 from assay.systems.hemoglobin.data.params import ConjunctivaParams
 
@@ -47,14 +47,13 @@ class Conjunctiva(BaseSystem):
         Raises:
             SourceError: neither CSV is there, or one is no table of the published layout.
         """
-        found = {key: labels.read_labels(source, name, key) for key, name in FOLDERS.items()}
-        tables = {key: table for key, table in found.items() if table is not None}
+        found = [labels.read_labels(source, name, key) for key, name in FOLDERS.items()]
+        tables = [each for each in found if each is not None]
         if not tables:
-            expected = " or ".join(FOLDERS.values())
-            raise SourceError(source.base, "no table of the published layout", expected)
-        table = pl.concat(tables.values())
+            raise no_table(source, *FOLDERS.values())
+        table = pl.concat(rows for rows, _ in tables)
         kind = labels.group_kind(table, len("f1:"))
-        return Listing(table, kind, [FOLDERS[key] for key in tables])
+        return Listing(table, kind, [place for _, place in tables])
 
     def filters(self, params: HbIngest) -> Sequence[LabelRange]:
         """Keep the Hb range of the study; the rest is filtered after conflicts are judged."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from assay.contract.checks import Rule
+from assay.manifest.paths import find_table, resolve_paths
 from assay.manifest.published import faults, number, number_faults, read_published
 
 if TYPE_CHECKING:
@@ -17,33 +18,37 @@ PLAUSIBLE_HB = (2.0, 25.0)  # g/dL; below is not survived, above is another unit
 PLAUSIBLE_MEDIAN = (6.0, 18.0)  # g/dL, of any cohort; a table in g/L has 60–180
 
 
-def read_labels(source: Source, name: str, key: str = "") -> pl.DataFrame | None:
-    """Return the samples of one table, or None where the source has no such file.
+def read_labels(source: Source, name: str, key: str = "") -> tuple[pl.DataFrame, str] | None:
+    """Return the samples of one table and where it lies, or None where the source has no such file.
 
     Args:
         source: where the table lies.
         name: its file.
         key: put before ids (`f1:12`), so that those of two tables cannot collide.
     """
-    content = source.text(name)
-    if content is None:
+    place = find_table(source, name)
+    content = None if place is None else source.text(place)
+    if place is None or content is None:
         return None
-    lines = read_published(content, source.uri(name), COLUMNS)
+    folder = place.removesuffix(name)
+    lines = read_published(content, source.uri(place), COLUMNS)
+    files = resolve_paths(lines["image_path"], source, folder)
     fault = faults(name, [
         (pl.col("image_path").is_null(), pl.lit("image_path is empty")),
         (pl.col("patient_id").is_null(), pl.lit("patient_id is empty")),
         *number_faults("hb_value"),
     ])  # fmt: skip
-    return lines.select(
-        sample_id=pl.lit(key) + pl.col("image_path").fill_null(""),
-        uri=pl.col("image_path").fill_null(""),
+    table = lines.select(
+        sample_id=pl.lit(key) + files["path"].fill_null(""),
+        uri=files["uri"].fill_null(""),
         item=pl.lit(0),
         group=pl.lit(key) + pl.col("patient_id").fill_null(""),
         subset=pl.lit(name.removesuffix(".csv")),
         hb=number("hb_value"),
         line=pl.col("line"),
-        fault=fault,
+        fault=pl.coalesce(fault, files["fault"]),
     )
+    return table, place
 
 
 def hb_rules() -> list[Rule]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from assay.contract.base_system import BaseSystem
 from assay.contract.listing import Listing
-from assay.errors import SourceError
+from assay.manifest.paths import no_table
 from assay.systems.hemoglobin.data import labels
 from assay.systems.hemoglobin.data.params import NailParams
 
@@ -42,10 +42,11 @@ class Nail(BaseSystem):
         Raises:
             SourceError: the table is not there, or is none of the published layout.
         """
-        table = labels.read_labels(source, TABLE)
-        if table is None:
-            raise SourceError(source.base, "no table of the published layout", TABLE)
-        return Listing(table, labels.group_kind(table), [TABLE])
+        found = labels.read_labels(source, TABLE)
+        if found is None:
+            raise no_table(source, TABLE)
+        table, place = found
+        return Listing(table, labels.group_kind(table), [place])
 
     def rules(self) -> Sequence[Rule]:
         """Hb is in g/dL; see `labels`."""
