@@ -7,6 +7,7 @@ import polars as pl
 from assay.contract.checks import Check
 from assay.manifest.groups import PEOPLE, likely, spelling
 from assay.manifest.index import OK
+from assay.manifest.spelling import LOOKALIKES
 
 SHOWN = 3  # in the line that is printed; the page has all
 
@@ -35,7 +36,7 @@ def judge_ids(table: pl.DataFrame, kind: str, policy: str, name: str) -> Check:
         .sort("likely")
         .select("ids", "samples")
     )
-    sets = [" / ".join(map(repr, ids)) for ids in pairs["ids"].to_list()]
+    sets = [" / ".join(map(_shown, ids)) for ids in pairs["ids"].to_list()]
     what = {"stop": "", "group": ", joined", "keep": ", kept apart"}[policy]
     found = f"{len(pairs)} sets of ids that may be one person's{what}"
     if sets:
@@ -52,3 +53,8 @@ def judge_ids(table: pl.DataFrame, kind: str, policy: str, name: str) -> Check:
         pairs.to_dicts(),
         mend if stops else "",
     )
+
+
+def _shown(name: str) -> str:
+    """Return an id as it can be told from another: letters that look Latin by their numbers."""
+    return ascii(name) if set(name.lower()) & set(LOOKALIKES) else repr(name)

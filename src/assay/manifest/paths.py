@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from assay.manifest.source import Source
 
 NAMED = 3  # files that a reason names
+POINTER = ".dvc"  # lies where a file will, once it is pulled
 _SEEN = str.maketrans(dict.fromkeys(UNSEEN))
 Spelling = Callable[[str], str]
 Meant = tuple[str | None, str | None]  # a file, and why it is none
@@ -48,7 +49,16 @@ def no_table(source: Source, *expected: str) -> SourceError:
     names = source.names() or []
     like = [each for name in expected for each in alike(posixpath.basename(name), names)]
     found = "no table of the published layout" + (f"; there is {', '.join(like)}" if like else "")
-    return SourceError(source.base, found, " or ".join(expected), "rename it" if like else "")
+    return SourceError(source.base, found, " or ".join(expected), _mend(like))
+
+
+def _mend(like: list[str]) -> str:
+    kinds = {posixpath.splitext(each)[1].lower() for each in like}
+    if POINTER in kinds:
+        return "dvc pull"
+    if kinds & {".xls", ".xlsx", ".ods"}:
+        return "save it as CSV UTF-8 in the spreadsheet"
+    return "rename it" if like else ""
 
 
 def resolve_paths(paths: pl.Series, source: Source, folder: str = "") -> pl.DataFrame:
@@ -123,7 +133,7 @@ def _by(names: Iterable[str], spell: Spelling) -> dict[str, list[str]]:
 
 
 def _cased(path: str) -> str:
-    return unicodedata.normalize("NFKC", composed(unquote(path))).casefold()
+    return unicodedata.normalize("NFKC", composed(unquote(path))).casefold().removesuffix(POINTER)
 
 
 def _stem(path: str) -> str:

@@ -47,6 +47,8 @@ def read_published(content: bytes, where: str, columns: Sequence[str]) -> pl.Dat
         raise SourceError(where, "an empty file", "a header and at least one line")
     separator, header = _header(full[0][1], declared and declared[1], where, columns)
     places, wanted = positions(header, where, columns), list(columns)
+    if len(full) == 1:
+        raise SourceError(where, "a header and no line below it", "at least one line")
     name, width, rows = PurePosixPath(where).name, len(header), list[Row]()
     parsed = _parsed([each for _, each in full[1:]], separator)
     for (line, _), (fields, said) in zip(full[1:], parsed, strict=True):
@@ -151,7 +153,9 @@ def number(column: str) -> pl.Expr:
     """
     text = pl.col(column)
     decimal = (
-        pl.when("comma").then(text.str.replace(r"^([+-]?\d+),(\d+)$", "$1.$2")).otherwise(text)
+        pl.when("comma")
+        .then(text.str.replace(r"^([+-]?[0-9]+),([0-9]+)$", "$1.$2"))
+        .otherwise(text)
     )
     value = decimal.cast(pl.Float64, strict=False)
     return pl.when(value.is_finite() & ~_is_unclear(column)).then(value)
@@ -189,12 +193,14 @@ def _is_unclear(column: str) -> pl.Expr:
 
 # What else stands where a number should: pattern → what it seems to be.
 HINTS = (
+    (r"^[+-]?[0-9][0-9.,' _]*$", "thousands"),
+    (r"^[+-]?\p{Nd}[\p{Nd}.,]*$", "digits of another script"),
     (r"^[<>≤≥~≈±]", "a bound"),
     (r"%$", "a percentage"),
     (r"^#", "a spreadsheet's error"),
     (r"^\d{1,4}([-/.])\d{1,2}([-/.]\d{1,4})?$|^\d{1,2}[-. ]*\p{L}{3,9}\.?$|^\p{L}{3,9}[-. ]*\d{1,4}$",
      "a date, as spreadsheets make of numbers"),
-    (r"^[+-]?[\d.,]*\d\s*[\p{L}µ]", "a number and a unit"),
-    (r"^[\d.,'\s’]+$", "thousands"),
-    (r"[^\x00-\x7f]", "digits of another script"),
+    (r"^\d{1,2}:\d{2}", "a time, as spreadsheets make of numbers"),
+    (r"^0[xX]", "hexadecimal"),
+    (r"^[\d.,]*\d\s*[\p{L}µ]", "a number and a unit"),
 )  # fmt: skip

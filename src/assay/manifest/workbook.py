@@ -46,6 +46,8 @@ def read_workbook(content: bytes, where: str, columns: Sequence[str]) -> pl.Data
     headers = {title: _names(next(iter(rows.values()))) for title, rows in sheets.items()}
     title = _one(headers, where, columns)
     places = positions(headers[title], f"{where}, sheet {title}", columns)
+    if len(sheets[title]) == 1:
+        raise SourceError(where, "a header and no row below it", "at least one row")
     name, rows = PurePosixPath(where).name, list[Row]()
     for line in list(sheets[title])[1:]:
         written, stored = sheets[title][line], values.get(title, {}).get(line, ())
