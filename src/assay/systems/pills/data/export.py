@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from ruamel.yaml import YAML
 
 from assay.errors import SourceError
 from assay.manifest.table import write_table
 from assay.runs.files import content_digest, write_json
 from assay.runs.places import YOLO
+from assay.systems.pills.data.data_yaml import NAME, make_folders, write_data_yaml
 
 Floats = npt.NDArray[np.float64]
 
@@ -110,31 +110,54 @@ def export_yolo(
         place: a new folder instead.
 
     Raises:
-        SourceError: a box is untrue, or `place` holds something already.
+        SourceError: a box is untrue, a photograph is gone, none trains or none validates, or `place`
+            holds something already.
     """
     texts = yolo_texts(rows, numbers)
     uris, folds = rows["uri"].to_list(), rows["fold"].to_list()
     key = content_digest([list(names), texts, uris, [each == fold for each in folds]])
     folder = place or root / YOLO / f"pills-{key}"
-    if place is not None and place.exists() and any(place.iterdir()):
-        raise SourceError(str(place), "is not empty", "a new folder")
-    if (folder / "data.yaml").exists():
-        return folder / "data.yaml"
+    ensure_new(place)
+    _ensure_there([root / uri for uri in uris])
+    validating = folds.count(fold)
+    if validating in (0, len(rows)):
+        raise SourceError(
+            "training and validation rows", f"{validating} of {len(rows)} photographs validate",
+            "some, not all: none may be trained on and validate", "dvc repro split@pills",
+        )  # fmt: skip
+    if (folder / NAME).exists():
+        return folder / NAME
     aside = folder.with_name(f".{folder.name}.aside")
     shutil.rmtree(aside, ignore_errors=True)
-    for half in ("train", "val"):
-        for kind in ("images", "labels"):
-            (aside / half / kind).mkdir(parents=True)
+    make_folders(aside)
     for number, (uri, own, text) in enumerate(zip(uris, folds, texts, strict=True)):
         # A name of its own: two parts may hold photographs of one file name.
         name, half = f"{number:07d}", "val" if own == fold else "train"
         (aside / half / "labels" / f"{name}.txt").write_text(text, encoding="ascii")
         (aside / half / "images" / f"{name}{Path(uri).suffix}").symlink_to(root / uri)
     write_json(aside / "classes.json", list(names))
-    told = {"path": str(folder), "train": "train/images", "val": "val/images",
-            "names": dict(enumerate(names))}  # fmt: skip
-    with (aside / "data.yaml").open("w", encoding="utf-8") as stream:
-        YAML().dump(told, stream)
+    write_data_yaml(aside, folder, names)
     shutil.rmtree(folder, ignore_errors=True)
     aside.rename(folder)
-    return folder / "data.yaml"
+    return folder / NAME
+
+
+def ensure_new(place: Path | None) -> None:
+    """Refuse a place that holds something already.
+
+    Raises:
+        SourceError: it does, or is a file.
+    """
+    if place is not None and place.exists() and (place.is_file() or any(place.iterdir())):
+        raise SourceError(str(place), "is not empty", "a new folder", f"rm -r {place}, or another")
+
+
+def _ensure_there(paths: Sequence[Path]) -> None:
+    """Refuse links to nowhere: tools pass them over, and train on what is left."""
+    gone = [path for path in paths if not path.is_file()]
+    if gone:
+        raise SourceError(
+            str(gone[0]), f"{len(gone)} of {len(paths)} photographs are no longer there",
+            "the files that were ingested: an export is links to them",
+            "mount or move the source back; else dvc repro ingest@pills split@pills",
+        )  # fmt: skip

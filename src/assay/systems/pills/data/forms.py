@@ -68,9 +68,15 @@ def _named(root: Path, place: Path, name: str) -> Path:
     """Return the file: `place` itself where it looks like one, else `name` in that folder.
 
     Raises:
-        AssayError: somebody's file stands there; below `.assay` exports are made anew.
+        AssayError: it is named as what it is not; or somebody's file stands there (below `.assay` exports
+            are made anew).
     """
-    path = place if place.suffix else place / name
+    path = place / name if place.is_dir() or not place.suffix else place
+    if path.suffix != Path(name).suffix:
+        found = f"named {path.suffix}, and would hold what {name} does"
+        raise AssayError(
+            str(path), found, Path(name).suffix, str(path.with_suffix(Path(name).suffix))
+        )
     if path.exists() and not path.resolve().is_relative_to(root.resolve() / PRIVATE):
         raise AssayError(str(path), "stands there already", "a new file", f"rm {path}, or another")
     return path
