@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import PurePosixPath
+from unicodedata import normalize
 
 
 def by_stem(names: Iterable[str], folder: str = "") -> dict[str, list[str]]:
-    """Return stem → files of that stem, in order of their names; the stem is relative to `folder`.
+    """Return stem → files of that stem, in order of their names.
 
-    More than one is a fault of the row that they would share: nobody knows which is meant.
+    The stem is relative to `folder`, and composed: macOS holds Korean names decomposed. More than one
+    file is a fault of the row that they would share: nobody knows which is meant.
     """
     found: dict[str, list[str]] = {}
     for name in sorted(names):
         path = PurePosixPath(name.removeprefix(folder))
-        found.setdefault(str(path.with_suffix("")), []).append(name)
+        found.setdefault(normalize("NFC", str(path.with_suffix(""))), []).append(name)
     return found
 
 

@@ -4,7 +4,8 @@
     <source>/masks/<name>.png         of the same name and size, as the photograph is seen upright
     <source>/classes.json             names by number, the ground first; absent: ground, pill
 
-The stored mask is a PNG in the manifest's column `mask`, letterboxed as its photograph is.
+All three may lie one folder down or more, as archives pack them. The stored mask is a PNG in the
+manifest's column `mask`, letterboxed as its photograph is.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,10 +25,12 @@ from assay.contract.listing import Listing
 from assay.errors import SourceError
 from assay.manifest.index import BROKEN, OK
 from assay.manifest.source import ReadError
+from assay.manifest.stems import by_stem, several
+from assay.manifest.turned import break_turned
 from assay.systems.pills.data import mask_checks
 from assay.systems.pills.data.mask import fault_of, letterboxed, read_mask, to_png
 from assay.systems.pills.data.mask_params import MasksParams
-from assay.systems.pills.data.names import EXTENSIONS, HIDDEN, VIEW
+from assay.systems.pills.data.names import EXTENSIONS, VIEW, untaken
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 IMAGES, MASKS, NAMES = "images/", "masks/", "classes.json"
 EXPECTED = "images/<name>.png and masks/<name>.png"
 PLAIN = ("ground", "pill")
+GROUNDS = {"ground", "background", "bg", "배경"}
+NOTES = (".json", ".txt", ".xml", ".csv")  # beside pictures of the same name: boxes, outlines
 COLUMNS: dict[str, Any] = {
     "sample_id": pl.String, "uri": pl.String, "item": pl.Int64, "group": pl.String,
     "subset": pl.String, "covered": pl.Float64, "mask": pl.Binary, "classes": pl.List(pl.String),
@@ -65,23 +70,26 @@ class Masks(BaseSystem):
         Raises:
             SourceError: no photograph is there, or `classes.json` is no list of names.
         """
-        names = [name for name in source.names() or () if not Path(name).name.startswith(HIDDEN)]
-        images = {
-            _stem(name, IMAGES): name
-            for name in names
-            if name.startswith(IMAGES) and name.lower().endswith(EXTENSIONS)
-        }
-        if not images:
+        names = source.names() or []
+        root = _set_root(names, source.base)
+        images, masks = (
+            by_stem([name for name in names if name.startswith(f"{root}{half}")], f"{root}{half}")
+            for half in (IMAGES, MASKS)
+        )
+        if not any(
+            name.lower().endswith(EXTENSIONS) for found in images.values() for name in found
+        ):
             raise SourceError(source.base, "no photograph of the published layout", EXPECTED)
-        masks = {_stem(name, MASKS): name for name in names if name.startswith(MASKS)}
-        classes = read_names(source)
+        classes = read_names(source, root + NAMES)
         rows = [
-            _row(source, images.get(stem), masks.get(stem), classes)
+            row
             for stem in sorted(images.keys() | masks.keys())
+            for row in _rows(source, stem, images.get(stem, []), masks.get(stem, []), classes)
         ]
         table = pl.DataFrame(rows, schema=COLUMNS, orient="row")
         is_session = all(re.search(VIEW, stem) for stem in images)
-        tables = [*masks.values(), *([NAMES] if NAMES in names else [])]
+        tables = [name for found in masks.values() for name in found]
+        tables += [root + NAMES] if root + NAMES in names else []
         used = set(table["uri"])
         return Listing(
             table,
@@ -90,13 +98,19 @@ class Masks(BaseSystem):
         )
 
     def masked(self, table: pl.DataFrame, params: Ingest) -> pl.DataFrame:
-        """Letterbox the masks; break rows whose mask has another size than the photograph, as opened."""
+        """Letterbox the masks; break rows whose mask has another size than the photograph, as opened.
+
+        And rows that EXIF turns, where the size does not tell which way their mask lies.
+        """
         rows = table.select("mask", "width", "height", "status", "reason").rows()
         stored = [_stored(row, params.size) for row in rows]
         columns = dict(zip(("mask", "status", "reason"), zip(*stored, strict=True), strict=True))
-        return table.with_columns(
+        told = table.with_columns(
             pl.Series(name, column, dtype=table.schema[name]) for name, column in columns.items()
         )
+        lying = (pl.col("turn") > 4) & (pl.col("width") != pl.col("height"))
+        kept = pl.when(pl.col("status") == OK).then("mask")
+        return break_turned(told, "mask's pixels", lying).with_columns(mask=kept)
 
     def rules(self) -> Sequence[Rule]:
         """A photograph without anything on it teaches nothing; one without ground is no photograph."""
@@ -111,44 +125,79 @@ class Masks(BaseSystem):
         return mask_checks.check_masks(table)
 
 
-def read_names(source: Source) -> tuple[str, ...]:
+def _set_root(names: Sequence[str], base: str) -> str:
+    """Return the folder, with `/` or empty, that `images` and `masks` stand in.
+
+    Raises:
+        SourceError: several do.
+    """
+    found = {half: {name[: place] for name in names if (place := _place(name, half)) >= 0}
+             for half in (IMAGES, MASKS)}  # fmt: skip
+    roots = sorted(found[IMAGES] & found[MASKS] or found[IMAGES])
+    if len(roots) > 1:
+        raise SourceError(
+            base, f"several sets: {', '.join(root or './' for root in roots[:5])}",
+            "one folder with images and masks",
+            f"assay snapshot pills.masks {base.removesuffix('.zip')}/{roots[0]} (a folder, unpacked)",
+        )  # fmt: skip
+    return roots[0] if roots else ""
+
+
+def _place(name: str, half: str) -> int:
+    """Return where the folder `half` begins in a path; −1 where it is not there."""
+    return f"/{name}".find(f"/{half}")
+
+
+def read_names(source: Source, name: str = NAMES) -> tuple[str, ...]:
     """Return the names of the classes by number, the ground first.
 
     Raises:
-        SourceError: the file is no list of two names or more, each once.
+        SourceError: the file is no list of two names or more, each once; or the ground is not first.
     """
-    content = source.text(NAMES)
+    content = source.text(name)
     if content is None:
         return PLAIN
     try:
         told = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     sound = isinstance(told, list) and all(isinstance(name, str) and name for name in told)
     if not sound or not 2 <= len(set(told)) == len(told) <= 256:
         raise SourceError(
-            source.uri(NAMES), "no list of 2–256 names", '["ground", "pill", …], each once'
+            source.uri(name), "no list of 2–256 names", '["ground", "pill", …], each once'
+        )
+    late = [number for number, each in enumerate(told) if number and each.lower() in GROUNDS]
+    if late and told[0].lower() not in GROUNDS:
+        raise SourceError(
+            source.uri(name), f"{told[late[0]]} is class {late[0]}", "the ground first: 0"
         )
     return tuple(told)
 
 
-def _stem(name: str, folder: str) -> str:
-    return name.removeprefix(folder).rpartition(".")[0]
-
-
-def _row(source: Source, image: str | None, mask: str | None, classes: tuple[str, ...]) -> Any:
-    """Return a row of `COLUMNS`."""
-    name = image or mask or ""
-    group = re.sub(VIEW, "", _stem(name, IMAGES if image else MASKS))
-    content, covered, fault = b"", None, ""
-    if image is None:
+def _rows(
+    source: Source, stem: str, images: list[str], masks: list[str], classes: tuple[str, ...]
+) -> list[Any]:
+    """Return rows of `COLUMNS`: one a photograph of this stem, or a mask without one."""
+    images, masks = _pictures(images), _pictures(masks)
+    content, covered, fault = b"", None, several(images) or several(masks)
+    if images and not fault:
+        fault = untaken(images[0])
+    if not images:
         fault = "mask without a photograph"
-    elif mask is None:
-        fault = "photograph without a mask"
-    else:
-        content, covered, fault = _judged(source, mask, len(classes))
-    kept = None if fault else content
-    return name, name, 0, group, "all", covered, kept, list(classes), fault or None
+    elif not masks:
+        fault = fault or "photograph without a mask"
+    elif not fault:
+        content, covered, fault = _judged(source, masks[0], len(classes))
+    kept, group = None if fault else content, re.sub(VIEW, "", stem)
+    return [
+        (name, name, 0, group, "all", covered, kept, list(classes), fault or None)
+        for name in images or masks
+    ]
+
+
+def _pictures(names: list[str]) -> list[str]:
+    """Return a stem's files without boxes that lie beside them; boxes alone are told as what they are."""
+    return [name for name in names if PurePosixPath(name).suffix.lower() not in NOTES] or names
 
 
 def _judged(source: Source, name: str, classes: int) -> tuple[bytes, float | None, str]:
@@ -159,7 +208,8 @@ def _judged(source: Source, name: str, classes: int) -> tuple[bytes, float | Non
         return b"", None, f"mask: {reason}"
     found = read_mask(content)
     if isinstance(found, str):
-        return b"", None, found
+        shown = PurePosixPath(name)
+        return b"", None, found if shown.suffix.lower() == ".png" else f"{found} ({shown.name})"
     return content, float(np.mean(found > 0)), fault_of(found, classes)
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import polars as pl
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-HIDDEN, INDEX = "._", "_index.png"  # what macOS leaves behind, and a contact sheet without a label
+INDEX = "_index.png"  # a contact sheet without a label
 TRAIN, TEST = "train", "test"
 SINGLE, COMBINATION = "single", "combination"
 MODES = {"단일": SINGLE, "single": SINGLE, "조합": COMBINATION, "combo": COMBINATION,
@@ -61,6 +62,14 @@ def part_of(folder: str) -> Archive | None:
     is_test = letter == "V" or TEST in above
     key = f"{root}|{letter}{number}|{mode}"
     return Archive(key, f"{letter}S_{number}_{word}", TEST if is_test else TRAIN, mode, kind == "L")
+
+
+def untaken(name: str) -> str:
+    """Return the fault of a file that is no photograph of a type that is taken; empty where it is one."""
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix in EXTENSIONS:
+        return ""
+    return f"file type {suffix or 'without a name'}, expected one of {', '.join(EXTENSIONS)}"
 
 
 def stem(name: pl.Expr) -> pl.Expr:

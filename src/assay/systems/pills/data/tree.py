@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from assay.systems.pills.data.names import EXTENSIONS, HIDDEN, INDEX, part_of
+from assay.manifest.source import is_leftover
+from assay.systems.pills.data.names import EXTENSIONS, INDEX, part_of
 
 if TYPE_CHECKING:
     from assay.systems.pills.data.names import Archive
@@ -126,7 +127,7 @@ def _labels(found: _Found, folder: str, place: int) -> None:
         entries = list(scanned)
     files = [
         entry for entry in entries
-        if entry.name.endswith(".json") and not entry.name.startswith(HIDDEN)
+        if entry.name.endswith(".json") and not is_leftover(entry.name)
     ]  # fmt: skip
     told = [_stamp(entry) for entry in files]
     found.labels.names += [entry.name for entry in files]
@@ -155,7 +156,7 @@ def _stamp(entry: os.DirEntry[str]) -> os.stat_result:
 def _is_image(name: str) -> bool:
     return (
         (name.endswith(EXTENSIONS) or name.lower().endswith(EXTENSIONS))
-        and not name.startswith(HIDDEN)
+        and not is_leftover(name)
         and not name.endswith(INDEX)
     )
 
