@@ -22,7 +22,7 @@ PLANTED = {
     "unlabelled": "photograph without a label",
     "imageless": "label without a photograph",
     "truncated": "label: not JSON: Input data was truncated",
-    "unknown": "unknown class: K-16548",
+    "unknown": "unknown class: 'K-16548'",
 }
 
 

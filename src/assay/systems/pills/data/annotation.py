@@ -6,7 +6,10 @@ are kept as they are. What is wrong becomes one reason in words, never an except
 
 from __future__ import annotations
 
+import codecs
+import json
 import os
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +50,7 @@ class Annotation(msgspec.Struct, gc=False):
     """One pill."""
 
     bbox: tuple[Number, Number, Number, Number] | None = None
+    category_id: Plain = None
 
 
 class Label(msgspec.Struct, gc=False):
@@ -58,6 +62,10 @@ class Label(msgspec.Struct, gc=False):
 
 shot_of, drug_of = attrgetter(*SHOT), attrgetter(*DRUG)
 _decode = msgspec.json.Decoder(Label).decode
+# A key that stands twice says two things, of which decoders keep the last.
+ONCE = [f'"{key}"'.encode() for key in ("images", "annotations", "file_name", "width", "height",
+                                        "dl_mapping_code")]  # fmt: skip
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_label(path: str, size: int) -> Label | str:
@@ -80,11 +88,34 @@ def read_label(path: str, size: int) -> Label | str:
 def decode_label(content: bytes) -> Label | str:
     """Return what a label's bytes say, or the reason why they say nothing."""
     try:
-        label = _decode(content.removeprefix(b"\xef\xbb\xbf"))
+        if content.startswith(UTF_16):
+            content = content.decode("utf-16").encode()
+        label = _decode(content.removeprefix(codecs.BOM_UTF8))
     except msgspec.ValidationError as fault:
         return f"label: {fault}"
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-        return f"label: not JSON: {fault}"
-    if not label.annotations:
+    except (msgspec.DecodeError, UnicodeError) as fault:
+        said = next((word for word in ("NaN", "Infinity") if word.encode() in content), "")
+        return f"label: not JSON: {said and f'{said}, which JSON does not have; '}{fault}"
+    except RecursionError:
+        return "label: not JSON: nested too deeply"
+    return _contradiction(label, content) or label
+
+
+def _contradiction(label: Label, content: bytes) -> str:
+    """Return what a label says twice or not at all, or an empty text."""
+    pills = label.annotations
+    if not pills:
         return "label: no annotation"
-    return label
+    if len({pill.category_id for pill in pills}) > 1:
+        return "label: pills of several categories under one code"
+    if any(content.count(key) > 1 for key in ONCE) or content.count(b'"bbox"') > len(pills):
+        twice: list[str] = []
+        json.loads(content, object_pairs_hook=lambda pairs: _note(pairs, twice))
+        if twice:
+            return f"label: {twice[0]} stands twice in one object"
+    return ""
+
+
+def _note(pairs: Sequence[tuple[str, Any]], twice: list[str]) -> None:
+    keys = [key for key, _ in pairs]
+    twice += [key for key in keys if keys.count(key) > 1]

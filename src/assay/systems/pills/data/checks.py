@@ -6,15 +6,8 @@ import polars as pl
 
 from assay.contract.checks import Check, Rule
 from assay.manifest.index import BROKEN, OK
+from assay.manifest.turned import break_turned
 from assay.systems.pills.data.names import COMBINATION, SINGLE, TEST, TRAIN
-
-# What a reason begins with; the rest names the row's own numbers.
-KINDS = (
-    "box outside the image", "box without area", "one box under two drugs", "one box twice",
-    "codes differ", "unknown class", "label", "label without a photograph",
-    "photograph without a label", "labels disagree on the size of the photograph",
-    "another size than its labels say", "broken link",
-)  # fmt: skip
 
 
 def rules() -> list[Rule]:
@@ -30,17 +23,22 @@ def rules() -> list[Rule]:
 
 
 def break_resized(table: pl.DataFrame) -> pl.DataFrame:
-    """Break rows whose photograph, as opened, has another size than its labels say."""
-    told = [pl.col("labelled").list.get(side, null_on_oob=True) for side in (0, 1)]
-    differs = (told[0] != pl.col("width")) | (told[1] != pl.col("height"))
+    """Break rows whose photograph, as opened, has another size than its labels say.
+
+    And rows that EXIF turns, where the size does not tell which way their boxes lie.
+    """
+    stated = [pl.col("labelled").list.get(side, null_on_oob=True) for side in (0, 1)]
+    differs = (stated[0] != pl.col("width")) | (stated[1] != pl.col("height"))
     wrong = (pl.col("status") == OK) & differs.fill_null(value=False)
     reason = pl.format(
-        "another size than its labels say: {} x {}, labelled {} x {}", "width", "height", *told
+        "another size than its labels say: {} x {}, labelled {} x {}", "width", "height", *stated
     )
-    return table.with_columns(
+    told = table.with_columns(
         status=pl.when(wrong).then(pl.lit(BROKEN)).otherwise("status"),
         reason=pl.when(wrong).then(reason).otherwise("reason"),
     )
+    lying = (pl.col("turn") > 4) & (pl.col("width") != pl.col("height"))
+    return break_turned(told, "boxes", lying)
 
 
 def check_labels(table: pl.DataFrame) -> list[Check]:

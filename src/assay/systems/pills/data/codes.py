@@ -6,15 +6,19 @@ So ids depend neither on the order of a folder nor on which drugs arrive later.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from assay.errors import AssayError
-from assay.runs.files import read_json, write_json
+from assay.runs.files import write_json
+from assay.systems.pills.data.names import WHOLE_CODE
 
 PLACE = Path("data/pills.classes.json")
 
@@ -79,21 +83,30 @@ def read_classes(root: Path) -> ClassTable:
     """Read the tracked table below `root`; an absent one is empty.
 
     Raises:
-        AssayError: the file is not a class table, or has a code twice.
+        AssayError: the file is not a class table, has a code or a form twice, or a code that is none.
     """
     path = root / PLACE
     if not path.exists():
         return ClassTable()
+    expected, mend = (
+        "codes, sources and forms, lists of names, each once",
+        f"git checkout -- {path}",
+    )
     try:
-        told = read_json(path)
+        told = msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]])
         table = ClassTable(
             tuple(told["codes"]), tuple(told["sources"]), tuple(told.get("forms", ()))
         )
-    except (ValueError, KeyError, TypeError) as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, RecursionError) as fault:
         found = f"not a class table: {type(fault).__name__} {fault}"
-        raise AssayError(str(path), found, "codes, sources", f"git checkout -- {path}") from None
-    if len(table.ids) != len(table):
-        raise AssayError(str(path), "a code stands twice", "each once", f"git checkout -- {path}")
+        raise AssayError(str(path), found, expected, mend) from None
+    for what, names in (("code", table.codes), ("form", table.forms)):
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise AssayError(str(path), f"a {what} stands twice: {twice[0]}", expected, mend)
+    strange = [code for code in table.codes if not re.match(WHOLE_CODE, code)]
+    if strange:
+        raise AssayError(str(path), f"no K-code: '{strange[0]}'", "K- and six digits", mend)
     return table
 
 

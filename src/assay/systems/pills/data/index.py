@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 UNVERIFIED = "unverified"
 CHUNK = 1 << 14  # label files in memory as objects
-LAYOUT = 1  # of the index; another number reads all labels anew
+LAYOUT = 2  # of the index; another number reads all labels anew
 EXPECTED = (
     "{images,labels}/{single,combination}/{TS,TL,VS,VL}_<n>_{single,combo}/<K-code>, or in Korean"
 )

@@ -30,7 +30,7 @@ from assay.manifest.turned import break_turned
 from assay.systems.pills.data import mask_checks
 from assay.systems.pills.data.mask import fault_of, letterboxed, read_mask, to_png
 from assay.systems.pills.data.mask_params import MasksParams
-from assay.systems.pills.data.names import EXTENSIONS, VIEW, untaken
+from assay.systems.pills.data.names import EXTENSIONS, NOTES, VIEW, untaken
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check
@@ -42,7 +42,6 @@ IMAGES, MASKS, NAMES = "images/", "masks/", "classes.json"
 EXPECTED = "images/<name>.png and masks/<name>.png"
 PLAIN = ("ground", "pill")
 GROUNDS = {"ground", "background", "bg", "배경"}
-NOTES = (".json", ".txt", ".xml", ".csv")  # beside pictures of the same name: boxes, outlines
 COLUMNS: dict[str, Any] = {
     "sample_id": pl.String, "uri": pl.String, "item": pl.Int64, "group": pl.String,
     "subset": pl.String, "covered": pl.Float64, "mask": pl.Binary, "classes": pl.List(pl.String),

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 import polars as pl
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+NOTES = (".json", ".txt", ".xml", ".csv")  # beside photographs: boxes, outlines
 INDEX = "_index.png"  # a contact sheet without a label
 TRAIN, TEST = "train", "test"
 SINGLE, COMBINATION = "single", "combination"
@@ -22,6 +23,7 @@ MODES = {"단일": SINGLE, "single": SINGLE, "조합": COMBINATION, "combo": COM
          "combination": COMBINATION}  # fmt: skip
 HALVES = ("images", "labels", "원천데이터", "라벨링데이터")
 PART = re.compile(r"([TV])([SL])_(\d+)_(" + "|".join(MODES) + ")")
+LIKE_PART = re.compile(r"[TV][SL]_?\d+(?:\D|$)", re.IGNORECASE)  # nobody else names a folder so
 # One drug is K and six digits; a combination joins the digits of several.
 CODES = r"^K-(\d{6}(?:-\d{6})*)"
 WHOLE_CODE = r"^K-\d{6}$"

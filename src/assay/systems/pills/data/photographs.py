@@ -25,9 +25,9 @@ def list_photographs(index: Index) -> pl.DataFrame:
     `codes, boxes` (x, y, w, h px), `drug` (variants of the index); `named` (codes of the file
     name), `fault`.
     """
-    labels = _assigned(index)
-    pills = _merged(labels.filter(pl.col("file_name").is_not_null()))
     images = _images(index)
+    labels = _assigned(index, images)
+    pills = _merged(labels.filter(pl.col("file_name").is_not_null()))
     rows = images.join(pills, on=KEY, how="full", coalesce=True)
     rows = pl.concat([rows, _stray(labels)], how="diagonal")
     rows = rows.join(index.tree.places, on="place", how="left")
@@ -42,39 +42,62 @@ def list_photographs(index: Index) -> pl.DataFrame:
         )
         .with_columns(fault=_fault())
         .with_columns(pl.col("codes", "boxes", "drug").fill_null([]))
-        .drop("image", "label", "damage", "pill_fault", "is_broken", "drugs", "place", "file_name",
+        .drop("image", "label", "damage", "pill_fault", "file_fault", "drugs", "place", "file_name",
               "pills", "sizes")
         .sort("sample_id")
     )  # fmt: skip
 
 
 def _images(index: Index) -> pl.DataFrame:
+    """Return the files of photographs: `file_name` is composed (macOS holds Korean names decomposed)."""
     tree = index.tree
-    folder = tree.folders.gather(tree.images["folder"]).alias("folder")
-    images = tree.images.with_columns(folder)
-    return images.select(
-        "place", file_name="name", image=pl.concat_str("folder", "name", separator="/"),
-        is_broken="is_broken",
-    )  # fmt: skip
-
-
-def _assigned(index: Index) -> pl.DataFrame:
-    """Name the photograph of labels that cannot say it: its name begins the label's own."""
-    labels = index.labels.with_columns(label=pl.concat_str("folder", "name", separator="/"))
-    dumb = labels.filter(pl.col("file_name").is_null())
-    if not len(dumb):
-        return labels
-    images = index.tree.images.select("place", image="name", stem=stem(pl.col("name")))
-    mine = stem(pl.col("name"))
-    found = (
-        dumb.select("label", "place", "name")
-        .join(images, on="place")
-        .filter((mine == pl.col("stem")) | mine.str.starts_with(pl.col("stem") + "_"))
-        .unique("label", keep="first", maintain_order=True)
-        .select("label", found="image")
+    path = pl.concat_str(tree.folders.gather(tree.images["folder"]), "name", separator="/")
+    images = tree.images.select(
+        "place", file_name=pl.col("name").str.normalize("NFC"), image=path, file_fault="fault"
     )
+    several = pl.len().over(*KEY) > 1
+    told = pl.format(
+        "several files of one name: {}", pl.col("image").sort().str.join(", ").over(*KEY)
+    )
+    return images.with_columns(file_fault=pl.coalesce("file_fault", pl.when(several).then(told)))
+
+
+def _assigned(index: Index, images: pl.DataFrame) -> pl.DataFrame:
+    """Give each label the name of its photograph as it is there.
+
+    A label may state it with a path, in another composition, case or format; one that cannot be read
+    belongs to the photograph that its own name begins with, and to each where several are as likely.
+    """
+    plain = pl.col("file_name").str.replace(r"^.*[/\\]", "").str.normalize("NFC")
+    label = pl.concat_str("folder", "name", separator="/")
+    labels = index.labels.with_columns(label=label, file_name=plain)
+    shown = images.select("place", "file_name", shown="file_name").unique()
+    odd = (
+        labels.join(shown, on=KEY, how="anti")
+        .select("label", "place", "name", "file_name")
+        .unique()
+    )
+    if not len(odd):
+        return labels
+    own = shown.select("place", "shown", stem=stem(pl.col("shown")).str.to_lowercase())
+    said = pl.coalesce("file_name", "name").str.normalize("NFC")
+    odd = odd.with_columns(stem=stem(said).str.to_lowercase())
+    exact = odd.join(own, on=["place", "stem"])
+    dumb = odd.filter(pl.col("file_name").is_null()).join(exact, on="label", how="anti")
+    begun = dumb.join(own, on="place", suffix="_shown").filter(
+        pl.col("stem").str.starts_with(pl.col("stem_shown") + "_")
+    )
+    length = pl.col("stem_shown").str.len_bytes()
+    begun = begun.filter(length == length.max().over("label"))
+    near = pl.concat([exact, begun.select(exact.columns)])
+    found = near.select("label", "shown", doubt=pl.len().over("label") > 1)
     joined = labels.join(found, on="label", how="left", maintain_order="left")
-    return joined.with_columns(file_name=pl.coalesce("file_name", "found")).drop("found")
+    doubt = pl.when("doubt").then(
+        pl.format("label: {} may belong to several photographs", pl.col("name"))
+    )
+    return joined.with_columns(
+        file_name=pl.coalesce("shown", "file_name"), damage=pl.coalesce("damage", doubt)
+    ).drop("shown", "doubt")
 
 
 def _merged(labels: pl.DataFrame) -> pl.DataFrame:
@@ -109,12 +132,27 @@ def _pill_fault() -> pl.Expr:
     x, y, w, h = (pl.col(name) for name in "xywh")
     box = pl.format("[{}, {}, {}, {}]", x, y, w, h)
     code = pl.col("dl_mapping_code")
-    size = pl.format("{} x {}", "width", "height")
+    wide, high = pl.col("width"), pl.col("height")
+    size = pl.format("{} x {}", *(side.cast(pl.String).fill_null("none") for side in (wide, high)))
+    none = pl.any_horizontal(each.is_null() for each in (x, y, w, h))  # beyond what a number can be
+    corners = (w > x) & (h > y) & (w <= wide) & (h <= high)
+    hint = pl.when(corners).then(pl.lit("; two corners? expected x, y, width, height"))
+    sound = pl.col("damage").is_null()
     return pl.coalesce(
-        pl.when(~code.str.contains(WHOLE_CODE)).then(pl.format("unknown class: {}", code)),
+        pl.when(~code.str.contains(WHOLE_CODE)).then(
+            pl.format("unknown class: '{}', expected K- and six digits", code)
+        ),
+        pl.when(sound & ((wide > 0) & (high > 0)).not_().fill_null(value=True)).then(
+            pl.format("photograph without a size in its label: {}", size)
+        ),
+        pl.when(sound & none).then(pl.lit("box of a number that is none")),
         pl.when((w <= 0) | (h <= 0)).then(pl.format("box without area: {} {}", code, box)),
-        pl.when((x < 0) | (y < 0) | (x + w > pl.col("width")) | (y + h > pl.col("height"))).then(
+        pl.when((w < 1) | (h < 1)).then(
+            pl.format("box of less than a pixel: {} {}, shares? expected px", code, box)
+        ),
+        pl.when((x < 0) | (y < 0) | (x + w > wide) | (y + h > high)).then(
             pl.format("box outside the image: {} {} of {}", code, box, size)
+            + hint.otherwise(pl.lit(""))
         ),
     )
 
@@ -129,7 +167,7 @@ def _fault() -> pl.Expr:
         pl.when(pl.col("image").is_null() & pl.col("damage").is_null()).then(
             pl.lit("label without a photograph")
         ),
-        pl.when(pl.col("is_broken")).then(pl.lit("broken link")),
+        pl.col("file_fault"),
         pl.col("damage"),
         pl.when(pl.col("label").is_null()).then(pl.lit("photograph without a label")),
         pl.col("pill_fault"),
