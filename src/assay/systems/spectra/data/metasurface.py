@@ -13,7 +13,7 @@ from assay.contract.base_system import BaseSystem
 from assay.contract.listing import Listing
 from assay.errors import SourceError
 from assay.systems.spectra.data.params import SpectraParams
-from assay.systems.spectra.data.parts import find_parts
+from assay.systems.spectra.data.parts import find_parts, oddities
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
@@ -44,6 +44,8 @@ class Metasurface(BaseSystem):
             SourceError: a file is not what its header says, or belongs to no part.
         """
         parts = find_parts(source)
+        for said in oddities(source, parts):
+            print(f"  {said}")
         tables = [
             pl.select(item=pl.int_range(len(part)), uri=pl.lit(part.structures.name)).with_columns(
                 sample_id=f"{part.number}-" + pl.col("item").cast(pl.String)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +15,20 @@ from assay.errors import SourceError
 from assay.manifest.streamed import Streamed
 from assay.systems.spectra.data.kernel import (
     COMPUTED,
+    STRANGE,
     measured,
     preprocessed,
     reasons_of,
 )
+from assay.systems.spectra.data.npy import Reader, changed, converted
 from assay.systems.spectra.data.orbit import digests, is_diagonal, orbit_digests
-from assay.systems.spectra.data.parts import MEND
+from assay.systems.spectra.data.parts import BINS
 from assay.systems.spectra.data.table import FACTS, counts, manifest_rows
 
 if TYPE_CHECKING:
+    from assay.systems.spectra.data.npy import File
     from assay.systems.spectra.data.params import SpectraIngest
-    from assay.systems.spectra.data.parts import File, RawPart
+    from assay.systems.spectra.data.parts import RawPart
     from assay.systems.spectra.data.table import Facts
     from assay.systems.spectra.data.thinning import Floats
 
@@ -46,11 +49,11 @@ class Convention:
     unit: int = 0
     sign: int = 0
 
-    def settle_unit(self, structures: Structures, name: str, start: int) -> None:
+    def settle_unit(self, structures: Structures, file: File, start: int) -> None:
         """Refuse a pixel that is neither 0 nor the unit."""
         top = int(structures.max(initial=0))
-        if not self.unit and top in (1, 255):
-            self.unit = top
+        if not self.unit:
+            self.unit = next((unit for unit in (1, 255) if (structures == unit).any()), 0)
         if top <= 1 and self.unit < 2:
             return
         strange = (structures != 0) & (structures != self.unit)
@@ -58,11 +61,13 @@ class Convention:
             row, *where = (int(each) for each in np.argwhere(strange)[0])
             found = f"the value {structures[row, where[0], where[1]]}"
             units = f"0 and {self.unit}" if self.unit else "0 and 1, or 0 and 255"
+            how = f"((a != 0) * {self.unit or 1}).astype(np.uint8)"
             raise SourceError(
-                f"{name}, row {start + row}", found, f"{units} in the whole set", MEND
-            )
+                f"{file.path}, row {start + row}", found, f"{units} in the whole set",
+                "if whatever is not 0 is material: " + converted(file.path, how),
+            )  # fmt: skip
 
-    def settle_sign(self, means: Floats, name: str, rows: npt.NDArray[np.int64]) -> None:
+    def settle_sign(self, means: Floats, file: File, rows: npt.NDArray[np.int64]) -> None:
         """Refuse a spectrum of the other sign."""
         if not self.sign and len(means):
             self.sign = -1 if means[0] < 0 else 1
@@ -70,35 +75,11 @@ class Convention:
         if len(other):
             words = ("positive", "negative") if self.sign < 0 else ("negative", "positive")
             raise SourceError(
-                f"{name}, row {rows[other[0]]}",
+                f"{file.path}, row {rows[other[0]]}",
                 f"a {words[0]} spectrum, where the set's first is {words[1]}",
                 "one sign in the whole set",
-                MEND,
+                "if the whole file is of the other sign: " + converted(file.path, "-a"),
             )
-
-
-@dataclass
-class Reader:
-    """Blocks of an array file, read into one buffer; the next block overwrites the one before."""
-
-    file: File
-    stream: BinaryIO
-    buffer: npt.NDArray[Any] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.stream.seek(self.file.start)
-        self.buffer = np.empty((BLOCK, *self.file.shape[1:]), self.file.dtype)
-
-    def next(self, count: int) -> npt.NDArray[Any]:
-        """Return the next rows.
-
-        Raises:
-            SourceError: they are not there any more.
-        """
-        block = self.buffer[:count]
-        if self.stream.readinto(block.data) != block.nbytes:  # type: ignore[attr-defined]
-            raise _changed(self.file)
-        return block
 
 
 def stream_parts(parts: Sequence[RawPart], how: SpectraIngest, write: Write) -> Streamed:
@@ -124,7 +105,7 @@ def stream_parts(parts: Sequence[RawPart], how: SpectraIngest, write: Write) -> 
                 progress.advance(bar, len(codes))
     for file, found in zip((file for part in parts for file in part.files), before, strict=True):
         if _stat(file) != found:
-            raise _changed(file)
+            raise changed(file)
     told = {
         "values": [0, convention.unit], "stored": "negative" if convention.sign < 0 else "positive",
         "thin": how.thin, "bins": how.bins, "copy": how.copy_, "parts": counts(facts, len(parts)),
@@ -150,14 +131,14 @@ class _Block:
     ) -> npt.NDArray[np.void]:
         """Fill in the facts of each row, and return a record for each usable one."""
         names = self.part
-        convention.settle_unit(self.structures, names.structures.name, self.start)
+        convention.settle_unit(self.structures, names.structures, self.start)
         facts["place"], facts["row"] = self.place, self.start + np.arange(len(facts))
         facts["reason"], self.usable = reasons_of(
             self.spectra, self.codes, has_codes=names.valid is not None
         )
         rows = np.flatnonzero(self.usable)
         spectra = self.spectra if len(rows) == len(self.spectra) else self.spectra[rows]
-        convention.settle_sign(spectra.mean(axis=(1, 2)), names.spectra.name, self.start + rows)
+        convention.settle_sign(spectra.mean(axis=(1, 2)), names.spectra, self.start + rows)
         cells = preprocessed(spectra, how.thin, how.bins, convention.sign)
         for name, values in measured(spectra, cells, convention.sign).items():
             facts[name][rows] = values
@@ -192,27 +173,29 @@ class _Block:
 
 def _blocks(part: RawPart) -> Iterator[tuple[int, Structures, Floats, npt.NDArray[np.int64]]]:
     """Yield first row, structures (n, side, side), spectra (n, 3, 301) and codes (n,) of each block."""
-    codes = np.full(len(part), COMPUTED, dtype=np.int64)
-    if part.valid is not None:
-        codes = np.load(part.valid.path).astype(np.int64)
+    codes, side = _codes(part), part.side
     with ExitStack() as stack:
         structures, spectra = (
-            Reader(file, stack.enter_context(file.path.open("rb", buffering=0)))
-            for file in (part.structures, part.spectra)
+            Reader(file, stack.enter_context(file.path.open("rb", buffering=0)), kind, BLOCK)
+            for file, kind in ((part.structures, np.uint8), (part.spectra, np.float32))
         )
         for start in range(0, len(part), BLOCK):
             count = min(BLOCK, len(part) - start)
-            block = structures.next(count)[:, 0]
-            yield start, block, spectra.next(count), codes[start : start + count]
+            channels = spectra.next(count)
+            if channels.shape[1] == BINS:  # sums depend on how numbers lie
+                channels = np.ascontiguousarray(channels.transpose(0, 2, 1))
+            block = structures.next(count).reshape(count, side, side)
+            yield start, block, channels, codes[start : start + count]
+
+
+def _codes(part: RawPart) -> npt.NDArray[np.int64]:
+    """Return the codes of the rows; what is none of the three is strange, as nan is."""
+    if part.valid is None:
+        return np.full(len(part), COMPUTED, dtype=np.int64)
+    codes = np.load(part.valid.path).reshape(-1)
+    return np.where(np.isin(codes, range(STRANGE)), codes, STRANGE).astype(np.int64)
 
 
 def _stat(file: File) -> tuple[int, int]:
     found = file.path.stat()
     return found.st_size, found.st_mtime_ns
-
-
-def _changed(file: File) -> SourceError:
-    return SourceError(
-        str(file.path), "changed while it was read", "a file that nobody writes to",
-        "wait until it is whole, then the same command",
-    )  # fmt: skip
