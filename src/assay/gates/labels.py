@@ -10,11 +10,12 @@ import polars as pl
 
 from assay.contract.checks import Check, Rule
 from assay.gates.expectations import judge_expectations
+from assay.gates.pictures import judge_pictures
 from assay.manifest.conflicts import conflicting, identical
 from assay.manifest.groups import spelling
 from assay.manifest.index import BROKEN, DROPPED, FILTERED, OK
 from assay.manifest.storage import IMAGE, column
-from assay.manifest.views import by_image, views_of
+from assay.manifest.views import views_of
 
 COLUMNS = ["sample_id", "item", "group", "group_id", "subset", "status", "reason"]
 # Words that stand for "nobody knows": samples under one of them are not one person.
@@ -77,7 +78,7 @@ def judge_labels(
     kept = table.filter(pl.col("status") == OK)
     own = [
         _broken(table, max_broken_share, name),
-        _misnamed(table),
+        *judge_pictures(table),
         _conflicts(table, target, policy, name),
         _group_sizes(kept),
         _spellings(kept),
@@ -171,22 +172,6 @@ def _example(conflict: dict[str, Any]) -> str:
     if conflict["labels"] > 1:
         return " / ".join(f"{sample} {value:g}" for value, sample in (pairs[0], pairs[-1]))
     return " / ".join(conflict["samples"][:2])
-
-
-def _misnamed(table: pl.DataFrame) -> Check:
-    """Count files that are not what their names say; what the bytes are counts, so nothing is lost."""
-    from PIL import Image
-
-    Image.init()
-    suffix = "." + pl.col("uri").str.extract(r"\.(\w+)(?:::.*)?$").str.to_lowercase()
-    said = suffix.replace_strict(Image.EXTENSION, default=None, return_dtype=pl.String)
-    read = by_image(table).filter(pl.col("status") != BROKEN, pl.col("format").is_not_null())
-    read = read.unique("uri", keep="first", maintain_order=True)
-    wrong = read.filter(said != pl.col("format")).select("sample_id", "uri", "format")
-    found = f"{len(wrong)} of {len(read)} files named otherwise than their content"
-    if len(wrong):
-        found += f", e.g. {wrong['uri'][0]} is {wrong['format'][0]}; read as what they are"
-    return Check("file names", True, "told, not refused", found, len(read), wrong.to_dicts())
 
 
 def _group_sizes(kept: pl.DataFrame) -> Check:

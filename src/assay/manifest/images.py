@@ -6,7 +6,7 @@ import hashlib
 import io
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,12 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from assay.errors import MachineError
+from assay.manifest.blank import cut_off, wholly
+from assay.manifest.colours import to_srgb
+from assay.manifest.descriptors import jpeg_quality
+from assay.manifest.png import SIGNATURE as PNG
+from assay.manifest.png import Checked, checked
+from assay.manifest.signatures import TAKEN, cause, device_of, frames_of, raw_camera
 from assay.manifest.source import ReadError
 
 if TYPE_CHECKING:
@@ -34,7 +40,8 @@ class Opened:
 
     `format` is what the bytes are (PNG, JPEG, …), whatever the file's name says. `turn` is the EXIF
     orientation (1–8, 1 upright) that was undone, `profile` the colour profile that was converted to sRGB
-    (empty: none was), `notes` what was overlooked to read it.
+    (empty: none was), `notes` what was overlooked to read it, `device` the camera as EXIF says it (make
+    and model, no serial number), `quality` the JPEG's (1–100, nan: no JPEG).
     """
 
     digest: str = ""
@@ -46,6 +53,8 @@ class Opened:
     turn: int = 1
     profile: str = ""
     notes: str = ""
+    device: str = ""
+    quality: float = math.nan
 
 
 def open_image(
@@ -63,7 +72,8 @@ def open_image(
 
     Bilinear with antialiasing, as torchvision's default; turned upright as its EXIF says; transparency
     is laid on black, since the published crops are cut out on a transparent ground whose hidden colour
-    is arbitrary. JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough.
+    is arbitrary; a colour profile is converted to sRGB. JPEG is decoded at 1/2, 1/4 or 1/8 where that is
+    enough.
     """
     if stamp.bytes == 0:
         return Opened(reason="zero bytes")
@@ -97,39 +107,78 @@ def _try_decode(content: bytes, size: int | None, decoder: str, fit: str) -> Ope
     try:
         with warnings.catch_warnings():
             # Half of the limit is a warning only: such an image is large, not hostile.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")
             return _decode(content, digest, size, decoder, fit)
     except UnidentifiedImageError:
-        return Opened(digest, reason="not an image")
+        return Opened(digest, reason=cause(content))
     except Image.DecompressionBombError:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         return Opened(digest, reason=f"more pixels than an image may have ({most} million)")
-    except (OSError, SyntaxError, ValueError) as fault:  # Pillow raises all three on damaged files
+    except Exception as fault:  # noqa: BLE001 - on damaged files each of Pillow's plugins raises its own
         return Opened(digest, reason=f"damaged: {fault}")
 
 
 def _decode(content: bytes, digest: str, size: int | None, decoder: str, fit: str) -> Opened:
-    with Image.open(io.BytesIO(content)) as image:
-        facts = (digest, image.format or "", *_upright_size(image))
-        turn = image.getexif().get(ORIENTATION, 1)
-        if image.mode not in READABLE_MODES:
-            return Opened(*facts, reason=f"colour mode {image.mode}, expected 8-bit RGB or grey")
+    png = checked(content) if content.startswith(PNG) else Checked(content)
+    with Image.open(io.BytesIO(png.content), formats=TAKEN) as image:
+        exif = image.getexif()
+        facts = _facts(image, exif, digest, png.notes)
+        fault = _unreadable(image)
+        if fault:
+            return replace(facts, reason=fault)
         # A JPEG decoded at 1/2 … 1/8 rounds its sides up: a letterbox's scale would be off by 6 px.
-        upright = _upright(image, content, size if fit == STRETCH else None, decoder)
+        upright = _upright(
+            image, png.content, size if fit == STRETCH else None, decoder, facts.turn
+        )
+    upright, profile, note = to_srgb(upright, exif, png.colours)
+    plain = _laid_on_black(upright)
+    fault = wholly(plain, upright)
+    if fault:
+        return replace(facts, reason=fault)
+    told = "; ".join(filter(None, (facts.notes, note, cut_off(plain, facts.format))))
+    if size is not None:
+        plain = squared(plain, size, fit)
+    return replace(facts, pixels=np.asarray(plain), profile=profile, notes=told)
+
+
+def _facts(image: Any, exif: Image.Exif, digest: str, notes: list[str]) -> Opened:
+    """Return what is known before anything is decoded; a photograph of several JPEGs is its first."""
+    several = image.format == "MPO"
+    turn = exif.get(ORIENTATION, 1)
+    if turn not in range(1, 9):
+        notes += [f"EXIF orientation {turn} means nothing: left out"] if turn else []
+        turn = 1
+    if several:
+        notes.append(f"the first of {image.n_frames} pictures in one JPEG")
+    # Points and boxes are given in the size that a person sees; Pillow has turned a TIFF's itself.
+    lies = turn in LYING and image.format != "TIFF"
+    width, height = reversed(image.size) if lies else image.size
+    return Opened(
+        digest, "JPEG" if several else image.format or "", width, height, turn=turn,
+        notes="; ".join(notes), device=device_of(exif),
+        quality=jpeg_quality(getattr(image, "quantization", None) or {}),
+    )  # fmt: skip
+
+
+def _unreadable(image: Any) -> str:
+    """Return why a picture that can be decoded is not taken; empty where it is."""
+    if raw_camera(image):
+        return (
+            "a raw camera file: its pixels are not developed; develop it, e.g. dcraw or darktable"
+        )
+    if image.mode not in READABLE_MODES:
+        return f"colour mode {image.mode}, expected 8-bit RGB or grey"
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        frames = frames_of(image)
+        return f"{frames} pictures in one {image.format}, expected one" if frames > 1 else ""
+    return ""
+
+
+def _laid_on_black(upright: Image.Image) -> Image.Image:
     if upright.has_transparency_data:
         cut = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", cut.size, "black"), cut)
-    plain = upright.convert("RGB")
-    if size is not None:
-        plain = squared(plain, size, fit)
-    return Opened(*facts, np.asarray(plain), turn=turn)
-
-
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    """Return width and height as a person sees the image; points and boxes are given in these."""
-    width, height = image.size
-    lies = image.getexif().get(ORIENTATION, 1) in LYING
-    return (height, width) if lies else (width, height)
+    return upright if upright.mode == "RGB" else upright.convert("RGB")
 
 
 def squared(
@@ -156,17 +205,21 @@ def squared(
     return ground.resize((size, size), resample, box)
 
 
-def _upright(image: Any, content: bytes, size: int | None, decoder: str) -> Any:
+def _upright(image: Any, content: bytes, size: int | None, decoder: str, turn: int) -> Any:
     """Decode, as small as `size` allows, and turn as the EXIF orientation says."""
-    turn = image.getexif().get(ORIENTATION, 1)
     if decoder == SIMPLEJPEG and image.format == "JPEG":
         import simplejpeg
 
         least = size or 0
-        whole = simplejpeg.decode_jpeg(content, "RGB", min_height=least, min_width=least)
-        decoded = Image.fromarray(whole)
+        kind = "GRAY" if image.mode == "L" else "RGB"
+        whole = simplejpeg.decode_jpeg(content, kind, min_height=least, min_width=least)
+        decoded = Image.fromarray(whole.squeeze(2) if image.mode == "L" else whole)
         decoded.getexif()[ORIENTATION] = turn
-        return ImageOps.exif_transpose(decoded)
-    if size is not None:
+        decoded.info["icc_profile"] = image.info.get("icc_profile")
+        image = decoded
+    elif size is not None:
         image.draft("RGB", (size, size))
-    return ImageOps.exif_transpose(image)
+    image.load()
+    return (
+        image if turn == 1 else ImageOps.exif_transpose(image)
+    )  # which copies what is upright too

@@ -7,14 +7,15 @@ second ingest opens only what changed, and a killed one goes on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from assay.manifest.descriptors import NAMES, describe, of_files
 from assay.manifest.table import write_table
 from assay.runs.files import content_digest
 from assay.runs.places import IMAGES
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from assay.manifest.images import Opened
     from assay.manifest.source import Stamp
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "uri": pl.String, "bytes": pl.Int64, "version": pl.String,
     "digest": pl.String, "format": pl.String, "width": pl.Int64, "height": pl.Int64,
-    "damage": pl.String, "turn": pl.Int64, "profile": pl.String, "notes": pl.String, "slot": pl.Int64,
+    "damage": pl.String, "turn": pl.Int64, "profile": pl.String, "notes": pl.String,
+    "device": pl.String, "descriptors": pl.Struct(dict.fromkeys(NAMES, pl.Float64)), "slot": pl.Int64,
 }  # fmt: skip
 COLUMNS = len(SCHEMA)  # a store that knows less of its images is another one
 NO_SLOT = -1  # a file that gave no pixels
@@ -69,7 +71,7 @@ class ImageStore:
         pixels = np.stack(images) if images else np.empty((0, *self._shape), dtype=np.uint8)
         if self.keep:
             self._append(pixels)
-        new = self._rows(files, opened)
+        new = self._rows(files, opened, describe(pixels))
         self._slots += len(images)
         self.table = pl.concat([self.table, new]).unique("uri", keep="last", maintain_order=True)
         write_table(self._index, self.table, {})
@@ -99,10 +101,21 @@ class ImageStore:
         found = asked.join(held, on="digest", how="left", maintain_order="left")
         return found["slot"].fill_null(NO_SLOT).to_numpy()
 
-    def _rows(self, files: Sequence[tuple[str, Stamp]], opened: Sequence[Opened]) -> pl.DataFrame:
+    def _rows(
+        self, files: Sequence[tuple[str, Stamp]], opened: Sequence[Opened], seen: Mapping[str, Any]
+    ) -> pl.DataFrame:
         readable = np.array([image.pixels is not None for image in opened], dtype=bool)
         slot = np.full(len(opened), NO_SLOT, dtype=np.int64)
         slot[readable] = self._slots + np.arange(readable.sum())
+        described = of_files(
+            [image.width for image in opened],
+            [image.height for image in opened],
+            [image.quality for image in opened],
+        )
+        for name, values in seen.items():
+            described[name] = np.full(len(opened), np.nan)
+            described[name][readable] = values
+        fields = pl.DataFrame(described).select(pl.col(name).fill_nan(None) for name in NAMES)
         return pl.DataFrame(
             {
                 "uri": [uri for uri, _ in files],
@@ -116,6 +129,8 @@ class ImageStore:
                 "turn": [image.turn for image in opened],
                 "profile": [image.profile or None for image in opened],
                 "notes": [image.notes or None for image in opened],
+                "device": [image.device or None for image in opened],
+                "descriptors": fields.to_struct(),
                 "slot": slot,
             },
             schema=SCHEMA,

@@ -11,7 +11,8 @@ import polars as pl
 
 from assay.manifest.storage import IMAGE, column
 
-READ = ("turn", "profile", "notes")  # how an image was read: in a manifest, and in no part of it
+# How an image was read, and what it is like: in a manifest, and in no part of it.
+READ = ("turn", "profile", "notes", "device", "descriptors")
 OF_IMAGE = ("uri", "bytes", "digest", "format", "width", "height", *READ, "stored")
 
 
