@@ -22,11 +22,18 @@ ROWS = ("row", "both rows")  # outcomes: one row is broken, or two
 Plant = Callable[[Path], None]
 
 
+def picture(shade: int) -> Image.Image:
+    """Return a photograph (16, 16) with something on it: a plain one is none."""
+    drawn = Image.new("RGB", (16, 16), (40 * shade, 90, 120))
+    drawn.paste((200, 60, 60), (4, 4, 12, 12))
+    return drawn
+
+
 def write_source(place: Path) -> Path:
     """Write `a.png` … `d.png` and their table; `b.png`, line 3, is the row that is spoilt."""
     place.mkdir()
     for shade, name in enumerate("abcd"):
-        Image.new("RGB", (16, 16), (40 * shade, 90, 120)).save(place / f"{name}.png")
+        picture(shade).save(place / f"{name}.png")
     rows = [",".join(COLUMNS), *(f"{n}.png,9.{i},p{n}" for i, n in enumerate("abcd"))]
     (place / TABLE).write_text("\n".join(rows) + "\n")
     return place

@@ -5,6 +5,7 @@ AssayError
 ├── MachineError       the interpreter, a lock, a missing weight file
 ├── SourceError        a source, its tables, its snapshot
 │   └── UnreadableError    some of the originals that were asked for
+├── DamagedFileError   a file of ours that is not whole; a ValueError as well
 ├── GateError          a gate refused what it judged
 └── RegistryError      what keeps a model out of the registry
 """
@@ -66,6 +67,10 @@ class UnreadableError(SourceError):
     def __init__(self, rows: Sequence[int], first: AssayError) -> None:
         self.rows = list(rows)
         super().__init__(first.where, first.found, first.expected, first.mend)
+
+
+class DamagedFileError(AssayError, ValueError):
+    """A JSON file that Assay wrote cannot be read: a power cut, an editor."""
 
 
 class GateError(AssayError):

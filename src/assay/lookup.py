@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import pkgutil
 import re
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError
@@ -37,6 +39,8 @@ def find_item(name: str, room: str, table: str) -> Any:
     places = places_in(folder, room, table)
     if name in places:
         return _object(folder, room, places[name])
+    if left := _left_behind(f"assay.systems.{folder}"):
+        raise left
     known = ", ".join(sorted(names(room, table)))
     raise AssayError(name, f"no such {table.lower()[:-1]}", f"one of {known}")
 
@@ -138,8 +142,22 @@ def imported(module: str) -> Any:
         raise _import_error(module, fault) from fault
 
 
+def _left_behind(module: str) -> AssayError | None:
+    """Say that `dvc exp run --temp` has left a module behind: its folder has what git tracks."""
+    asked, place = os.environ.get("DVC_ROOT", ""), f"src/{module.replace('.', '/')}"
+    for file in (f"{place}.py", f"{place}/__init__.py"):
+        if asked and Path(asked, file).exists() and not Path(file).exists():
+            tracked = os.path.dirname(file) if file.endswith("__init__.py") else file  # noqa: PTH120
+            said = "git does not track it, so a folder of `dvc exp run --temp` is without it"
+            return AssayError(file, said, "a file that git tracks", f"git add {tracked}")
+    return None
+
+
 def _import_error(module: str, fault: Exception) -> AssayError:
     """Return what a person is told: the line that raised, and how to see the way there."""
+    absent = fault.name if isinstance(fault, ModuleNotFoundError) else None
+    if absent and (left := _left_behind(absent)):
+        return left
     frames = traceback.extract_tb(fault.__traceback__)
     last = next(frame for frame in reversed(frames) if "<frozen" not in frame.filename)
     file, line = last.filename, last.lineno

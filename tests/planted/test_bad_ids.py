@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from PIL import Image
 from tests import promises
 from tests.bad_tables import (
     COLUMNS,
@@ -19,6 +18,7 @@ from tests.bad_tables import (
     assert_told,
     ingested,
     line,
+    picture,
     planted,
     table,
     write_source,
@@ -52,7 +52,7 @@ def ids(one: str, other: str) -> Plant:
 def two_folders(folder: Path) -> None:
     """`1` in the first table and `01` in the second are people of two studies."""
     ids("01", "pb")(folder)
-    Image.new("RGB", (16, 16), "white").save(folder / "e.png")
+    picture(5).save(folder / "e.png")
     (folder / "conj_folder1.csv").write_text(",".join(COLUMNS) + "\ne.png,9.4,1\n")
 
 
@@ -60,7 +60,7 @@ def ids_of_files(folder: Path) -> None:
     """Name each row's person after its file, as tables without people do."""
     rows = [",".join(COLUMNS)]
     for place, name in enumerate(("1", "01", "2")):
-        Image.new("RGB", (16, 16), (40 * place, 0, 0)).save(folder / f"{name}.png")
+        picture(place).save(folder / f"{name}.png")
         rows.append(f"{name}.png,9.{place},{name}")
     (folder / TABLE).write_text("\n".join(rows))
 

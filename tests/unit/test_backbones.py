@@ -74,10 +74,10 @@ def test_a_misspelt_tag_is_named_with_its_neighbour() -> None:
 def test_a_size_that_a_backbone_does_not_take_is_refused(device: str) -> None:
     with torch.device(device):
         network = built("coatnet_rmlp_1_rw2_224.sw_in12k").backbone
-        ensure_takes(network, SIZE)
+        ensure_takes(network, SIZE, "hemoglobin.nail.ingest.size")
         assert network.training
         with pytest.raises(MachineError, match="does not take images of 64 px"):
-            ensure_takes(network, 64)
+            ensure_takes(network, 64, "hemoglobin.nail.ingest.size")
 
 
 def test_a_misspelt_backbone_is_named_with_its_neighbour() -> None:

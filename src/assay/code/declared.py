@@ -19,7 +19,7 @@ from assay.code.distributions import LOCK_FILE, pins
 from assay.code.left_out import is_left_out
 from assay.code.source import PACKAGE, SourceTree, digest_of
 from assay.code.write import STAGES, code_file
-from assay.errors import AssayError, MachineError
+from assay.errors import AssayError, DamagedFileError, MachineError
 from assay.lookup import places_in, system_of
 from assay.runs.files import read_json
 
@@ -62,6 +62,8 @@ class Declared:
             return cls(stage, path, *parts)
         except FileNotFoundError:
             found = "no such file"
+        except DamagedFileError as fault:
+            found = fault.found
         except (OSError, ValueError, KeyError, TypeError) as fault:
             found = f"not what `code` writes: {type(fault).__name__}: {fault}"
         raise MachineError(str(path), found, f"what {stage} is run by", _mend(stage))

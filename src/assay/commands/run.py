@@ -46,6 +46,8 @@ def command(
         return
     path = _find(root, recipe)
     check_files(root)
+    if temp:
+        _ensure_tracked(root)
     line = experiment_line(root, path, tuple(ensure_known(root, settings)), name, temp)
     click.echo(shlex.join(line))
     if not only_prints:
@@ -111,6 +113,18 @@ def written(value: Any) -> str:
     doubled = re.sub(r"(\\+)(?='|$)", r"\1\1", value)
     escaped = doubled.replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def _ensure_tracked(root: Path) -> None:
+    """Refuse modules that DVC would not copy into the experiment's folder."""
+    from assay.doctor.journals import untracked
+    from assay.errors import AssayError
+
+    if found := untracked(root):
+        said = "untracked: --temp runs in a copy of what git tracks"
+        raise AssayError(
+            ", ".join(found), said, "no such module", shlex.join(["git", "add", *found])
+        )
 
 
 def _recipes(root: Path) -> dict[str, Path]:

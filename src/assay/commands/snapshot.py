@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 KINDS = click.Choice(["patient", "session", "content", "sample"])
 
+# A value of one line of YAML, without the comment behind it.
+VALUE = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|.*?(?=\s+#|\s*$)""")
+
 
 @click.command()
 @click.argument("data")
@@ -23,10 +28,11 @@ KINDS = click.Choice(["patient", "session", "content", "sample"])
 @click.option("--consent", help="what the people agreed to")
 @click.option("--group-kind", type=KINDS, help="what a group is; never above the evidence")
 def command(data: str, source: str, **stated: str | None) -> None:
-    """List a source, and state where it is from.
+    """List a source, make it the one that params.yaml names, and state where it is from.
 
-    For example: assay snapshot hemoglobin.conjunctiva ../cp_anemic --origin "Mendeley Data". What was
-    stated of the same source before, and is not stated now, stays.
+    For example: assay snapshot hemoglobin.conjunctiva ../cp_anemic --origin "Mendeley Data". Any folder
+    name will do, quoted for the shell. What was stated of the same source before, and is not stated now,
+    stays.
     """
     from assay.lookup import find_system
     from assay.manifest.snapshot import write_snapshot
@@ -36,7 +42,55 @@ def command(data: str, source: str, **stated: str | None) -> None:
     snapshot = listed(root, find_system(data), source, stated)
     path = write_snapshot(root, data, snapshot).relative_to(root)
     click.echo(f"{path}: {snapshot.count or 'no'} files listed")
-    click.echo(f"next: dvc exp run -S {data}.source={snapshot.url}")
+    if set_source(root, data, snapshot.url):
+        click.echo(f"params.yaml: {data}.source is {snapshot.url}")
+    click.echo(f"next: dvc repro validate@{data}, the gate of its labels")
+
+
+def set_source(root: Path, data: str, source: str) -> bool:
+    """Set where a set of data lies in `params.yaml`, and nothing else there; whether that is news."""
+    from ruamel.yaml import YAML
+
+    from assay.errors import AssayError
+    from assay.params import read_params
+    from assay.runs.files import write_text
+    from assay.value_faults import PARAMS_FILE
+    from assay.values import descend
+
+    path, words = root / PARAMS_FILE, data.split(".")
+    section = descend(read_params(path), words)
+    if section is None or section.get("source") == source:
+        return False
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    place = descend(YAML().load("".join(lines)), words)
+    number, start = place.lc.value("source")
+    line = lines[number]
+    value = VALUE.match(line, start)
+    assert value is not None
+    ends = value.end()
+    before, after = line[start:ends], line[ends:]
+    said = _as_yaml(source)
+    room = len(before) + len(after) - len(after.lstrip(" ")) - len(said)
+    gap = " " * max(room, 1) if "#" in after else ""
+    lines[number] = line[:start] + said + gap + after.lstrip(" ")
+    text = "".join(lines)
+    if descend(YAML(typ="safe").load(text), words)["source"] != source:  # it stood on several lines
+        where, mend = f"{PARAMS_FILE}, line {number + 1}", f"write there: source: {said}"
+        raise AssayError(where, "a source on several lines", "on one", mend)
+    write_text(path, text)
+    return True
+
+
+def _as_yaml(text: str) -> str:
+    """Return a text as YAML has it in one line, quoted where it would be something else."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        plain = YAML(typ="safe").load(f"source: {text} # comment")["source"]
+    except YAMLError:
+        plain = None
+    return text if plain == text else json.dumps(text, ensure_ascii=False)
 
 
 def listed(root: Path, system: System, source: str, stated: Mapping[str, str | None]) -> Snapshot:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from assay.doctor.cache import check_cache
 from assay.doctor.finding import Finding, Report
+from assay.doctor.journals import check_journals, check_modules
 from assay.doctor.ledger import check_ledger
 from assay.doctor.locks import check_locks
 from assay.doctor.machine import check_machine
@@ -36,6 +37,8 @@ def examine(root: Path, deep: bool, ask_remote: bool) -> Iterator[Report]:
     yield check_ledger(root, ask_remote)
     yield check_versions(root)
     yield check_cache(root, deep)
+    yield check_journals(root)
+    yield check_modules(root)
     machine, tasks, faults = _declared(root)
     yield Report("params", f"{len(tasks)} tasks", faults)
     yield check_machine(root, machine, tasks)

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +20,7 @@ from typing import IO
 
 from assay.jobs.job import Job
 from assay.runs.files import file_digest, read_json, write_json
+from assay.runs.lines import ZEROS, append_line, read_lines
 from assay.runs.lock import holder_of, taken
 from assay.runs.places import JOBS
 
@@ -95,14 +95,15 @@ class JobStore:
 
     def fail(self, job: Job, reason: str) -> None:
         """Record that a job failed."""
-        with (self.folder(job) / FAILURES).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"reason": reason}) + "\n")
+        append_line(self.folder(job) / FAILURES, {"reason": reason})
 
     def failures(self, job: Job) -> list[str]:
         """Return why a job failed, each time; of a line that was cut off, what there is."""
-        path = self.folder(job) / FAILURES
-        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-        return [_reason(line) for line in text.splitlines()]
+        lines = read_lines(self.folder(job) / FAILURES)
+        return [
+            str((line.content or {}).get("reason", line.text or f"a line of {ZEROS}"))
+            for line in lines
+        ]
 
     def forget(self, job: Job) -> None:
         """Remove all of a job; its holder alone may."""
@@ -136,10 +137,3 @@ def _is_whole(folder: Path) -> bool:
 def _digest(path: Path, _size: int, _changed: int) -> str:
     """Return a file's digest, once for each state of it: a driver asks for a result often."""
     return file_digest(path)
-
-
-def _reason(line: str) -> str:
-    try:
-        return str(json.loads(line)["reason"])
-    except (ValueError, TypeError, KeyError):
-        return line

@@ -70,10 +70,15 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     return found
 
 
-def ensure_takes(network: nn.Module, size: int) -> None:
+def ensure_takes(network: nn.Module, size: int, key: str) -> None:
     """Refuse an image size that the network is not made for, by showing it an empty image.
 
     timm's `fixed_input_size` does not tell: some networks that carry it take any size.
+
+    Args:
+        network: a backbone of timm, or one with a head on it.
+        size: side of the images, px.
+        key: of the size in `params.yaml`, for the mend.
 
     Raises:
         MachineError: with the size that it was made for.
@@ -83,14 +88,15 @@ def ensure_takes(network: nn.Module, size: int) -> None:
         with torch.no_grad():
             network.eval()(torch.zeros(1, 3, size, size))
     except (AssertionError, RuntimeError) as fault:
-        config: dict[str, Any] = getattr(network, "pretrained_cfg", {})
+        configs = (getattr(each, "pretrained_cfg", None) for each in network.modules())
+        config: dict[str, Any] = next(filter(None, configs), {})
         made_for = config.get("input_size", (3, "another", "another"))[-1]
         said = str(fault).partition("\n")[0]
         raise MachineError(
             f"model.backbone {config.get('architecture', '')}",
             f"does not take images of {size} px: {said}",
             f"{made_for} px",
-            f"dvc exp run -S '<data>.ingest.size={made_for}', or another backbone",
+            f"dvc exp run -S {key}={made_for}, or another backbone",
         ) from None
     finally:
         network.train(learns)

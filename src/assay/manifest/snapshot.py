@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from assay.errors import SourceError
+from assay.errors import DamagedFileError, SourceError
 from assay.manifest.layout import Layout
 from assay.runs.files import read_json, write_json
 from assay.sections.section import Section
@@ -72,8 +72,8 @@ def read_snapshot(name: str, root: Path = Path()) -> Snapshot:
         raise SourceError(
             str(path), f"not a snapshot: {found}", f"the fields {fields}", mend
         ) from None
-    except ValueError as fault:
-        raise SourceError(str(path), f"not JSON: {fault}", mend=mend) from None
+    except DamagedFileError as fault:
+        raise SourceError(str(path), fault.found, mend=mend) from None
 
 
 def write_snapshot(root: Path, name: str, snapshot: Snapshot) -> Path:

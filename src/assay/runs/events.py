@@ -8,15 +8,13 @@ about 0.01 ms; nothing here can fail a training but a full disk.
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from assay.runs.lines import append_line, read_lines
 from assay.runs.places import EVENTS
 
 BEGUN = "begun"  # a training; or it goes on
@@ -30,13 +28,8 @@ class EventLog:
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def note(self, event: str, facts: Mapping[str, Any] | None = None) -> None:
-        """Append one event; a line is written by one system call, so a kill tears none."""
-        line = json.dumps({"event": event, "time": round(time.time(), 3), **(facts or {})})
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(descriptor, (line + "\n").encode())
-        finally:
-            os.close(descriptor)
+        """Append one event."""
+        append_line(self.path, {"event": event, "time": round(time.time(), 3), **(facts or {})})
 
 
 def events_path(root: Path, stage: str, key: str) -> Path:
@@ -47,7 +40,7 @@ def events_path(root: Path, stage: str, key: str) -> Path:
 def read_events(path: Path) -> list[dict[str, Any]]:
     """Return the newest run's events in order: from its first start, over kills, to its end.
 
-    A torn last line (power cut) is passed over.
+    A line that a power cut spoilt is passed over; `assay doctor` names it.
     """
     events: list[dict[str, Any]] = []
     for event in _events(path):
@@ -74,6 +67,6 @@ def training_seconds(events: Sequence[Mapping[str, Any]]) -> float:
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        with suppress(json.JSONDecodeError):
-            yield json.loads(line)
+    for line in read_lines(path):
+        if line.content and {"event", "time"} <= line.content.keys():
+            yield dict(line.content)

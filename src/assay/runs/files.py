@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from assay.errors import DamagedFileError
+from assay.runs.places import PRIVATE
 
 
 def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
@@ -35,8 +39,31 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises:
+        DamagedFileError: it is none; with what brings it back.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as fault:
+        raw = path.read_bytes()
+        found = (
+            "zero bytes" if not raw else "zeros" if not raw.strip(b"\0") else f"not JSON: {fault}"
+        )
+        raise DamagedFileError(str(path), found, "the JSON that was written", _back(path)) from None
+
+
+def _back(path: Path) -> str:
+    """Return what brings a file back: ours below `.assay` are made anew, DVC has the outputs."""
+    place = shlex.quote(str(path))
+    if PRIVATE.name in path.parts:
+        return f"rm {place}, then the same command"
+    if ".dvc" in path.parts:
+        return "assay doctor --deep"
+    if path.parts[-3:-2] == ("models",) or "reports" in path.parts:
+        return f"dvc checkout -f {place}"
+    return f"git checkout -- {place}"
 
 
 def file_digest(path: Path) -> str:

@@ -98,5 +98,9 @@ def _open(url: str, file: Path) -> optuna.storages.RDBStorage:
         raise MachineError(where, str(fault), "its driver", mend) from None
     except Exception as fault:  # noqa: BLE001, SQLAlchemy's and each driver's own
         said = str(fault.__cause__ or fault).strip().splitlines() or [type(fault).__name__]
-        mend = f"unset {URL}" if url else f"rm {file}"
+        mend = (
+            f"unset {URL}"
+            if url
+            else f"mv {file} {file}.damaged, then the same command: it begins anew"
+        )
         raise MachineError(where, said[0], "a database that answers", mend) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from assay.learning.summary import summary
 from assay.lookup import all_scored
 from assay.runs.events import events_path, read_events
+from assay.runs.files import read_json
 from assay.runs.record import HISTORY, mean_history, read_history, smaller_batches
 from assay.runs.scores import SCORES, read_scores
 from assay.tracking.code import code_digest
@@ -53,7 +53,7 @@ def project(result: Result, cache: DvcCache, root: Path) -> Projection | None:
     path = cache.path(result.record)
     if path is None:
         return None
-    record = json.loads(path.read_text(encoding="utf-8"))
+    record = read_json(path)
     events = read_events(events_path(root, record["stage"], record["key"]))
     start, end = _times(result, events, path)
     inputs, artifacts = record["inputs"], artifacts_of(result, cache)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.runs.files import content_digest
+from assay.runs.files import content_digest, read_json
 from assay.runs.record import RECORD
 from assay.runs.scores import SCORES
 
@@ -99,6 +98,6 @@ class DvcCache:
             return {}
         if not digest.endswith(".dir"):
             return {name: found}
-        inside: list[dict[str, Any]] = json.loads(found.read_text(encoding="utf-8"))
+        inside: list[dict[str, Any]] = read_json(found)
         paths = {item["relpath"]: self.path(item["md5"]) for item in inside}
         return {f"{name}/{each}": path for each, path in paths.items() if path is not None}

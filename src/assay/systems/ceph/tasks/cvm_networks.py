@@ -69,7 +69,7 @@ def make_features(params: CvmModel, weights: str) -> tuple[nn.Module, int, str]:
     if params.network == "unet":
         return _unet(params, weights)
     backbone, digest = build_backbone(params.backbone, weights, Path())
-    ensure_takes(backbone, params.input_size)
+    ensure_takes(backbone, params.input_size, "ceph-cvm.model.input_size")
     return backbone, cast("int", backbone.head_hidden_size), digest
 
 

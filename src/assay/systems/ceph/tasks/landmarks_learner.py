@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from assay.learning.backbone import ensure_takes
 from assay.learning.targets import Classes, Joint, Points, target_points
 from assay.learning.training_spec import TrainData, TrainingSpec
 from assay.learning.transforms import normalise
@@ -39,6 +40,12 @@ class LandmarksLearner(Learner[LandmarkParams]):
     def make(self, weights: str) -> tuple[Network, str]:
         """Return the untrained network, and what its first weights are."""
         return make_network(self.params.model, weights)
+
+    def build(self, train: Rows) -> tuple[nn.Module, str]:
+        """Return the network, once it has taken an image of this size."""
+        network, start = super().build(train)
+        ensure_takes(network, train.image.shape[1], f"{self.task.data}.ingest.size")
+        return network, start
 
     def codec(self, size: int) -> Codec:
         """Return what stands between points in stored px and the network's outputs."""

@@ -37,7 +37,7 @@ class SingleLearner(ValueLearner[SingleParams]):
         """Return the network, whose untrained head says the mean of the training labels."""
         network, digest = super().build(train)
         assert isinstance(network, Regressor)
-        ensure_takes(network.backbone, train.image.shape[1])
+        ensure_takes(network.backbone, train.image.shape[1], f"{self.task.data}.ingest.size")
         network.head.start_at(torch.from_numpy(self.task.baseline(train, train)[0]))
         return network, digest
 

@@ -65,5 +65,5 @@ class DrugNetwork(nn.Module):
 def build(params: ClassifierModel, weights: str, ids: Ids, counts: Ids) -> tuple[DrugNetwork, str]:
     """Return the untrained network, and what its first weights are; see `build_backbone`."""
     backbone, digest = build_backbone(params.backbone, weights, Path())
-    ensure_takes(backbone, params.input_size)
+    ensure_takes(backbone, params.input_size, "pills-classifier.model.input_size")
     return DrugNetwork(backbone, ids, counts, params.dropout, params.tta_rotations).train(), digest
