@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from tests.conftest import TASK, Project
 
 from assay.doctor.ledger import check_ledger
@@ -80,6 +82,41 @@ def test_a_lock_of_another_machine_is_mended_by_committing_ones_own(finished: Pr
     assert mends(said) == ["git commit -m 'Lock what this machine made' dvc.lock"]
     mend(finished, said)
     assert " 0 findings" in finished.assay("doctor")
+
+
+def test_a_lock_of_another_processor_is_said_once(finished: Project) -> None:
+    """A colleague's clone: the cache is this kind's, the lock another's, from the first stage on."""
+    lock = finished.folder / "dvc.lock"
+    entries = YAML(typ="safe").load(lock)
+    outs = [out["md5"] for each in entries["stages"].values() for out in each["outs"]]
+    mine = text = lock.read_text()
+    data = [name for name in entries["stages"] if name.startswith(("code@", "ingest@"))]
+    kept = {out["md5"] for name in data for out in entries["stages"][name]["outs"]}
+    theirs = [digest for digest in outs if digest not in kept]
+    for digest in theirs:
+        body, _, kind = digest.partition(".")
+        text = text.replace(digest, f"{body[::-1]}.{kind}" if kind else body[::-1])
+    lock.write_text(text)
+    finished.commit("Lock elsewhere")
+    for path in ("data", "models", "reports"):
+        finished.run("sh", "-c", f"git clean -fdXq {path}")
+    said = finished.assay("doctor", fails=True)
+    assert "1 finding" in said
+    assert "made on another kind of processor: " in said
+    assert re.search(r"`dvc repro` rebuilds all in about \d+ minutes?, `dvc pull` brings", said)
+    assert mends(said) == ["dvc repro && git commit -m 'Lock what this machine made' dvc.lock"]
+    mend(finished, said)
+    assert " 0 findings" in finished.assay("doctor")
+    assert lock.read_text() == mine
+
+
+def test_objects_that_one_command_brings_back_are_one_finding(finished: Project) -> None:
+    shutil.rmtree(finished.folder / ".dvc/cache")
+    said = finished.assay("doctor", fails=True)
+    assert "another kind of processor" not in said
+    found = re.findall(r"FOUND .*", said)
+    assert len(found) < 12, said
+    assert any(" more of HEAD: " in each for each in found)
 
 
 def test_what_hands_and_kills_do_is_found_and_mended(promoted: Project) -> None:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ruamel.yaml import YAML
+
 from assay.doctor.finding import Finding, Report
 from assay.registry.ledger import entries
 from assay.registry.versions import tasks_in, versions
+from assay.runs.events import read_events
 from assay.runs.files import file_digest
 from assay.runs.git import git
-from assay.tracking.locks import Locks
+from assay.runs.places import EVENTS
+from assay.tracking.locks import LOCK, Locks
 
 if TYPE_CHECKING:
     from assay.registry.versions import Version
 
 EMPTY = "d41d8cd98f00b204e9800998ecf8427e"  # md5 of nothing: such an object may have no bytes
+NAMED = 3  # stages that a mend names; of more it is the whole pipeline
 RELOCK = "git commit -m 'Lock what this machine made' dvc.lock"
 
 
@@ -30,6 +36,17 @@ class Needed:
     stage: str
     path: str
     digest: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """An object that is gone, or damaged: then `path` says where."""
+
+    needed: Needed
+    where: str
+    digest: str
+    path: Path | None
+    mend: str
 
 
 def check_cache(root: Path, deep: bool) -> Report:
@@ -46,20 +63,18 @@ def check_cache(root: Path, deep: bool) -> Report:
         has_remote = bool(repo.config["remote"])
     bad = {path.parent.name + path.name for path in _damaged(folder, deep)}
     needed, own = list(_needed(root)), _own(root)
-    findings: dict[str, Finding] = {}
+    lost: dict[str, Lost] = {}
     for each in needed:
         for where, digest in _with_inside(folder, each):
             path = folder / digest[:2] / digest[2:]
-            if digest in findings or (digest not in bad and path.exists()):
+            if digest in lost or (digest not in bad and path.exists()):
                 continue
-            said = f"{digest} is {'damaged' if digest in bad else 'gone'}"
             is_other = each.revision == "HEAD" and own.get(each.path, each.digest) != each.digest
             mend = _mend(root, each, where, digest, has_remote, is_other)
-            mend = f"rm -f {path} && {mend}" if digest in bad else mend
-            findings[digest] = Finding(
-                f"{where} of {each.revision}", said, "in the DVC cache", mend
-            )
-    found = [*findings.values(), *_unneeded(folder, bad - findings.keys())]
+            lost[digest] = Lost(each, where, digest, path if digest in bad else None, mend)
+    if elsewhere := _made_elsewhere(root, list(lost.values()), needed):
+        lost = {n: each for n, each in lost.items() if each.path or each.needed.revision != "HEAD"}
+    found = [*elsewhere, *_grouped(lost.values()), *_unneeded(folder, bad - lost.keys())]
     count = len({each.digest for each in needed})
     how = "all objects digested" if deep else "not digested: --deep"
     return Report("cache", f"{count} objects of HEAD and registered versions, {how}", found)
@@ -69,6 +84,82 @@ def _own(root: Path) -> dict[str, str]:
     """Return path → digest as the work tree's `dvc.lock` has it, committed or not."""
     entries = Locks(root).in_work_tree()
     return {path: digest for entry in entries for path, digest in entry.outs.items()}
+
+
+def _grouped(lost: Iterable[Lost]) -> list[Finding]:
+    """Return a finding a cause: what one command brings back of one revision."""
+    groups: dict[tuple[str, str, bool], list[Lost]] = {}
+    for each in lost:
+        repeats = each.mend.startswith("dvc repro ")  # of a whole chain DVC makes the one before it
+        mend = "dvc repro" if repeats else each.mend
+        groups.setdefault((each.needed.revision, mend, each.path is not None), []).append(each)
+    return [_finding(revision, group, mend) for (revision, mend, _), group in groups.items()]
+
+
+def _finding(revision: str, group: list[Lost], mend: str) -> Finding:
+    first = group[0]
+    stages = list(dict.fromkeys(each.needed.stage for each in group))
+    if mend == "dvc repro" and len(stages) <= NAMED:
+        mend = f"dvc repro {' '.join(stages)}"
+    damaged = " ".join(str(each.path) for each in group if each.path)
+    state = "damaged" if damaged else "gone"
+    others = f" and {len(group) - 1} more" if len(group) > 1 else ""
+    said = f"{len(group)} objects, {first.digest} and others, are {state}"
+    return Finding(
+        f"{first.where}{others} of {revision}", said if others else f"{first.digest} is {state}",
+        "in the DVC cache", f"rm -f {damaged} && {mend}" if damaged else mend,
+    )  # fmt: skip
+
+
+def _made_elsewhere(root: Path, lost: list[Lost], needed: list[Needed]) -> list[Finding]:
+    """Say it once where HEAD's lock is another processor's: what it names was never made here.
+
+    The run cache shows it: the same stage, of the same inputs, has left other outputs on this machine.
+    """
+    gone = {each.digest for each in lost if each.needed.revision == "HEAD" and not each.path}
+    head = Locks(root).at([commit := git(root, "rev-parse", "HEAD")])[commit]
+    wanted = {frozenset(each.deps.items()): each for each in head if gone & set(each.outs.values())}
+    if not wanted or any(each.mend == RELOCK for each in lost):
+        return []  # or this machine's own lock stands in the work tree: to be committed
+    others = (
+        (path, found.stage) for path, entry in Locks(root).remembered()
+        if (found := wanted.get(frozenset(entry.deps.items())))
+        and found.outs.keys() == entry.outs.keys() and found.outs != entry.outs
+    )  # fmt: skip
+    if not any(_same_params(root, commit, path, stage) for path, stage in others):
+        return []
+    minutes = _minutes(root, {each.stage for each in head})
+    took = f" in about {minutes} minute{'s' * (minutes != 1)}" if minutes else ""
+    count = len({each.digest for each in needed if each.revision == "HEAD"})
+    return [
+        Finding(
+            "dvc.lock of HEAD",
+            f"made on another kind of processor: {len(gone)} of its {count} objects are not here, where"
+            " equal inputs gave other bytes",
+            f"`dvc repro` rebuilds all{took}, `dvc pull` brings the originals",
+            f"dvc repro && {RELOCK}",
+        )
+    ]
+
+
+def _same_params(root: Path, commit: str, path: Path, stage: str) -> bool:
+    """Whether a file of the run cache is of the parameters that a commit locks of the stage."""
+    yaml = YAML(typ="safe")
+    locked = yaml.load(git(root, "show", f"{commit}:{LOCK}"))["stages"][stage]
+    held = yaml.load(path.read_text(encoding="utf-8"))
+    return all(locked.get(part) == held.get(part) for part in ("cmd", "params"))
+
+
+def _minutes(root: Path, stages: set[str]) -> int:
+    """Return how long the stages took here when they ran last; 0 where that is not known of half."""
+    logs = [sorted((root / EVENTS / stage).glob("*.jsonl"), key=_changed) for stage in stages]
+    runs = [read_events(paths[-1]) for paths in logs if paths]
+    seconds = [run[-1]["time"] - run[0]["time"] for run in runs if run]
+    return math.ceil(sum(seconds) / 60) if 2 * len(seconds) >= len(stages) else 0
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def _unneeded(folder: Path, bad: set[str]) -> list[Finding]:
