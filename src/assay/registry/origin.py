@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,5 +38,5 @@ def changed_source(root: Path, record: Mapping[str, Any]) -> RegistryError | Non
         f"source of {record['task']}",
         f"{data['source']} holds other files than when this model was trained",
         "the source as it was",
-        f"assay snapshot {name} {data['source']}, then dvc repro",
+        f"assay snapshot {name} {shlex.quote(data['source'])}, then dvc repro",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -124,7 +125,8 @@ def source(case: PromotionContext) -> Check:
     found = (
         "provenance unstated" if unstated else f"{data['source']}, {data['files']} files, stated"
     )
-    mend = f"assay snapshot {name} {data['source']} --origin … --licence … --consent …, dvc repro"
+    place = shlex.quote(data["source"])
+    mend = f"assay snapshot {name} {place} --origin … --licence … --consent …, dvc repro"
     if fault:
         found, mend = fault.found, fault.mend
     expected = "a snapshot that states origin and agrees with the source"
