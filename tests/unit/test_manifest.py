@@ -39,6 +39,7 @@ def saved(image: Image.Image, form: str = "PNG") -> bytes:
 
 
 GREY = Image.new("L", (20, 10), 100)
+GREY.paste(200, (10, 0, 20, 10))
 
 
 def opened(folder: Path, content: bytes, decoder: str = "pillow") -> Opened:
@@ -52,14 +53,18 @@ def test_a_usable_file_is_pixels_and_digest(tmp_path: Path) -> None:
     assert (found.width, found.height, found.format, found.reason) == (20, 10, "PNG", "")
     assert found.pixels is not None
     assert found.pixels.shape == (8, 8, 3)
-    assert (found.pixels == 100).all()
+    assert (found.pixels[:, :3] == 100).all()
+    assert (found.pixels[:, 5:] == 200).all()
 
 
 def test_transparency_is_laid_on_black(tmp_path: Path) -> None:
     """The published crops hide an arbitrary colour below their transparent ground."""
-    pixels = opened(tmp_path, saved(Image.new("RGBA", (8, 8), (255, 0, 0, 0)))).pixels
+    cut = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    cut.putpixel((3, 3), (9, 200, 9, 255))
+    pixels = opened(tmp_path, saved(cut)).pixels
     assert pixels is not None
-    assert (pixels == 0).all()
+    assert pixels[3, 3].tolist() == [9, 200, 9]
+    assert pixels.sum() == 218
 
 
 def test_the_two_decoders_differ_by_little(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_each_file_is_opened_once(tmp_path: Path) -> None:
             ingest.main(stage("ingest", root))
         assert not again
         changed = root / "set" / name_of(BROKEN)
-        Image.new("RGB", (20, 20)).save(changed)
+        Image.linear_gradient("L").save(changed)
         with opens() as third:
             ingest.main(stage("ingest", root))
         assert third == {name_of(BROKEN): 1}
@@ -129,7 +129,7 @@ def test_each_file_is_opened_once(tmp_path: Path) -> None:
 
 
 def test_a_file_of_two_rows_of_one_view_is_opened_once_too(tmp_path: Path) -> None:
-    Image.new("RGB", (20, 20)).save(tmp_path / "x.png")
+    Image.linear_gradient("L").save(tmp_path / "x.png")
     listing = pl.DataFrame({"sample_id": ["a", "b"], "uri": "x.png", "item": [0, 1]})
     listing = listing.with_columns(fault=pl.lit(None, pl.String))
     store = ImageStore(tmp_path / "images", 16)

@@ -108,9 +108,10 @@ def _try_decode(content: bytes, size: int | None, decoder: str, fit: str) -> Ope
         with warnings.catch_warnings():
             # Half of the limit is a warning only: such an image is large, not hostile.
             warnings.simplefilter("ignore")
-            return _decode(content, digest, size, decoder, fit)
-    except UnidentifiedImageError:
-        return Opened(digest, reason=cause(content))
+            try:
+                return _decode(content, digest, size, decoder, fit)
+            except UnidentifiedImageError:
+                return Opened(digest, reason=cause(content))
     except Image.DecompressionBombError:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         return Opened(digest, reason=f"more pixels than an image may have ({most} million)")
@@ -123,7 +124,7 @@ def _decode(content: bytes, digest: str, size: int | None, decoder: str, fit: st
     with Image.open(io.BytesIO(png.content), formats=TAKEN) as image:
         exif = image.getexif()
         facts = _facts(image, exif, digest, png.notes)
-        fault = _unreadable(image)
+        fault = _unreadable(image, png.content)
         if fault:
             return replace(facts, reason=fault)
         # A JPEG decoded at 1/2 … 1/8 rounds its sides up: a letterbox's scale would be off by 6 px.
@@ -148,6 +149,8 @@ def _facts(image: Any, exif: Image.Exif, digest: str, notes: list[str]) -> Opene
     if turn not in range(1, 9):
         notes += [f"EXIF orientation {turn} means nothing: left out"] if turn else []
         turn = 1
+    if image.info.get("exif") and not exif:
+        notes.append("EXIF broken or empty: left out")
     if several:
         notes.append(f"the first of {image.n_frames} pictures in one JPEG")
     # Points and boxes are given in the size that a person sees; Pillow has turned a TIFF's itself.
@@ -160,9 +163,9 @@ def _facts(image: Any, exif: Image.Exif, digest: str, notes: list[str]) -> Opene
     )  # fmt: skip
 
 
-def _unreadable(image: Any) -> str:
+def _unreadable(image: Any, content: bytes) -> str:
     """Return why a picture that can be decoded is not taken; empty where it is."""
-    if raw_camera(image):
+    if raw_camera(image, content):
         return (
             "a raw camera file: its pixels are not developed; develop it, e.g. dcraw or darktable"
         )

@@ -22,6 +22,8 @@ TAKEN = (
 EXPECTED = "expected PNG, JPEG, TIFF, BMP, GIF, WebP, JPEG 2000, AVIF or PPM"
 HEAD = 2048  # bytes in which a text says what it is
 CONVERT = "convert it"
+CR2 = b"CR\x02\x00"
+VIDEOS = (b"isom", b"iso2", b"mp4", b"qt", b"3g", b"M4V", b"avc1", b"dash")
 # (offset, first bytes, what it is, what mends it)
 SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (128, b"DICM", "a DICOM file", "convert it, e.g. dcm2pnm or pydicom"),
@@ -31,8 +33,8 @@ SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (4, b"ftypmsf1", "HEIF", "convert it, e.g. heif-convert"),
     (4, b"ftyphevc", "HEIC", "convert it, e.g. heif-convert"),
     (4, b"ftypcrx ", "a raw camera file (CR3)", "develop it, e.g. dcraw or darktable"),
-    (4, b"ftyp", "a video", "take pictures out of it"),
-    (8, b"CR\x02\x00", "a raw camera file (CR2)", "develop it, e.g. dcraw or darktable"),
+    *((4, b"ftyp" + brand, "a video", "take pictures out of it") for brand in VIDEOS),
+    (8, CR2, "a raw camera file (CR2)", "develop it, e.g. dcraw or darktable"),
     (0, b"FUJIFILMCCD-RAW", "a raw camera file (RAF)", "develop it, e.g. dcraw or darktable"),
     (0, b"IIRO", "a raw camera file (ORF)", "develop it, e.g. dcraw or darktable"),
     (0, b"IIU\x00", "a raw camera file (RW2)", "develop it, e.g. dcraw or darktable"),
@@ -51,7 +53,7 @@ SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"version https://git-lfs", "a Git LFS pointer", "git lfs pull in the set's repository"),
     (0, b"outs:", "a DVC pointer", "dvc pull in the set's repository"),
 )
-TEXTS = (("<svg", "SVG"), ("<!doctype html", "HTML"), ("<html", "HTML"), ("<?xml", "XML"))
+TEXTS = (("<svg", "SVG"), ("<!doctype html", "HTML"), ("<html", "HTML"), ("<?xml", "XML or SVG"))
 MAKE, MODEL, LONGEST = 0x010F, 0x0110, 64  # EXIF tags; letters of a device
 TIFF_REDUCED, TIFF_DNG = 254, 50706  # tags: NewSubfileType (bit 0: a smaller copy), DNGVersion
 
@@ -59,8 +61,11 @@ TIFF_REDUCED, TIFF_DNG = 254, 50706  # tags: NewSubfileType (bit 0: a smaller co
 def cause(content: bytes) -> str:
     """Return why Pillow opens nothing here; its own error for all kinds is one and says none.
 
-    Of a kind that is taken, the plugin's words; else what the file is, what is expected, what mends it.
+    What the file is, what is expected, what mends it; of a kind that is taken, its plugin's words.
     """
+    for offset, first, what, mend in SIGNATURES:
+        if content.startswith(first, offset):
+            return f"{what}, {EXPECTED}: {mend}"
     for name in TAKEN:
         factory, accept = Image.OPEN[name]
         if accept is None or accept(content[:16]) is not True:
@@ -69,14 +74,13 @@ def cause(content: bytes) -> str:
             factory(io.BytesIO(content), "")
         except (SyntaxError, IndexError, TypeError, struct.error) as fault:
             return f"damaged {name}: {str(fault).partition(chr(10))[0]}"
-    what, mend = _told(content)
-    return f"{what}, {EXPECTED}" + (f": {mend}" if mend else "")
+    return f"{_text(content)}, {EXPECTED}"
 
 
-def raw_camera(image: Image.Image) -> bool:
+def raw_camera(image: Image.Image, content: bytes) -> bool:
     """Whether a TIFF is a camera's raw file, of which Pillow opens the small copy alone."""
     tags = getattr(image, "tag_v2", {})
-    return TIFF_DNG in tags or bool(tags.get(TIFF_REDUCED, 0) & 1)
+    return content.startswith(CR2, 8) or TIFF_DNG in tags or bool(tags.get(TIFF_REDUCED, 0) & 1)
 
 
 def frames_of(image: Any) -> int:
@@ -101,22 +105,12 @@ def device_of(exif: Image.Exif) -> str:
     return f"{make} {model}".strip()[:LONGEST]
 
 
-def _told(content: bytes) -> tuple[str, str]:
-    for offset, first, what, mend in SIGNATURES:
-        if content.startswith(first, offset):
-            return what, mend
+def _text(content: bytes) -> str:
     if not content.strip(b"\0"):
-        return "nothing but zero bytes", "copy the file again"
-    try:
-        text = content[:HEAD].decode("utf-8-sig", "strict" if len(content) <= HEAD else "ignore")
-    except UnicodeDecodeError:
-        return "not an image", ""
-    if "\0" in text or len(text) < len(content[:HEAD]) // 4:
-        return "not an image", ""
-    start = text.lstrip().lower()
-    named = next((name for word, name in TEXTS if start.startswith(word)), "text")
-    if named == "XML" and "<svg" in start:
-        named = "SVG"
-    if named == "text" and start.startswith(("{", "[")):
-        named = "JSON"
-    return named, CONVERT if named == "SVG" else "fetch the picture again"
+        return "nothing but zero bytes"
+    text = content[:HEAD].decode("utf-8-sig", "ignore").lstrip().lower()
+    if "\0" in text or len(text) < len(content[:HEAD]) // 2:
+        return "not an image"
+    if text.startswith(("{", "[")):
+        return "JSON"
+    return next((name for word, name in TEXTS if text.startswith(word)), "text")
