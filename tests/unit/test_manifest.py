@@ -18,11 +18,13 @@ from assay.errors import AssayError, SourceError
 from assay.gates.leakage import judge_leakage
 from assay.learning.vision.geometry import Frame
 from assay.lookup import find_system
+from assay.manifest import snapshot
 from assay.manifest.conflicts import apply_policy, identical
 from assay.manifest.groups import join_groups
 from assay.manifest.images import LETTERBOX, Opened, open_image
 from assay.manifest.snapshot import (
     Snapshot,
+    listing_digest,
     provenance,
     read_snapshot,
     write_snapshot,
@@ -227,6 +229,22 @@ def test_a_source_that_changed_since_its_snapshot_is_refused(
     (source / "a.png").write_bytes(b"12")
     with pytest.raises(SourceError, match="assay snapshot toy"):
         provenance("toy", "set", files, [], place)
+
+
+def test_a_label_edited_without_a_change_of_size_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def digest() -> str:
+        return listing_digest(Source("set", tmp_path), ["t.csv"], ["t.csv"])
+
+    (tmp_path / "set").mkdir()
+    table = tmp_path / "set" / "t.csv"
+    table.write_text("hb\n9.5\n")
+    before = digest()
+    table.write_text("hb\n9.6\n")
+    assert digest() != before
+    monkeypatch.setattr(snapshot, "READ_BYTES", 3)  # larger tables are not opened
+    assert digest() == listing_digest(Source("set", tmp_path), ["t.csv"], [])
 
 
 @pytest.mark.parametrize(
