@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from assay.contract.checks import Check, Rule
     from assay.contract.listing import LabelRange
+    from assay.contract.quantity import Quantity
 
 
 class BaseSystem:
@@ -20,6 +21,8 @@ class BaseSystem:
     fit = "stretch"
     views: Mapping[str, str] = ONE_VIEW
     covariates: Sequence[str] = ()
+    quantities: Sequence[Quantity] = ()
+    parts: Sequence[str] = ("subset",)
 
     def filters(self, params: Any) -> Sequence[LabelRange]:
         """Use every sample."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from assay.contract.checks import Check, Rule
     from assay.contract.listing import LabelRange, Listing
+    from assay.contract.quantity import Quantity
     from assay.manifest.source import Source
     from assay.sections.data import DataParams
 
@@ -37,6 +38,16 @@ class System(Protocol):
     @property
     def covariates(self) -> Sequence[str]:
         """Return the columns of numbers that a network may be fed beside the images, such as age."""
+        ...
+
+    @property
+    def quantities(self) -> Sequence[Quantity]:
+        """Return what is measured, in which unit, and what people write it in instead."""
+        ...
+
+    @property
+    def parts(self) -> Sequence[str]:
+        """Return the columns by which labels are judged apart: table, folder, clinic, device."""
         ...
 
     @property

@@ -23,7 +23,7 @@ def deduplicate(table: pl.DataFrame, views: Sequence[str] = (IMAGE,)) -> pl.Data
         views: of a row; of several, each has its `<view>_uri`.
 
     Returns:
-        The same rows without `line`, `sample_id` unique.
+        The same rows with their `line`, `sample_id` unique.
     """
     if "line" not in table.columns:
         table = table.with_columns(line=pl.int_range(1, pl.len() + 1))
@@ -32,7 +32,7 @@ def deduplicate(table: pl.DataFrame, views: Sequence[str] = (IMAGE,)) -> pl.Data
     told = table.with_columns(fault=pl.coalesce("fault", *strays, _twice(table, [*uris, "item"])))
     again = pl.int_range(pl.len()).over("sample_id") > 0
     named = pl.when(again).then(pl.format("{}#{}", "sample_id", "line")).otherwise("sample_id")
-    return told.with_columns(sample_id=named).drop("line")
+    return told.with_columns(sample_id=named)
 
 
 def _strays(uris: pl.Series, view: str) -> pl.Expr:

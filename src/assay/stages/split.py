@@ -52,9 +52,10 @@ def main(stage: Stage) -> None:
         "skipped": _skipped(manifest),
     }
     write_table(layout.splits, splits, facts)
-    # How images were read is nothing that training asks: told anew, it makes none stale.
+    # How images were read, and where labels stood, is nothing that training asks: told anew, it makes
+    # none stale.
     read = [column(view, name) for view in storage.views for name in READ]
-    whole = rows.with_columns(splits["fold"]).drop(read, strict=False)
+    whole = rows.with_columns(splits["fold"]).drop("line", *read, strict=False)
     for table, pixels, mask in (
         (layout.trainval, layout.trainval_pixels, ~is_test),
         (layout.sealed, layout.sealed_pixels, is_test),

@@ -12,6 +12,7 @@ import polars as pl
 from assay.contract.system_capabilities import SupportsImageChecks, SupportsSummary
 from assay.gates.ids import judge_ids
 from assay.gates.labels import judge_labels, label_profile
+from assay.gates.units import judge_units
 from assay.gates.verdict import Verdict
 from assay.lookup import find_system
 from assay.manifest.kept import kept_images
@@ -19,6 +20,7 @@ from assay.manifest.layout import Layout
 from assay.manifest.storage import read_storage
 from assay.manifest.table import read_table
 from assay.pages.gate import write_gate_page
+from assay.pages.parts import draw_parts
 
 if TYPE_CHECKING:
     from assay.stages.launch import Stage
@@ -41,13 +43,15 @@ def main(stage: Stage) -> None:
     spelt = str(stage.value(f"{stage.item}.policy.spelling"))
     checks.append(judge_ids(table, facts["group_kind"], spelt, stage.item))
     checks += system.checks(table)
+    checks += judge_units(table, system, str(stage.value(f"{stage.item}.policy.units")))
     if isinstance(system, SupportsImageChecks):
         checks += system.check_images(table, _fetch(stage, facts))
     tables: dict[str, Any] = {"label by subset": label_profile(table, system.target)}
-    figures: Mapping[str, bytes] = {}
+    figures: Mapping[str, bytes] = draw_parts(table, system)
     if isinstance(system, SupportsSummary):
-        more, figures = system.summarised(table)
+        more, own = system.summarised(table)
         tables |= more
+        figures = {**own, **figures}
     verdict = Verdict("labels", stage.item, checks, tables)
     write_gate_page(verdict, layout.labels_page, stage.root, table, facts, figures)
     verdict.write_and_raise(layout.labels_verdict, layout.labels_page)

@@ -29,6 +29,7 @@ from assay.systems.ceph.data.layout import (
 )
 from assay.systems.ceph.data.machines import Unit, read_machines
 from assay.systems.ceph.data.params import CephParams
+from assay.systems.ceph.data.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
@@ -49,6 +50,8 @@ class Aariz(BaseSystem):
 
     name = "ceph"
     target = "cvm"
+    quantities = QUANTITIES
+    parts = ("subset", "machine")
     fit = "letterbox"
     params = CephParams
 

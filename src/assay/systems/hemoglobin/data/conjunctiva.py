@@ -33,6 +33,8 @@ class Conjunctiva(BaseSystem):
 
     name = "hemoglobin.conjunctiva"
     target = "hb"
+    quantities = (labels.HB,)
+    parts = ("subset", "clinic", "device")
     params = ConjunctivaParams
 
     def phantom(self, folder: Path, params: Phantom) -> None:

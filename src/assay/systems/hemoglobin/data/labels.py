@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from assay.contract.checks import Rule
+from assay.contract.quantity import Quantity
 from assay.manifest.paths import find_table, resolve_paths
 from assay.manifest.published import faults, number, number_faults, read_published
 
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 
 COLUMNS = ("image_path", "hb_value", "patient_id")
 PLAUSIBLE_HB = (2.0, 25.0)  # g/dL; below is not survived, above is another unit
-PLAUSIBLE_MEDIAN = (6.0, 18.0)  # g/dL, of any cohort; a table in g/L has 60–180
+PLAUSIBLE_MEDIAN = (7.0, 18.0)  # g/dL, of any cohort: severe anaemia is below 7; in g/L 70–180
+MMOL = 0.6206  # mmol/L of haemoglobin (monomer, 16.11 g/mmol) that are 1 g/dL
+# Hospitals of CP-AnemiC differ by up to 1.6 g/dL, children and adults by 3.5.
+HB = Quantity(
+    "hb", "hb", "g/dL", PLAUSIBLE_HB, PLAUSIBLE_MEDIAN, {"g/L": 0.1, "mmol/L": 1 / MMOL},
+    decimals=1, apart=0.2, spread=2.5,
+)  # fmt: skip
 
 
 def read_labels(source: Source, name: str, key: str = "") -> tuple[pl.DataFrame, str] | None:

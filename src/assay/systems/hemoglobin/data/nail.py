@@ -28,6 +28,8 @@ class Nail(BaseSystem):
 
     name = "hemoglobin.nail"
     target = "hb"
+    quantities = (labels.HB,)
+    parts = ("subset", "clinic", "device")
     params = NailParams
 
     def phantom(self, folder: Path, params: NailPhantom) -> None:

@@ -16,6 +16,7 @@ from assay.contract.curriculum import Curriculum
 from assay.contract.listing import Listing
 from assay.errors import SourceError
 from assay.systems.pills.data import checks
+from assay.systems.pills.data.box_units import QUANTITIES
 from assay.systems.pills.data.codes import (
     classes_for,
     forms_of,
@@ -55,6 +56,8 @@ class AiHub(BaseSystem):
 
     name = "pills"
     target = "drug"
+    quantities = QUANTITIES
+    parts = ("subset", "part")
     fit = "letterbox"
     params = PillsParams
     forms = FORMS

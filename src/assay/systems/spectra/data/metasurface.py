@@ -14,6 +14,7 @@ from assay.contract.listing import Listing
 from assay.errors import SourceError
 from assay.systems.spectra.data.params import SpectraParams
 from assay.systems.spectra.data.parts import find_parts, oddities
+from assay.systems.spectra.data.power import MEAN
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
@@ -28,6 +29,7 @@ class Metasurface(BaseSystem):
 
     name = "spectra"
     target = "mean"
+    quantities = (MEAN,)
     params = SpectraParams
 
     def phantom(self, folder: Path, params: Phantom) -> None:
