@@ -19,7 +19,6 @@ BINS = 64
 FEWEST = 24  # values of a table that is looked at, and 8 of a block
 NEAR = 16  # values on either side of a border
 LARGEST = 2 / 3  # of the values: where a block has more, the others are the odd ones
-SORTED = 0.15  # of a table's ranks, that neighbours are apart where it is sorted
 ALIKE = 0.15  # distance of distributions that a block may keep once converted, beyond chance
 Block = tuple[int, int]
 
@@ -70,13 +69,6 @@ def longest_run(same: Bools, value: Floats) -> Block:
         if steps > most:
             best, stop, most = start, place + 1, steps
     return best, stop
-
-
-def in_order(value: Floats, start: int, stop: int) -> bool:
-    """Whether the lines around a run of one value hold values near it: the table is sorted there."""
-    around = np.r_[value[max(start - 4, 0) : start], value[stop : stop + 4]]
-    ranks = np.searchsorted(np.sort(value), [*around, value[start]]) / len(value)
-    return bool(np.median(np.abs(ranks[:-1] - ranks[-1])) < SORTED) if len(around) else True
 
 
 def _cumulated(value: Floats, edges: Floats, borders: npt.NDArray[np.intp]) -> Floats:

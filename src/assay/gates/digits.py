@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from assay.gates.blocks import in_order, longest_run
+from assay.gates.blocks import longest_run
 
 if TYPE_CHECKING:
     from assay.gates.measured import Bools, Found, Measured, Part
@@ -21,7 +21,7 @@ WHOLE, HALF = (
 )  # shares of whole numbers, and of halves, that honest rounding by eye may reach
 SEVERAL = 0.05  # the same of rows of several numbers, all of them whole
 ALL = 0.9  # of a part: the others are faults
-USUAL = 0.25  # share that one value may honestly have
+USUAL = 0.15  # share that one value may honestly have
 RUN = 0.2  # share of whole numbers that the lines around a run are thought to have at least
 VARIED = 4  # distinct values of a run of whole numbers: one value may be many people's
 
@@ -140,20 +140,21 @@ def _too_often(each: Measured, name: str, rows: Bools, level: float) -> str:
 
 
 def _filled_down(each: Measured) -> Found:
-    """Find one value of different subjects in a row, of a table that is in no order."""
+    """Find one value of different subjects in a row, longer than the table's order makes likely."""
     found: Found = []
     for name, lines in each.tables():
         value = each.value[lines]
-        borders = np.flatnonzero(np.diff(value)) + 1
+        same = np.diff(value) == 0
+        borders = np.flatnonzero(~same) + 1
         starts, stops = np.r_[0, borders], np.r_[borders, len(value)]
         place = int(np.argmax(stops - starts))
-        run = lines[starts[place] : stops[place]]
-        around = np.delete(value, slice(starts[place], stops[place]))
-        usual = max(float(np.mean(around == value[starts[place]])) if len(around) else 1.0, 0.1)
-        if len(lines) * usual ** len(run) < CHANCE and not in_order(
-            value, starts[place], stops[place]
-        ):
-            first, last = each.lines(run)
-            text = f"{name} lines {first}–{last}: {len(run)} subjects in a row with"
-            found.append((f"{text} {value[starts[place]]:g} {each.quantity.unit}", run))
+        start, stop = starts[place], stops[place]
+        around = np.delete(same, slice(start, stop - 1))
+        if not len(around):
+            continue
+        usual = max(float(around.mean()), 0.1)
+        if len(lines) * usual ** (stop - start - 1) < CHANCE:
+            first, last = each.lines(lines[start:stop])
+            text = f"{name} lines {first}–{last}: {stop - start} subjects in a row with"
+            found.append((f"{text} {value[start]:g} {each.quantity.unit}", lines[start:stop]))
     return found

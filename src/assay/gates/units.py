@@ -117,21 +117,26 @@ def _explained(each: Measured, rows: Bools) -> str:
 
 
 def _units(each: Measured, parts: Sequence[Part]) -> Found:
+    """Find parts, or all but a part, in another unit or scale; and blocks of lines."""
+    level = CHANCE / max(4 * len(parts), 1)
+    others = [Part(f"all but {part.name}", ~part.rows) for part in parts]
     found: Found = []
-    level = CHANCE / max(2 * len(parts) * max(len(each.others), 1), 1)
-    for part in parts:
-        rest = ~part.rows
-        own, others = each.subjects(part.rows), each.subjects(rest)
-        if own < FEWEST or others < FEWEST_REST:
-            continue
-        if not _apart(
-            each.value[part.rows], each.value[rest], (own, others), each.quantity.apart, level
-        ):
-            continue
-        text = _other_unit(each, part, (own, others)) or _too_far(each, part, (own, others), level)
-        if text:
-            found.append((text, part.rows))
+    for asked in (parts, others):
+        if found:  # all but a part are odd only where no part is
+            break
+        said = [(_other_scale(each, part, level), part.rows) for part in asked]
+        found = [(text, rows) for text, rows in said if text]
     return found + _blocks(each)
+
+
+def _other_scale(each: Measured, part: Part, level: float) -> str:
+    count = (each.subjects(part.rows), each.subjects(~part.rows))
+    if count[0] < FEWEST or count[1] < FEWEST_REST:
+        return ""
+    one, other = each.value[part.rows], each.value[~part.rows]
+    if not _apart(one, other, count, each.quantity.apart, level):
+        return ""
+    return _other_unit(each, part, count) or _too_far(each, part, count, level)
 
 
 def _apart(one: Floats, other: Floats, count: tuple[int, int], share: float, level: float) -> bool:
@@ -149,19 +154,16 @@ def _distance(one: Floats, other: Floats, count: tuple[int, int]) -> tuple[float
 
 
 def _other_unit(each: Measured, part: Part, count: tuple[int, int]) -> str:
-    """Say which unit a part, or all but the part, looks most like."""
+    """Say which unit a part looks most like, if the rest does not differ from it then."""
     chance = 1.36 * np.sqrt(1 / count[0] + 1 / count[1])
-    for rows, name in ((part.rows, part.name), (~part.rows, f"all but {part.name}")):
-        one, other = each.value[rows], each.value[~rows]
-        for unit, values in each.others.items():
-            away, error = _distance(
-                values[rows], other, count if name == part.name else count[::-1]
-            )
-            if away > each.quantity.apart * abs(float(np.median(other))) + error:
-                continue
-            left = stats.ks_2samp(values[rows], other).statistic
-            if left <= ALIKE + chance and left < stats.ks_2samp(one, other).statistic:
-                return _likeness(each, name, rows, ~rows, unit)
+    one, other = each.value[part.rows], each.value[~part.rows]
+    for unit, values in each.others.items():
+        away, error = _distance(values[part.rows], other, count)
+        if away > each.quantity.apart * abs(float(np.median(other))) + error:
+            continue
+        left = stats.ks_2samp(values[part.rows], other).statistic
+        if left <= ALIKE + chance and left < stats.ks_2samp(one, other).statistic:
+            return _likeness(each, part.name, part.rows, ~part.rows, unit)
     return ""
 
 
@@ -195,7 +197,7 @@ def _blocks(each: Measured) -> Found:
                 continue
             inside, outside = lines[slice(*block)], np.delete(lines, slice(*block))
             one, other = each.value[inside], each.value[outside]
-            if _apart(one, other, (len(one), len(other)), each.quantity.apart, CHANCE / LINES):
+            if _apart(one, other, (len(one), len(other)), each.quantity.apart, CHANCE / 10):
                 first, last = each.lines(inside)
                 text = f"{name}, about lines {first}–{last}"
                 found.append((_likeness(each, text, inside, outside, unit), inside))

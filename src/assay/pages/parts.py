@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from assay.contract.system import System
     from assay.gates.measured import Measured
 
-SHOWN, ACROSS = 15, 4  # parts; panels side by side
-BINS = 30
+SHOWN, ACROSS = 11, 4  # parts; panels side by side
+BINS = 20
 DOTS = 5000  # lines of a table
 
 
@@ -34,7 +34,7 @@ def _drawn(each: Measured, system: System) -> bytes:
 
     parts = list(each.parts(part_columns(system, each.table)))[:SHOWN]
     down = -(-(len(parts) + 1) // ACROSS)
-    figure = Figure(figsize=(2.9 * ACROSS, 2.2 * down), layout="constrained")
+    figure = Figure(figsize=(2.9 * ACROSS, 2.2 * down))
     axes = figure.subplots(down, ACROSS, squeeze=False).ravel()
     start = 0
     for name, rows in each.tables():
@@ -54,6 +54,7 @@ def _drawn(each: Measured, system: System) -> bytes:
         panel.tick_params(labelsize=7)
     for panel in axes[len(parts) + 1 :]:
         panel.set_axis_off()
+    figure.subplots_adjust(0.04, 0.2 / (2.2 * down), 0.99, 1 - 0.25 / (2.2 * down), 0.2, 0.35)
     stream = io.BytesIO()
     # Without a date or the library's version: equal figures, equal bytes.
     figure.savefig(stream, format="png", dpi=80, metadata={"Software": None})

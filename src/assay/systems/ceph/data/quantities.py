@@ -35,7 +35,7 @@ QUANTITIES = (
         "spacing", "spacing", "mm a pixel", SPACING,
         others={"cm": 10.0, "µm": 0.001, "dpi": partial(_inverse, length=25.4),
          "px a mm": partial(_inverse, length=1.0)},
-        apart=0.8,
+        apart=0.6,
     ),
     *(
         Quantity(reader, partial(_points, reader=reader), "px", decimals=None, family="points")
