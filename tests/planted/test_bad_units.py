@@ -90,7 +90,7 @@ def box_set(
     change: Callable[[Values, Values], Values], where: str = "*"
 ) -> Callable[[Path], pl.DataFrame]:
     def make(folder: Path) -> pl.DataFrame:
-        pills_set.made(folder, classes=6, sessions=6, angles=1, combinations=3, width=32)
+        pills_set.made(folder, classes=6, sessions=6, angles=1, combinations=3)
         for path in pills_set.labels(folder):
             if where in path.as_posix() or where == "*":
                 pills_set.edit(path, spoilt)
