@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
 from assay.systems.ceph.data import checks, likeness
 from assay.systems.ceph.data.aariz import CEPH
+from assay.systems.ceph.data.films import Films, joined, lay_films, stored
 from assay.systems.ceph.data.landmarks import COUNT, PLACE
 from assay.systems.ceph.data.layout import KINDS
 from assay.systems.ceph.data.params import Phantom
@@ -107,14 +109,17 @@ def pn_last(points: Any) -> Any:
     return np.concatenate([np.delete(points, place, axis=1), points[:, [place]]], axis=1)
 
 
-def stored_points(table: pl.DataFrame, reader: str, size: int) -> np.ndarray[Any, Any]:
-    """Original px → stored px of the letterboxed square."""
-    points, extent = checks.points_of(table, reader), (table["width"], table["height"])
-    found = likeness.stored(points, *extent, size)
+def films_of(table: pl.DataFrame, store: ImageStore) -> Films:
+    """Return the films as the label gate takes them, with the senior's points."""
+    extent = table.select("width", "height").to_numpy().astype(np.float64)
+    points = checks.points_of(table, "senior")
     # The tasks' geometry is another file, which data does not import: they must be one.
-    frame = Frame(*(side.to_numpy() for side in extent), size)
-    assert np.allclose(found, frame.stored(points), atol=1e-9, equal_nan=True)
-    return found
+    frame = Frame(table["width"].to_numpy(), table["height"].to_numpy(), SIZE)
+    assert np.allclose(
+        stored(points, extent, SIZE), frame.stored(points), atol=1e-9, equal_nan=True
+    )
+    spacing = table["spacing"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return lay_films(stored_images(table, store)[..., 1], points, extent, spacing)
 
 
 def stored_images(table: pl.DataFrame, store: ImageStore) -> np.ndarray[Any, Any]:
@@ -122,21 +127,36 @@ def stored_images(table: pl.DataFrame, store: ImageStore) -> np.ndarray[Any, Any
     return np.asarray(store.pixels()[[slot[digest] for digest in table["digest"]]])
 
 
+TURNED: dict[str, Callable[[Films], Films]] = {
+    "a mirrored film": lambda films: replace(films, grey=films.grey[:, :, ::-1]),
+    "a film upside down": lambda films: replace(films, grey=films.grey[:, ::-1]),
+    "a film with x and y exchanged": lambda films: replace(
+        films, grey=films.grey.transpose(0, 2, 1), extent=films.extent[:, ::-1]
+    ),
+    "a negative: light and dark are exchanged": lambda films: replace(films, grey=255 - films.grey),
+}
+
+
+def mixed(films: Films, others: Films, rows: Any) -> Films:
+    """Return films of which some are the others'."""
+    kept = np.setdiff1d(np.arange(len(films)), rows)
+    order = np.argsort(np.concatenate([kept, rows]))
+    return joined([films.where(kept), others.where(np.asarray(rows))]).where(order)
+
+
 def judge_likeness(table: pl.DataFrame, store: ImageStore) -> float:
-    """Find flipped, transposed and shuffled images, and return how sound ones stand out."""
-    images, points = stored_images(table, store)[..., 1], stored_points(table, "senior", SIZE)
-    assert likeness.off_their_films(images, points) == []
-    for wrong in (
-        images[:, :, ::-1], images[:, ::-1], images.transpose(0, 2, 1), np.roll(images, 1, 0),
-    ):  # fmt: skip
-        (finding,) = likeness.off_their_films(wrong, points)
+    """Find negative, turned and shuffled images, all and one, and return how sound ones stand out."""
+    films, names = films_of(table, store), table["sample_id"].to_list()
+    assert likeness.off_their_films(films, {}, names) == []
+    shuffled = replace(films, grey=np.roll(films.grey, 1, 0))
+    assert [finding.rows for finding in likeness.off_their_films(shuffled, {}, names)] == [()]
+    for number, (what, turn) in enumerate(TURNED.items()):
+        (finding,) = likeness.off_their_films(turn(films), {}, names)
         assert finding.rows == ()
-    for number, (what, turn) in enumerate(likeness.TURNED.items()):
-        one = images.copy()
-        one[number + 4] = turn(images)[number + 4]
-        (finding,) = likeness.off_their_films(one, points)
+        assert finding.reason.endswith(f"looks most like {what}")
+        one = mixed(films, turn(films), [number + 4])
+        (finding,) = likeness.off_their_films(one, {}, names)
         assert finding.rows == (number + 4,)
-        assert finding.reason == f"the film {what}"
-    return likeness.patch_correlation(images, points) - likeness.patch_correlation(
-        images, np.roll(points, 1, axis=0)
-    )
+        assert finding.reason == f"looks most like {what}"
+    own, other = likeness.fit_of(films)
+    return own - other

@@ -52,6 +52,12 @@ def with_target(table: pl.DataFrame, way: agreement.Way) -> pl.DataFrame:
     return table.with_columns(pl.Series("target", made, dtype=pl.Array(pl.Float64, (COUNT, 2))))
 
 
+def pointless(table: pl.DataFrame) -> pl.Expr:
+    """Return which rows have no reader's point at all."""
+    points = np.stack([points_of(table, reader) for reader in READERS])
+    return pl.lit(pl.Series(np.isnan(points).all(axis=(0, 2, 3))))
+
+
 def points_of(table: pl.DataFrame, reader: str) -> Floats:
     """Return a reader's points, or the target's, (n, 29, 2) px; a row without any is all NaN."""
     points = table[reader].to_numpy(writable=True).astype(np.float64)
