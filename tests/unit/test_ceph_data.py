@@ -191,7 +191,7 @@ def test_annotations_without_an_image_and_two_images_of_one_id_are_named(copy: P
     shutil.copy(images[1], images[1].with_suffix(".jpeg"))
     faults = dict(read(copy).select("sample_id", "fault").rows())
     assert faults[images[0].stem] == "annotations without an image"
-    assert faults[images[1].stem].startswith("2 images of one id")
+    assert faults[images[1].stem].startswith("2 files of one name: ")
     assert sum(fault is not None for fault in faults.values()) == 2
     assert len(faults) == 24
 

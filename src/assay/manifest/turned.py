@@ -26,7 +26,9 @@ def break_turned(table: pl.DataFrame, labels: str, known: pl.Expr | None = None)
         turned &= ~known
     what = pl.col("turn").replace_strict(TURNS, default="turns it")
     reason = pl.format(
-        "EXIF {}, and its {} do not say which way they were given", what, pl.lit(labels)
+        f"EXIF {{}}, and its {labels} do not say which way they were given: save it upright"
+        f" (mogrify -auto-orient), and its {labels} upon that",
+        what,
     )
     return table.with_columns(
         status=pl.when(turned).then(pl.lit(BROKEN)).otherwise("status"),

@@ -18,6 +18,7 @@ import polars as pl
 from assay.contract.base_system import BaseSystem
 from assay.contract.listing import Listing
 from assay.errors import SourceError
+from assay.manifest.stems import several
 from assay.systems.ceph.data import labels
 from assay.systems.ceph.data.annotations import read_points, read_stage
 from assay.systems.ceph.data.landmarks import COUNT, SYMBOLS
@@ -82,10 +83,12 @@ class Aariz(BaseSystem):
         return Listing(_table(rows), "content", [*told, *sorted(notes)])
 
     def masked(self, table: pl.DataFrame, params: CephIngest) -> pl.DataFrame:
-        """Mask and name points that lie outside their film, and settle what is learned of the rest."""
-        from assay.systems.ceph.data.checks import mask_outside, with_target
+        """Mask points outside their film, settle what is learned of the rest, break turned films."""
+        from assay.manifest.turned import break_turned
+        from assay.systems.ceph.data.checks import mask_outside, pointless, with_target
 
-        return with_target(mask_outside(table), params.target)
+        made = with_target(mask_outside(table), params.target)
+        return break_turned(made, "points", pointless(made))
 
     def checks(self, table: pl.DataFrame) -> Sequence[Check]:
         """Judge points, readers, machines and stages; see `checks`."""
@@ -106,28 +109,38 @@ class Aariz(BaseSystem):
 
 def _read_film(source: Source, film: Film, units: Mapping[str, Unit]) -> Row:
     """Return what the source says of one film; `absent` is settled once all are read."""
-    content = {kind: source.text(name) for kind, name in film.annotations.items()}
+    content = {kind: _content(source, names) for kind, names in film.annotations.items()}
     readings = {reader: read_points(content.get(reader), film.id) for reader in READERS}
     stage, stage_fault = read_stage(content.get("cvm"), film.id)
     unit = units.get(film.id, Unit(faults=("no line",) if units else ()))
     faults = [f"{reader}: {fault}" for reader in READERS for fault in readings[reader].faults]
     faults += [f"cvm: {stage_fault}"] if stage_fault else []
     faults += [f"machine: {fault}" for fault in unit.faults]
+    faults += [
+        f"not read, since its folder is none of the layout's: {name}" for name in film.unread
+    ]
     if unit.split and unit.split != film.split:
         faults.append(f"machine: mode {unit.split.capitalize()}, but it lies in {film.split}")
     return {
         "film": film, "readings": readings, "cvm": stage, "machine": unit.machine,
         "spacing": unit.spacing, "point_faults": faults,
-        "files": [name for kind, name in film.annotations.items() if content[kind] is not None],
+        "files": [name for kind, names in film.annotations.items()
+                  if content[kind] is not None for name in names],
         "fault": _row_fault(film, readings, stage),
     }  # fmt: skip
 
 
+def _content(source: Source, names: Sequence[str]) -> bytes | str | None:
+    """Return an annotation's content, or why none of several files is it."""
+    return several(list(names)) or source.text(names[0])
+
+
 def _row_fault(film: Film, readings: Mapping[str, Reading], stage: int | None) -> str | None:
+    if film.fault:
+        return film.fault
     if not film.images:
-        return "annotations without an image" if film.annotations else "listed, but no image"
-    if len(film.images) > 1:
-        return f"{len(film.images)} images of one id: " + ", ".join(film.images)
+        annotated = film.annotations or film.unread
+        return "annotations without an image" if annotated else "listed, but no image"
     if stage is None and all(np.isnan(reading.points).all() for reading in readings.values()):
         return "no label: neither a point nor a CVM stage"
     return None
@@ -155,7 +168,8 @@ def _table(rows: list[Row]) -> pl.DataFrame:
     }
     return pl.DataFrame({
         "sample_id": [film.id for film in films],
-        "uri": [next(iter((*film.images, *film.annotations.values(), film.id))) for film in films],
+        "uri": [next(iter((*film.images, *sum(film.annotations.values(), ()), film.id)))
+                for film in films],
         "item": [0] * len(films),
         "group": [film.id for film in films],
         "subset": [film.split for film in films],

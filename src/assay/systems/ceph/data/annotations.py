@@ -1,16 +1,18 @@
 """What one annotation file says, point by point: a fault masks its point and is named, no more.
 
+A key that stands twice has no value, whatever JSON readers take; NaN and Infinity are no numbers.
+
 Landmarks: `{"ceph_id", "landmarks": [{"landmark_id" | "title" | "symbol", "value": {"x", "y"}}]}`.
 CVM stage: `{"ceph_id", "cvm_stage": {"value": 1..6}}`. Further keys are allowed.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from assay.systems.ceph.data.landmarks import COUNT, LANDMARKS, STAGE_IDS, STAGES, SYMBOLS
@@ -45,13 +47,16 @@ class Reading:
     named: frozenset[int] | None = None
 
 
-def read_points(content: bytes | None, film: str) -> Reading:
-    """Read a landmark file; None is an absent one, `film` the id that it has to be about."""
+def read_points(content: bytes | str | None, film: str) -> Reading:
+    """Read a landmark file about `film`; None is an absent one, text the reason against it."""
     reading = Reading()
     try:
         entries = _field(_about(content, film), "landmarks", list)
     except ValueError as fault:
         reading.faults.append(str(fault))
+        return reading
+    if not entries:
+        reading.faults.append("landmarks is empty")
         return reading
     found: dict[int, list[Any]] = {}
     for entry in entries:
@@ -62,10 +67,11 @@ def read_points(content: bytes | None, film: str) -> Reading:
     reading.named = frozenset(found)
     for place, values in sorted(found.items()):
         _settle(reading, place, values)
+    _ensure_apart(reading)
     return reading
 
 
-def read_stage(content: bytes | None, film: str) -> tuple[int | None, str | None]:
+def read_stage(content: bytes | str | None, film: str) -> tuple[int | None, str | None]:
     """Return the CVM stage 0–5, or None and the fault; an absent file is no fault."""
     if content is None:
         return None, None
@@ -74,22 +80,58 @@ def read_stage(content: bytes | None, film: str) -> tuple[int | None, str | None
     except ValueError as fault:
         return None, str(fault)
     value = stage.get("value")
-    if type(value) is not int or not 1 <= value <= STAGES:
+    whole = type(value) is int or (type(value) is float and value.is_integer())
+    if not whole or not 1 <= value <= STAGES:
         return None, f"value {value!r}, expected 1 to {STAGES}"
+    value = int(value)
     if stage.get("id") in STAGE_IDS and STAGE_IDS.index(stage["id"]) != value - 1:
         return None, f"value {value}, but the id of stage {STAGE_IDS.index(stage['id']) + 1}"
     return value - 1, None
 
 
-def _about(content: bytes | None, film: str) -> dict[str, Any]:
+class _Several:
+    """What stands under a key that an object has twice."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self.values = values
+
+    def __repr__(self) -> str:
+        return " and ".join(map(repr, self.values)) + " under one key"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    held: dict[str, list[Any]] = {}
+    for key, value in pairs:
+        held.setdefault(key, []).append(value)
+    return {key: each[0] if len(each) == 1 else _Several(each) for key, each in held.items()}
+
+
+def _decoded(content: bytes) -> Any:
+    """Read JSON in UTF-8 (with a byte order mark or without), UTF-16 or UTF-32.
+
+    Raises:
+        ValueError: it is none, or nested deeper than a person would.
+    """
+    try:
+        return json.loads(content, object_pairs_hook=_object, parse_constant=str)
+    except UnicodeDecodeError as fault:
+        raise ValueError(f"not JSON: not UTF-8 at byte {fault.start}") from None
+    except json.JSONDecodeError as fault:
+        raise ValueError(f"not JSON: {fault}") from None
+    except RecursionError:
+        raise ValueError("not JSON of this layout: nested too deep") from None
+
+
+def _about(content: bytes | str | None, film: str) -> dict[str, Any]:
     if content is None:
         raise ValueError("no file")
-    try:
-        told = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-        raise ValueError(f"not JSON: {fault}") from None
+    if isinstance(content, str):
+        raise ValueError(content)  # noqa: TRY004 - one kind of fault, told in words
+    told = _decoded(content)
     if not isinstance(told, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004 - one kind of fault, told in words
+        raise ValueError("not a JSON object")  # noqa: TRY004 - as above
+    if "ceph_id" not in told and "shapes" in told:
+        raise ValueError("a LabelMe file, expected ceph_id and landmarks of the published layout")
     if told.get("ceph_id") != film:
         raise ValueError(f"ceph_id is {told.get('ceph_id')!r}, not the film's")
     return told
@@ -97,6 +139,8 @@ def _about(content: bytes | None, film: str) -> dict[str, Any]:
 
 def _field(told: dict[str, Any], key: str, kind: type[Any]) -> Any:
     found = told.get(key)
+    if isinstance(found, _Several):
+        raise ValueError(f"{key} stands twice")  # noqa: TRY004 - as above
     if not isinstance(found, kind):
         raise ValueError(f"no {key}")  # noqa: TRY004 - as above
     return found
@@ -135,13 +179,27 @@ def _settle(reading: Reading, place: int, values: list[Any]) -> None:
     if len(values) > 1:
         reading.faults.append(f"{symbol} {'twice' if len(values) == 2 else f'{len(values)} times'}")
         return
-    value = values[0] if isinstance(values[0], dict) else {}
+    value = {} if values[0] is None else values[0]
+    if not isinstance(value, dict):
+        reading.faults.append(f"{symbol} value is {value!r}, not an object of x and y")
+        return
     pair = [value.get(axis) for axis in "xy"]
     for axis, number in zip("xy", pair, strict=True):
         if not _is_coordinate(number):
             reading.faults.append(f"{symbol} {axis} is {number!r}, not a number")
             return
+    if pair == [0, 0]:
+        reading.faults.append(f"{symbol} is (0, 0), which tools write for a point that nobody set")
+        return
     reading.points[place] = pair
+
+
+def _ensure_apart(reading: Reading) -> None:
+    """Mask a file whose points are all one."""
+    set_ = reading.points[np.isfinite(reading.points[:, 0])]
+    if len(set_) > 2 and (set_ == set_[0]).all():
+        reading.faults.append(f"all {len(set_)} points are ({set_[0, 0]:g}, {set_[0, 1]:g})")
+        reading.points[:] = np.nan
 
 
 def _is_coordinate(number: Any) -> bool:

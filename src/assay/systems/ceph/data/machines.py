@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from assay.manifest.published import number, read_published
+from assay.manifest.published import read_published
 
 if TYPE_CHECKING:
     from assay.manifest.source import Source
 
 TABLE = "cephalogram_machine_mappings.csv"
 COLUMNS = ("cephalogram_id", "machine", "pixel_size", "image_format", "mode")
+MISPRINT = 1.139  # of ProMax 2D, in table 2 of Sci Data 12:1336
+LARGEST = 2.0  # mm a pixel
+MICRO = ("um", "µm", "μm")
+LENGTH = re.compile(r"([-+.\deE]+)\s*(mm|[uµμ]m)?(?:\s*/\s*(?:px|pixel))?")
 UNKNOWN = ("unknown", "n/a", "none", "")
 
 
@@ -26,7 +30,7 @@ class Unit:
         spacing: mm a pixel, or None.
         extension: of the image's name, as stated.
         split: train, valid or test.
-        faults: in words; what they are about is None.
+        faults: in words; what they are about is None, but for a spacing that the gate stops at.
     """
 
     machine: str | None = None
@@ -46,29 +50,46 @@ def read_machines(source: Source, name: str) -> dict[str, Unit]:
     if content is None:
         return {}
     lines = read_published(content, source.uri(name), COLUMNS)
-    lines = lines.with_columns(number("pixel_size").alias("spacing"))
     found: dict[str, Unit] = {}
-    for row in lines.filter(pl.col("cephalogram_id").is_not_null()).iter_rows(named=True):
-        film, unit = row["cephalogram_id"], _unit(row)
+    for row in lines.iter_rows(named=True):
+        film, unit = row["cephalogram_id"] or f"{TABLE} line {row['line']}", _unit(row)
         same = found.get(film, unit) == unit
         found[film] = unit if same else Unit(faults=(f"{film} stands twice, differently",))
     return found
 
 
-def _unit(row: dict[str, str | float | None]) -> Unit:
+def _spacing(text: str) -> tuple[float | None, str]:
+    """Return mm a pixel of a number, with a unit or without, and what is wrong with it.
+
+    A number that can be no pixel is kept, so that the label gate stops.
+    """
+    found = LENGTH.fullmatch(text)
+    try:
+        value = float(found[1]) / (1000 if found[2] in MICRO else 1) if found else 0.0
+    except ValueError:
+        value = 0.0
+    if not (math.isfinite(value) and value > 0):
+        return None, "has a decimal comma" if "," in text else "is no length"
+    if math.isclose(value, MISPRINT):
+        return value, "is the paper's misprint of 0.139: take the published table"
+    if value > LARGEST:
+        return value, f"is no mm a pixel (at most {LARGEST:g}): if it is in µm, write 100 µm"
+    return value, ""
+
+
+def _unit(row: dict[str, str | int | None]) -> Unit:
     faults = [str(row["fault"])] if row["fault"] else []
-    machine, spacing = row["machine"], row["spacing"]
+    machine = row["machine"]
     if machine is not None and str(machine).lower() in UNKNOWN:
         machine = None
-    if row["pixel_size"] is not None and (spacing is None or float(spacing) <= 0):
-        faults.append(f"pixel_size {row['pixel_size']!r} is no length")
-        spacing = None
+    spacing, fault = _spacing(str(row["pixel_size"])) if row["pixel_size"] else (None, "")
+    faults += [f"pixel_size {row['pixel_size']!r} {fault}"] if fault else []
     split, extension = (str(row[key] or "").lower() for key in ("mode", "image_format"))
     if row["fault"]:  # columns may have moved
         return Unit(extension=extension, split=split, faults=tuple(faults))
     return Unit(
         None if machine is None else str(machine),
-        None if spacing is None else float(spacing),
+        spacing,
         extension,
         split,
         tuple(faults),
