@@ -122,7 +122,9 @@ def pictures(of: Callable[[np.ndarray], np.ndarray], which: Callable[[Path], lis
 def exif(folder: Path) -> None:
     path, tag = victim(folder), Image.Exif()
     tag[0x0112] = 6
-    Image.open(path).save(path, exif=tag)
+    image = Image.open(path)
+    path.unlink()
+    image.save(path.with_suffix(".png"), exif=tag)
 
 
 def in_table(change: Callable[[list[list[str]]], object], separator: str = ",") -> Spoil:
@@ -144,6 +146,20 @@ def sized(change: Callable[[str], str], every: bool = False, separator: str = ",
             line[2] = change(line[2])
 
     return in_table(lines_of, separator)
+
+
+def in_mm(folder: Path) -> None:
+    """Give points in mm, on films of four times as many pixels."""
+    header, *rows = [line.split(",") for line in (folder / TABLE).read_text().splitlines()]
+    for row in rows:
+        for kind in ("senior", "junior"):
+            (file,) = folder.glob(f"*/{KINDS[kind]}/{row[0]}.json")
+            edit(file, set_all(lambda x, y, mm=float(row[2]): (x * mm, y * mm)))  # type: ignore[misc]
+        row[2] = str(float(row[2]) / 4)
+    for path in films(folder):
+        image = Image.open(path)
+        image.resize((4 * image.width, 4 * image.height)).save(path)
+    (folder / TABLE).write_text("\n".join(",".join(row) for row in [header, *rows]) + "\n")
 
 
 def next_points(folder: Path) -> None:
@@ -239,7 +255,7 @@ PLANTS: dict[str, Spoil] = {
     "stage as text": stage("CVM-S3"),
     "stage 0": stage(0),
     "stage 3.5": stage(3.5),
-    "pixel size with a decimal comma": sized(lambda old: old.replace(".", ","), separator=";"),
+    "pixel size with a decimal comma": sized(lambda old: "0,139", separator=";"),
     "pixel size in words": sized(lambda old: "a tenth"),
     "film that the table does not know": in_table(lambda lines: lines.pop(0)),
     "another split in the table": in_table(lambda lines: lines[0].__setitem__(4, "Training")),
@@ -251,10 +267,10 @@ PLANTS: dict[str, Spoil] = {
     "one film mirrored": pictures(lambda old: old[:, ::-1], lambda folder: [victim(folder)]),
     "one film's points 0.93 ×": points(lambda x, y, w, h: (0.93 * x, 0.93 * y), one=True),
     "all points 0.93 ×": points(lambda x, y, w, h: (0.93 * x, 0.93 * y)),
-    "all points shifted": points(lambda x, y, w, h: (x - 0.05 * w, y - 0.05 * w)),
+    "all points shifted": points(lambda x, y, w, h: (x - 0.06 * w, y + 0.04 * w)),
     "points as shares of the sides": points(lambda x, y, w, h: (x / w, y / h)),
-    "points in mm": points(lambda x, y, w, h: (0.1 * x, 0.1 * y)),
-    "points of a square of 64 px": points(lambda x, y, w, h: (64 * x / w, 64 * y / h)),
+    "points in mm": in_mm,
+    "points of a square of 128 px": points(lambda x, y, w, h: (128 * x / w, 128 * y / h)),
     "the next film's points": next_points,
     "19 landmarks in another order": isbi,
     "a reader's x and y exchanged": told(set_all(lambda x, y: (y, x))),

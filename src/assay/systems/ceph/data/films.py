@@ -60,6 +60,13 @@ class Films:
         """Return the same films with other films' points, row for row."""
         return replace(self, points=self.points[rows], pose=self.pose[rows])
 
+    def with_places_of(self, rows: npt.NDArray[np.integer]) -> Films:
+        """Return the same films with other films' points where these lie in the stored square."""
+        own, theirs = self.extent[:, None], self.extent[rows][:, None]
+        ratio = own.max(axis=2, keepdims=True) / theirs.max(axis=2, keepdims=True)
+        points = (self.points[rows] - (theirs - 1) / 2) * ratio + (own - 1) / 2
+        return replace(self, points=points, pose=self.pose[rows] * ratio[:, 0, 0])
+
 
 def lay_films(grey: Images, points: Floats, extent: Floats, spacing: Floats) -> Films:
     """Return films whose faces' poses are taken from their points."""

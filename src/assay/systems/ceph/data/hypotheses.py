@@ -30,12 +30,18 @@ class Hypothesis:
         what: it looks most like this.
         undone: the films as they would be, were it so and undone.
         moves: whether points are moved, and films are not.
+        numbered: what it is without its number.
     """
 
     what: str
     undone: Callable[[Films], Films]
     moves: bool = True
-    family: str = ""  # of those that differ by a number alone
+    numbered: str = ""
+
+    @property
+    def family(self) -> str:
+        """Return what those share that differ by a number alone."""
+        return self.numbered or self.what
 
 
 def hypotheses(films: Films) -> list[Hypothesis]:
@@ -114,7 +120,7 @@ def _scaled() -> list[Hypothesis]:
 
     return [
         Hypothesis(
-            f"points of an image {1 / factor:.2f} × as large", scaled(factor), family="scaled"
+            f"points of an image {1 / factor:.2f} × as large", scaled(factor), numbered="scaled"
         )
         for factor in sorted(SCALES, key=lambda each: abs(np.log(each)))
     ]
@@ -132,7 +138,7 @@ def _shifted(films: Films) -> list[Hypothesis]:
         Hypothesis(
             f"points shifted by about ({-x * face:+.0f}, {-y * face:+.0f}) px, as by a border cut off",
             shifted((x, y)),
-            family="shifted",
+            numbered="shifted",
         )
         for x, y in offsets
     ]

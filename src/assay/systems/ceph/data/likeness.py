@@ -54,6 +54,8 @@ EDGE_TIE, LIKE_TIE = 0.1, 0.03  # a plainer cause that gains as much is the one 
 UNKNOWN = "no other film, for a cause unknown"
 FEWEST_FILMS = 10  # that a median edge is taken of
 SPOKESMEN = 60  # films that speak for the set or a part, and for all that are unlike
+GIVEN = "a film whose own points are given for {}"
+NEIGHBOURS = {"next": 1, "previous": -1}
 PORTION = 100  # films in memory at once
 
 
@@ -80,7 +82,7 @@ def check_films(table: pl.DataFrame, fetch: Fetch) -> Check:
 
 def fit_of(films: Films) -> tuple[float, float]:
     """Return the likeness of films with their own points, and with the next film's; NaN: unknown."""
-    after = films.with_points_of(np.roll(np.arange(len(films)), 1))
+    after = films.with_places_of(np.roll(np.arange(len(films)), 1))
     return _mean_likeness(films), _mean_likeness(after)
 
 
@@ -100,22 +102,37 @@ def off_their_films(
     wrong = _of_most(films)
     if wrong is not None:
         for kind, members in parts.items():
-            findings, sound = _of_parts(films, kind, members)
+            findings, sound, off = _of_parts(films, kind, members)
             if findings:
-                return findings + _single(films, sound, names)
+                return findings + _single(films, sound, ~off, names)
         if _fits(wrong.undone(films)):
             return [AnatomyFault((), f"the whole set looks most like {wrong.what}")]
-    if own - other < GAIN:
-        cause = _cause_of_all(films)
-        said = (
-            f"the points fit their images (likeness {own:.2f}) no better than others' ({other:.2f})"
+    every = np.ones(len(films), dtype=bool)
+    if own - other >= GAIN:
+        return _single(films, every, every, names)
+    return _off_without_likeness(films, names) or [
+        AnatomyFault(
+            (),
+            f"the points fit their images (likeness {own:.2f}) no better than others' ({other:.2f})",
         )
-        return [AnatomyFault((), said + (f": the set looks most like {cause}" if cause else ""))]
-    return _single(films, np.ones(len(films), dtype=bool), names)
+    ]
+
+
+def _off_without_likeness(films: Films, names: list[str]) -> list[AnatomyFault]:
+    """Find what makes a set fit its images after all, once undone, or the films without which it does."""
+    if (cause := _cause_of_all(films)) is not None:
+        return [AnatomyFault((), f"the whole set looks most like {cause}")]
+    every = np.ones(len(films), dtype=bool)
+    findings = _single(films, every, every, names)
+    rest = np.setdiff1d(np.arange(len(films)), [row for each in findings for row in each.rows])
+    return findings if _fits(films.where(rest)) else []
 
 
 def _of_most(films: Films) -> Hypothesis | None:
-    """Return what most of these films look like by the edge of their profiles, if not like themselves."""
+    """Return what most of these films look like by the edge of their profiles, if not like themselves.
+
+    Of causes that tie, such as a scale and a shift, the one is taken that makes films most alike.
+    """
     plain = profile_edge(films)
     known = np.flatnonzero(np.isfinite(plain))
     if len(known) < FEWEST_FILMS:
@@ -125,40 +142,47 @@ def _of_most(films: Films) -> Hypothesis | None:
     tried = [each for each in hypotheses(few) if moved(few, each)]
     edges = np.stack([np.nan_to_num(profile_edge(each.undone(few)), nan=-1.0) for each in tried])
     gain = np.median(edges - plain, axis=1)
-    return tried[likeliest(tried, gain, EDGE_TIE)] if gain.max() > EDGE_GAIN else None
+    if gain.max() <= EDGE_GAIN:
+        return None
+    best: dict[str, int] = {}
+    for number in np.argsort(-gain, kind="stable"):
+        if gain[number] >= gain.max() - EDGE_TIE:
+            best.setdefault(tried[number].family, int(number))
+    return max((tried[number] for number in best.values()),
+               key=lambda each: np.nan_to_num(_mean_likeness(each.undone(few))))  # fmt: skip
 
 
 def _of_parts(
     films: Films, kind: str, members: Mapping[str, Bools]
-) -> tuple[list[AnatomyFault], Bools]:
-    """Find parts that are wrong beside sound ones, where undoing it makes the set fit; and the sound."""
-    causes = {name: _of_most(films.where(rows)) for name, rows in members.items()}
-    sound = np.zeros(len(films), dtype=bool)
+) -> tuple[list[AnatomyFault], Bools, Bools]:
+    """Find parts that are wrong beside sound ones, where undoing it makes the set fit.
+
+    Returns:
+        The findings, and which films stand in sound parts and which in wrong ones; a part of few films is
+        neither.
+    """
+    known = np.isfinite(profile_edge(films))
+    judged = {name: rows for name, rows in members.items() if known[rows].sum() >= FEWEST_FILMS}
+    causes = {name: _of_most(films.where(rows)) for name, rows in judged.items()}
+    sound, wrong = np.zeros((2, len(films)), dtype=bool)
     for name, cause in causes.items():
-        sound |= members[name] & (cause is None)
+        (sound if cause is None else wrong)[judged[name]] = True
     off = {name: each for name, each in causes.items() if each is not None}
-    if not off or not sound.any():
-        return [], sound
-    mended = [
-        films.where(sound),
-        *(each.undone(films.where(members[name])) for name, each in off.items()),
-    ]
-    if not _fits(joined(mended)):
-        return [], sound
+    undone = [each.undone(films.where(judged[name])) for name, each in off.items()]
+    if not off or not sound.any() or not _fits(joined([films.where(sound), *undone])):
+        return [], sound, wrong
     return [
-        AnatomyFault(numbers(members[name]), f"{kind} {name} looks most like {each.what}")
+        AnatomyFault(numbers(judged[name]), f"{kind} {name} looks most like {each.what}")
         for name, each in off.items()
-    ], sound
+    ], sound, wrong  # fmt: skip
 
 
 def _cause_of_all(films: Films) -> str | None:
     """Return what makes a set fit its images after all, once it is undone."""
     around = np.arange(len(films))
     tried = {each.what: each.undone(films) for each in film_changes()}
-    for which, step in (("next", 1), ("previous", -1)):
-        tried[f"one with the points of the {which} film"] = films.with_points_of(
-            np.roll(around, -step)
-        )
+    for which, step in NEIGHBOURS.items():
+        tried[GIVEN.format(f"the {which} one")] = films.with_points_of((around + step) % len(films))
     return next((what for what, each in tried.items() if _fits(each)), None)
 
 
@@ -167,12 +191,12 @@ def _fits(films: Films) -> bool:
     return own - other >= GAIN
 
 
-def _single(films: Films, sound: Bools, names: list[str]) -> list[AnatomyFault]:
-    """Find films that are unlike the sound ones, by what each looks most like."""
+def _single(films: Films, sound: Bools, asked: Bools, names: list[str]) -> list[AnatomyFault]:
+    """Find, among the asked, films that are unlike the sound ones, by what each looks most like."""
     patches = _patches(films)
     others = _others(np.where(sound[:, None, None], patches, np.nan))
     plain = _likeness(patches, others, films)
-    unlike = np.flatnonzero(sound & (plain < UNLIKE * np.nanmedian(plain[sound])))
+    unlike = np.flatnonzero(asked & (plain < UNLIKE * np.nanmedian(plain[sound])))
     found: dict[str, list[tuple[int, str]]] = {}
     for start in range(0, len(unlike), SPOKESMEN):
         rows = unlike[start : start + SPOKESMEN]
@@ -181,14 +205,14 @@ def _single(films: Films, sound: Bools, names: list[str]) -> list[AnatomyFault]:
         if (
             start
         ):  # what is wrong with the first of many is asked of all the rest, and nothing else is
-            tried = [each for each in tried if (each.family or each.what) in found]
+            tried = [each for each in tried if each.family in found]
         changed = [each.undone(few) for each in tried]
         like = np.stack([_likeness(_patches(each), others[rows], each) for each in changed])
         gain = np.nan_to_num(like - plain[rows], nan=-1.0)
         for place, row in enumerate(rows):
             best = tried[likeliest(tried, gain[:, place], LIKE_TIE)]
             wins = gain[:, place].max() > BETTER
-            family = (best.family or best.what) if wins else UNKNOWN
+            family = (best.family) if wins else UNKNOWN
             found.setdefault(family, []).append((int(row), best.what if wins else UNKNOWN))
     return [
         AnatomyFault(tuple(row for row, _ in each), f"looks most like {_commonest(each)}")
@@ -205,16 +229,9 @@ def _commonest(found: list[tuple[int, str]]) -> str:
 
 def _of_others(films: Films, rows: npt.NDArray[np.integer], names: list[str]) -> list[Hypothesis]:
     """Return that each of these films has its neighbour's points, or those of another one of them."""
-    one = [
-        Hypothesis(f"a film with the points of the {which} one", _given(films, rows + step))
-        for which, step in (("next", 1), ("previous", -1))
-    ]
-    return one + [
-        Hypothesis(
-            f"a film with the points of {names[row]}", _given(films, np.full(len(rows), row))
-        )
-        for row in rows
-    ]
+    given = [(f"the {which} one", rows + step) for which, step in NEIGHBOURS.items()]
+    given += [(names[row], np.full(len(rows), row)) for row in rows]
+    return [Hypothesis(GIVEN.format(whose), _given(films, where)) for whose, where in given]
 
 
 def _given(films: Films, rows: npt.NDArray[np.integer]) -> Callable[[Films], Films]:
