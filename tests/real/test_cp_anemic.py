@@ -9,6 +9,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 from tests.conftest import DATA, TASK, Project
+from tests.ingest import indexed
+
+from assay.lookup import find_system
+from assay.manifest.source import Source
 
 pytestmark = pytest.mark.real
 
@@ -67,10 +71,34 @@ def _identical_bytes_stay_together(project: Project) -> None:
 
 def test_a_snapshot_of_it_states_what_its_ids_are(finished: Project, source: str) -> None:
     said = finished.assay("snapshot", DATA, source, "--origin", "Mendeley Data, CP-AnemiC")
-    assert "711 files listed" in said
+    assert "712 files listed" in said  # 710 images, the sheet, and the table it is held against
     snapshot = finished.json(f"data/{DATA}.source.json")
     assert snapshot["group_kind"] == "content"
     assert snapshot["origin"] == "Mendeley Data, CP-AnemiC"
     finished.assay("snapshot", DATA, source, "--licence", "CC BY 4.0")
     again = finished.json(f"data/{DATA}.source.json")
     assert again == {**snapshot, "licence": "CC BY 4.0"}  # what was stated before stays
+
+
+@pytest.mark.parametrize("absent", ["Anemia_Data_Collection_Sheet.csv", "conj_folder2.csv", ""])
+def test_its_own_sheet_says_what_the_other_table_says(
+    source: str, tmp_path: Path, absent: str
+) -> None:
+    folder = tmp_path / "cp_anemic"
+    folder.mkdir()
+    for each in Path(source).iterdir():
+        if each.name != absent:
+            (folder / each.name).symlink_to(each)
+    place = Source("cp_anemic", tmp_path)
+    table, _ = indexed(place, find_system(DATA).read(place), tmp_path)
+    assert table["status"].to_list() == ["ok"] * 710
+    # What the founders' own table says, joined to what the files are.
+    said = pl.read_csv(Path(source) / "conj_folder2.csv")
+    said = said.select(
+        sample_id="f2:" + pl.col("image_path"), hb="hb_value", group="f2:" + pl.col("patient_id")
+    )
+    assert table.select(said.columns).equals(said.sort("sample_id"))
+    digests = pl.read_csv(Path(source) / "folds.csv").sort("image_path")["content_md5"]
+    assert table["digest"].to_list() == digests.to_list()
+    clinics = table["clinic"].n_unique() if "clinic" in table.columns else 0
+    assert clinics == (0 if absent.startswith("Anemia") else 10)

@@ -2,8 +2,9 @@
 
 Two published folders are one set: `conj_folder1.csv` (200 people, one whole eye and three regions
 each) and `conj_folder2.csv` (CP-AnemiC, 710 regions; Mendeley Data, "CP-AnemiC: A conjunctival pallor
-dataset and benchmark for anemia detection in children", Appiahene et al. 2023). Either may be absent.
-Ids are prefixed with their folder (`f1:12`, `f2:12`), so that they cannot collide.
+dataset and benchmark for anemia detection in children", Appiahene et al. 2023). Either may be absent,
+or lie there as its authors publish it: see `eyes_defy`, `cp_anemic`. Ids are prefixed with their folder
+(`f1:12`, `f2:12`), so that they cannot collide.
 """
 
 from __future__ import annotations
@@ -18,14 +19,19 @@ from assay.contract.base_system import BaseSystem
 from assay.contract.listing import LabelRange, Listing
 from assay.manifest.paths import no_table
 from assay.systems.hemoglobin.data import labels
+from assay.systems.hemoglobin.data.cp_anemic import SHEET, held_against, read_sheet
+from assay.systems.hemoglobin.data.eyes_defy import read_countries
 from assay.systems.hemoglobin.data.params import ConjunctivaParams
+from assay.systems.hemoglobin.data.rows import ensure_one
 
 if TYPE_CHECKING:
     from assay.contract.checks import Rule
     from assay.manifest.source import Source
     from assay.systems.hemoglobin.data.params import HbIngest, Phantom
 
-FOLDERS = {"f1:": "conj_folder1.csv", "f2:": "conj_folder2.csv"}
+FOLDER1, FOLDER2 = "conj_folder1.csv", "conj_folder2.csv"
+TABLES = (FOLDER1, FOLDER2, f"{SHEET}.csv", f"{SHEET}.xlsx", "India/India.xlsx")
+Part = tuple[pl.DataFrame, list[str]]  # samples, and the tables that say them
 
 
 class Conjunctiva(BaseSystem):
@@ -36,6 +42,7 @@ class Conjunctiva(BaseSystem):
     quantities = (labels.HB,)
     parts = ("subset", "clinic", "device")
     params = ConjunctivaParams
+    parts = ("subset", "clinic")  # by which labels are judged; only CP-AnemiC's sheet names clinics
 
     def phantom(self, folder: Path, params: Phantom) -> None:
         """Write a phantom of both published folders; Hb is uniform over 7–17 g/dL."""
@@ -44,18 +51,17 @@ class Conjunctiva(BaseSystem):
         write_set(folder, params)
 
     def read(self, source: Source) -> Listing:
-        """List both folders' samples.
+        """List both folders' samples, of whichever table says them.
 
         Raises:
-            SourceError: neither CSV is there, or one is no table of the published layout.
+            SourceError: no table is there, two say one folder, or one is not of its published layout.
         """
-        found = [labels.read_labels(source, name, key) for key, name in FOLDERS.items()]
-        tables = [each for each in found if each is not None]
-        if not tables:
-            raise no_table(source, *FOLDERS.values())
-        table = pl.concat(rows for rows, _ in tables)
+        parts = [part for part in (_folder1(source), _folder2(source)) if part is not None]
+        if not parts:
+            raise no_table(source, *TABLES)
+        table = pl.concat([part for part, _ in parts], how="diagonal_relaxed")
         kind = labels.group_kind(table, len("f1:"))
-        return Listing(table, kind, [place for _, place in tables])
+        return Listing(table, kind, [place for _, places in parts for place in places])
 
     def filters(self, params: HbIngest) -> Sequence[LabelRange]:
         """Keep the Hb range of the study; the rest is filtered after conflicts are judged."""
@@ -67,3 +73,22 @@ class Conjunctiva(BaseSystem):
 
 
 CONJUNCTIVA = Conjunctiva()
+
+
+def _folder1(source: Source) -> Part | None:
+    """Return the samples of folder 1, and the tables that say them: its own, or the published ones."""
+    own, published = labels.read_labels(source, FOLDER1, "f1:"), read_countries(source, "f1:")
+    if own is not None and published is not None:
+        ensure_one(source.base, "folder 1", [own[1], published[1][0]])
+    return published if own is None else (own[0], [own[1]])
+
+
+def _folder2(source: Source) -> Part | None:
+    """Return the samples of folder 2; where its own table lies beside the sheet, they must agree."""
+    own, published = labels.read_labels(source, FOLDER2, "f2:"), read_sheet(source, "f2:")
+    if published is None:
+        return None if own is None else (own[0], [own[1]])
+    if own is None:
+        return published[0], [published[1]]
+    print(f"{published[1]} is read, and held against {own[1]}")
+    return held_against(*published, *own), [published[1], own[1]]
