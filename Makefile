@@ -12,9 +12,9 @@ export DO_NOT_TRACK := 1
 STORE := $(CURDIR)/.assay/mlflow
 PORT ?= 5000
 
-# Real dvc processes, kills, stories of their own, all trainings, a browser, the real samples: each is dear, or not
-# everywhere.
-DEAR := dvc or kill or story or train_all or browser or real
+# Real dvc processes, kills, stories of their own, all trainings, a browser, the real samples, mutated sets: each is
+# dear, or not everywhere.
+DEAR := dvc or kill or story or train_all or browser or real or mutations
 # By file: what its tests share is made by one worker. (By group does nothing with pytest 9.2 and xdist 3.8: every
 # test is dealt by itself.) The dear folders come first by name, so that the many short files of unit/ fill
 # both workers to the end.
