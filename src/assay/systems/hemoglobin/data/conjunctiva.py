@@ -40,9 +40,8 @@ class Conjunctiva(BaseSystem):
     name = "hemoglobin.conjunctiva"
     target = "hb"
     quantities = (labels.HB,)
-    parts = ("subset", "clinic", "device")
+    parts = ("subset", "clinic", "device")  # only CP-AnemiC's sheet names clinics
     params = ConjunctivaParams
-    parts = ("subset", "clinic")  # by which labels are judged; only CP-AnemiC's sheet names clinics
 
     def phantom(self, folder: Path, params: Phantom) -> None:
         """Write a phantom of both published folders; Hb is uniform over 7–17 g/dL."""
