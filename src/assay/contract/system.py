@@ -27,12 +27,14 @@ class System(Protocol):
         name: a section of `params.yaml`.
         views: view → the column of the listing's table that says its files; of one, `ONE_VIEW`.
         target: the label's column.
+        is_visible: labels can be seen in their pictures, so that a set without a trace of them is wrong.
         fit: `stretch` or `letterbox`: how an oblong photograph becomes a square stored image.
     """
 
     name: str
     views: Mapping[str, str]
     target: str
+    is_visible: bool
     fit: str
 
     @property

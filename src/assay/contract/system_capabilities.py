@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from assay.contract.checks import Check
     from assay.contract.curriculum import Curriculum
     from assay.contract.listing import Listing
+    from assay.contract.traces import Stored, Traces
     from assay.manifest.source import Source
     from assay.manifest.streamed import Streamed
 
@@ -84,6 +85,18 @@ class SupportsImageChecks(Protocol):
         self, table: pl.DataFrame, fetch: Callable[[pl.Series], npt.NDArray[np.uint8]]
     ) -> Sequence[Check]:
         """Judge a manifest; `fetch` leads digests to stored images (n, size, size, 3)."""
+        ...
+
+
+@runtime_checkable
+class SupportsAgreement(Protocol):
+    """What a system may offer beyond its contract: what of its labels can be seen in its pictures.
+
+    Without it the target is looked for in colours and tones.
+    """
+
+    def traces(self, table: pl.DataFrame, stored: Stored) -> Traces:
+        """Return traces of usable rows of the manifest, a few dozen numbers each."""
         ...
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.errors import AssayError
-from assay.manifest.records import LazyImages, record_backend
+from assay.manifest.records import LazyImages, labels_of, record_backend
 from assay.manifest.source import Source
 from assay.manifest.table import read_table
 from assay.runs.files import read_json
@@ -110,6 +110,14 @@ def record_images(root: Path, storage: RecordStorage, digests: pl.Series) -> tup
     )
     images = LazyImages(open_records(root, storage, records), np.arange(len(records)))
     return RgbImages(images), slots["slot"].to_numpy()
+
+
+def record_labels(
+    root: Path, storage: RecordStorage, slots: Indices
+) -> dict[str, npt.NDArray[np.generic]]:
+    """Return the labels of the records at these slots, by name."""
+    records = np.memmap(_kept(root, storage) / RECORDS, storage.dtype, "r")
+    return {name: each[slots] for name, each in labels_of(records).items()}
 
 
 def _kept(root: Path, storage: RecordStorage) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.errors import AssayError
-from assay.manifest.arrays import record_images
+from assay.manifest.arrays import record_images, record_labels
 from assay.manifest.originals import open_originals
 from assay.manifest.records import LazyImages
 from assay.manifest.storage import OriginalStorage, RecordStorage
@@ -55,3 +56,22 @@ def kept_images(
     known = store.by_slot()
     backend = open_originals(root, storage, known["uri"].to_list(), known["digest"].to_list())
     return cast("Any", LazyImages(backend, np.arange(len(known)))), slots
+
+
+class Kept:
+    """What ingest keeps beside a manifest, as checks of labels against pictures ask for it."""
+
+    def __init__(self, root: Path, storage: Storage) -> None:
+        self._root, self._storage = root, storage
+
+    def images(self, digests: pl.Series) -> npt.NDArray[np.uint8]:
+        """Return the stored images (n, size, size, 3) of digests."""
+        pixels, slots = kept_images(self._root, self._storage, digests)
+        found: npt.NDArray[np.uint8] = pixels[slots]
+        return found
+
+    def labels(self, table: pl.DataFrame) -> Mapping[str, npt.NDArray[Any]]:
+        """Return the labels that stand in records, of rows of the manifest; empty where none do."""
+        if not isinstance(self._storage, RecordStorage):
+            return {}
+        return record_labels(self._root, self._storage, table["slot"].to_numpy())

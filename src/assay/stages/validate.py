@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-import polars as pl
-
 from assay.contract.system_capabilities import SupportsImageChecks, SupportsSummary
+from assay.gates.agreement import judge_agreement
 from assay.gates.ids import judge_ids
 from assay.gates.labels import judge_labels, label_profile
 from assay.gates.units import judge_units
 from assay.gates.verdict import Verdict
 from assay.lookup import find_system
-from assay.manifest.kept import kept_images
+from assay.manifest.kept import Kept
 from assay.manifest.layout import Layout
 from assay.manifest.storage import read_storage
 from assay.manifest.table import read_table
+from assay.pages.agreement import agreement_figure
 from assay.pages.gate import write_gate_page
 from assay.pages.parts import draw_parts
 
@@ -44,26 +42,21 @@ def main(stage: Stage) -> None:
     checks.append(judge_ids(table, facts["group_kind"], spelt, stage.item))
     checks += system.checks(table)
     checks += judge_units(table, system, str(stage.value(f"{stage.item}.policy.units")))
+    stored = Kept(stage.root, read_storage(facts, stage.item))
     if isinstance(system, SupportsImageChecks):
-        checks += system.check_images(table, _fetch(stage, facts))
+        checks += system.check_images(table, stored.images)
     tables: dict[str, Any] = {"label by subset": label_profile(table, system.target)}
     figures: Mapping[str, bytes] = draw_parts(table, system)
     if isinstance(system, SupportsSummary):
         more, own = system.summarised(table)
         tables |= more
         figures = {**own, **figures}
+    agreement = judge_agreement(
+        table, system, stored, str(stage.value(f"{stage.item}.policy.agreement"))
+    )
+    checks.append(agreement.check)
+    tables["agreement of pictures and labels"] = agreement.parts
+    figures = {**figures, **agreement_figure(agreement)}
     verdict = Verdict("labels", stage.item, checks, tables)
     write_gate_page(verdict, layout.labels_page, stage.root, table, facts, figures)
     verdict.write_and_raise(layout.labels_verdict, layout.labels_page)
-
-
-def _fetch(stage: Stage, facts: Mapping[str, Any]) -> Callable[[pl.Series], npt.NDArray[np.uint8]]:
-    """Return a function: digests → stored images, of those that ingest made."""
-    storage = read_storage(facts, stage.item)
-
-    def stored(digests: pl.Series) -> npt.NDArray[np.uint8]:
-        pixels, slots = kept_images(stage.root, storage, digests)
-        found: npt.NDArray[np.uint8] = pixels[slots]
-        return found
-
-    return stored

@@ -34,6 +34,7 @@ from assay.systems.ceph.data.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
+    from assay.contract.traces import Stored, Traces
     from assay.manifest.source import Source
     from assay.systems.ceph.data.annotations import Reading
     from assay.systems.ceph.data.layout import (
@@ -54,6 +55,7 @@ class Aariz(BaseSystem):
     quantities = QUANTITIES
     parts = ("subset", "machine")
     fit = "letterbox"
+    is_visible = True
     params = CephParams
 
     def phantom(self, folder: Path, params: Phantom) -> None:
@@ -101,6 +103,12 @@ class Aariz(BaseSystem):
         from assay.systems.ceph.data.likeness import check_films
 
         return [check_films(table, fetch)]
+
+    def traces(self, table: pl.DataFrame, stored: Stored) -> Traces:
+        """Return films as thumbnails, and where their points lie; see `traces`."""
+        from assay.systems.ceph.data.traces import traces_of
+
+        return traces_of(table, stored)
 
     def rules(self) -> Sequence[Rule]:
         """CVM is a class 0–5, spacing is mm a pixel; see `labels`."""

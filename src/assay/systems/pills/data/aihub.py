@@ -15,7 +15,7 @@ from assay.contract.base_system import BaseSystem
 from assay.contract.curriculum import Curriculum
 from assay.contract.listing import Listing
 from assay.errors import SourceError
-from assay.systems.pills.data import checks
+from assay.systems.pills.data import checks, traces
 from assay.systems.pills.data.box_units import QUANTITIES
 from assay.systems.pills.data.codes import (
     classes_for,
@@ -33,6 +33,7 @@ from assay.systems.pills.data.photographs import list_photographs
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
+    from assay.contract.traces import Stored, Traces
     from assay.manifest.source import Source
     from assay.sections.data import Split
     from assay.systems.pills.data.codes import (
@@ -59,6 +60,7 @@ class AiHub(BaseSystem):
     quantities = QUANTITIES
     parts = ("subset", "part")
     fit = "letterbox"
+    is_visible = True
     params = PillsParams
     forms = FORMS
 
@@ -117,6 +119,10 @@ class AiHub(BaseSystem):
     def checks(self, table: pl.DataFrame) -> Sequence[Check]:
         """Judge boxes, codes, classes and the published test set; see `checks`."""
         return checks.check_labels(table)
+
+    def traces(self, table: pl.DataFrame, stored: Stored) -> Traces:
+        """Return where photographs leave their ground, and where boxes are; see `traces`."""
+        return traces.of_boxes(table, stored)
 
     def summarised(self, table: pl.DataFrame) -> tuple[dict[str, Table], dict[str, bytes]]:
         """Return counts, drugs, EDI codes, sizes and boxes, as tables and figures; see `summary`."""

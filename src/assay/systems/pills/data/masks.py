@@ -27,13 +27,14 @@ from assay.manifest.index import BROKEN, OK
 from assay.manifest.source import ReadError
 from assay.manifest.stems import by_stem, several
 from assay.manifest.turned import break_turned
-from assay.systems.pills.data import mask_checks
+from assay.systems.pills.data import mask_checks, traces
 from assay.systems.pills.data.mask import fault_of, letterboxed, read_mask, to_png
 from assay.systems.pills.data.mask_params import MasksParams
 from assay.systems.pills.data.names import EXTENSIONS, NOTES, VIEW, untaken
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check
+    from assay.contract.traces import Stored, Traces
     from assay.manifest.source import Source
     from assay.sections.data import Ingest
     from assay.systems.pills.data.mask_params import MasksPhantom
@@ -55,6 +56,7 @@ class Masks(BaseSystem):
     name = "pills.masks"
     target = "covered"  # share of a photograph's pixels that are not ground
     fit = "letterbox"
+    is_visible = True
     params = MasksParams
 
     def phantom(self, folder: Path, params: MasksPhantom) -> None:
@@ -122,6 +124,10 @@ class Masks(BaseSystem):
     def checks(self, table: pl.DataFrame) -> Sequence[Check]:
         """Judge masks of identical images, and tell what they show; see `mask_checks`."""
         return mask_checks.check_masks(table)
+
+    def traces(self, table: pl.DataFrame, stored: Stored) -> Traces:
+        """Return where photographs leave their ground, and where masks do; see `traces`."""
+        return traces.of_masks(table, stored)
 
 
 def _set_root(names: Sequence[str], base: str) -> str:

@@ -18,6 +18,7 @@ from assay.systems.spectra.data.power import MEAN
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
+    from assay.contract.traces import Stored, Traces
     from assay.manifest.source import Source
     from assay.manifest.streamed import Streamed
     from assay.systems.spectra.data.params import Phantom, SpectraIngest
@@ -30,6 +31,7 @@ class Metasurface(BaseSystem):
     name = "spectra"
     target = "mean"
     quantities = (MEAN,)
+    is_visible = True
     params = SpectraParams
 
     def phantom(self, folder: Path, params: Phantom) -> None:
@@ -98,6 +100,12 @@ class Metasurface(BaseSystem):
         from assay.systems.spectra.data import labels
 
         return labels.checks(table)
+
+    def traces(self, table: pl.DataFrame, stored: Stored) -> Traces:
+        """Return what thin plates of these forms would let through, and the spectra; see `traces`."""
+        from assay.systems.spectra.data.traces import traces_of
+
+        return traces_of(table, stored)
 
 
 SPECTRA = Metasurface()

@@ -12,6 +12,8 @@ between them would be a violation of 1–2.5 % that no law makes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -43,6 +45,21 @@ def spectra_of(structures: npt.NDArray[np.generic], *, bins: int = BINS) -> Floa
     return spectra
 
 
+def seen_through(
+    structures: npt.NDArray[np.generic], plates: Sequence[tuple[float, float]], bands: int
+) -> Floats:
+    """Return the power (n, plates, 2, 2, bands) behind plates of (height, depth) µm; few wavelengths."""
+    waves = np.linspace(SHORTEST, LONGEST, 2 * bands + 1)[1::2]
+    found = np.empty((len(structures), len(plates), 2, 2, bands), np.float32)
+    for start in range(0, len(structures), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        orders = _orders(structures[block])
+        for number, plate in enumerate(plates):
+            powers = [_power(orders, float(wave), *plate) for wave in waves]
+            found[block, number] = np.stack(powers, axis=-1)
+    return found
+
+
 def refractive_index(wavelength: float) -> float:
     """Return the refractive index of silicon nitride at a wavelength in µm (Philipp, 1973)."""
     return float(np.sqrt(1 + 2.8939 * wavelength**2 / (wavelength**2 - 0.13967**2)))
@@ -58,14 +75,19 @@ def _orders(structures: npt.NDArray[np.generic]) -> npt.NDArray[np.complex64]:
     return found
 
 
-def _power(orders: npt.NDArray[np.complex64], wavelength: float) -> Floats:
+def _power(
+    orders: npt.NDArray[np.complex64],
+    wavelength: float,
+    height: float = HEIGHT,
+    distance: float = DEPTH,
+) -> Floats:
     """Return the power (n, 2, 2) in the four quarters, at one wavelength in µm."""
     low = np.fft.fftfreq(_SENSOR, 1 / _SENSOR)
     along = (GLASS / wavelength) ** 2 - (low[:, None] ** 2 + low[None, :] ** 2) / PERIOD**2
     travels = along > 0
-    phase = 2 * np.pi * DEPTH * np.sqrt(np.where(travels, along, 0))
+    phase = 2 * np.pi * distance * np.sqrt(np.where(travels, along, 0))
     carry = np.where(travels, np.exp(1j * phase), 0).astype(np.complex64)
-    delay = 2 * np.pi * HEIGHT * (refractive_index(wavelength) - 1) / wavelength
+    delay = 2 * np.pi * height * (refractive_index(wavelength) - 1) / wavelength
     plate = np.complex64(np.exp(1j * delay) - 1) * orders
     plate[:, 0, 0] += 1  # where there is no material the wave goes on
     at = (np.arange(_SENSOR) + 0.5) / _SENSOR
