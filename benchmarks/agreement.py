@@ -117,7 +117,7 @@ def ingested(system: Any, base: str, root: Path, how: Any) -> tuple[pl.DataFrame
 
 
 def drawn(whole: Set, traces: Traces, random: Any, count: int, sick: bool = False) -> Any:
-    """Return table and traces of subjects drawn and dealt to parts a and b; if sick, `b` has low labels."""
+    """Return table and traces of subjects drawn and dealt to parts a and b; of the sick, b is low."""
     groups = whole.table["group_id"].unique().sort().to_numpy()
     chosen = random.permutation(groups)[:count]
     part = np.array(["a", "b"])[np.arange(len(chosen)) % 2]

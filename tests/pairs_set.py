@@ -143,7 +143,10 @@ def stage(name: str, root: Path, conflict: str = "drop", copy: str = "full") -> 
     section = {
         "source": "set",
         "phantom": {},
-        "policy": {"conflict": conflict, "similar": "group", "spelling": "stop"},
+        "policy": {
+            "conflict": conflict, "similar": "group", "spelling": "stop", "units": "stop",
+            "agreement": "stop",
+        },
         "ingest": {"size": 16, "decoder": "pillow", "max_broken_share": 0.1, "copy": copy},
         "similar": {"search": "features", "n_neighbors": 4, "null_pairs": 40, "seed": 1},
         "split": {"test": 0.2, "folds": 3, "n_bins": 2, "seed": 1},
