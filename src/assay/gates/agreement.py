@@ -10,7 +10,7 @@ that its labels are visible and none is. What too few subjects cannot tell is sa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,16 +73,11 @@ def judge_traces(
     seen = _Seen.of(traces, chosen)
     if seen is None:
         return Agreement(_check(True, "not judged: no labels that vary beside pictures that do", 0))
-    stops, remarks, rows, samples = list[str](), list[str](), Rows(), Rows()
-    for column in columns:
-        found = _by_part(seen, column, system.is_visible, len(columns))
-        stops, remarks, rows = stops + found[0], remarks + found[1], rows + found[2]
-        samples += found[3]
-    whole, skill = _whole(seen, system.is_visible)
-    if not whole[0] and not stops:
-        stops.append(whole[1])
-    else:
-        remarks.insert(0, whole[1])
+    whole, points = _whole(seen, system.is_visible)
+    parts = [_by_part(seen, column, system.is_visible, len(columns)) for column in columns]
+    stops = [words for part in parts for words in part.stops]
+    remarks = [words for part in parts for words in part.remarks]
+    stops, remarks = (stops, [whole[1], *remarks]) if whole[0] or stops else ([whole[1]], remarks)
     passed = not stops or policy == "tell"
     words = "; ".join([*stops, *remarks])
     mend = (
@@ -91,9 +86,14 @@ def judge_traces(
     )
     if stops and passed:
         words = f"policy tell: {words}"
-    check = _check(passed, words, len(chosen), samples, "" if passed else mend)
-    names = chosen[columns[0] if columns else "subset"].to_list()
-    return Agreement(check, rows, *skill, [names[row] for row in seen.rows])
+    samples = [row for part in parts for row in part.samples]
+    points = next((part.points for part in parts if part.points), points)
+    return Agreement(
+        _check(passed, words, len(chosen), samples, "" if passed else mend),
+        [row for part in parts for row in part.rows],
+        *seen.in_units(*points),
+        part=chosen[columns[0] if columns else "subset"].gather(seen.rows).to_list(),
+    )
 
 
 def sampled(kept: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
@@ -145,6 +145,24 @@ class _Seen:
         order = np.argsort(unit, kind="stable")
         return order, unit[order], units
 
+    def in_units(self, said: Floats, told: Floats) -> tuple[Floats, Floats]:
+        """Return values of a component in the label's own unit, where there is one label."""
+        if self.told.shape[1] > 1:
+            return said, told
+        scale = np.polyfit(told, self.told[:, 0], 1)
+        return np.asarray(np.polyval(scale, said)), self.told[:, 0]
+
+
+@dataclass
+class _Found:
+    """What the parts of a column show; `points` are predictions and labels of what fits least."""
+
+    stops: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    rows: Rows = field(default_factory=list)
+    samples: Rows = field(default_factory=list)
+    points: tuple[Floats, Floats] | None = None
+
 
 def _whole(seen: _Seen, is_visible: bool) -> tuple[tuple[bool, str], tuple[Floats, Floats]]:
     """Judge the set as one; and return prediction and label of what is predicted best."""
@@ -155,10 +173,6 @@ def _whole(seen: _Seen, is_visible: bool) -> tuple[tuple[bool, str], tuple[Float
     best = int(np.argmin(left))
     by_chance = chance(said, labels, unit)
     back = np.argsort(order, kind="stable")
-    drawn, told = said[back, best], labels[back, best]
-    if seen.told.shape[1] == 1:  # in the label's own unit
-        scale = np.polyfit(told, seen.told[:, 0], 1)
-        drawn, told = np.polyval(scale, drawn), seen.told[:, 0]
     words = f"{len(units)} subjects, R² {1 - left[best] + 0:.2f}"
     if seen.labels.shape[1] > 1:
         words += f" of the best of {seen.labels.shape[1]} components"
@@ -171,13 +185,11 @@ def _whole(seen: _Seen, is_visible: bool) -> tuple[tuple[bool, str], tuple[Float
         judged = True, f"labels are not seen in the pictures ({words}): too few to tell"
     elif is_visible:
         judged = False, f"no label belongs to its picture, it seems: none is seen in it ({words})"
-    return judged, (drawn, told)
+    return judged, (said[back, best], labels[back, best])
 
 
-def _by_part(
-    seen: _Seen, column: str, is_visible: bool, columns: int
-) -> tuple[list[str], list[str], Rows, Rows]:
-    """Return what stops, what is remarked, the table of the parts, and samples that fit least."""
+def _by_part(seen: _Seen, column: str, is_visible: bool, columns: int) -> _Found:
+    """Judge the parts of a column, each against the others."""
     order, unit, units = seen.ordered(["group_id", column])
     parts = units[column].to_list()
     asked = sorted(
@@ -187,43 +199,38 @@ def _by_part(
     random = np.random.default_rng(SEED)
     dealt = np.stack([random.permutation(place) for _ in range(DRAWS)])
     pictures, labels = seen.pictures[order], seen.labels[order]
-    found = {
+    against = {
         name: compare(pictures, labels, unit, place[unit] == number, dealt, number)
         for number, name in enumerate(asked)
     }
-    known = {name: one for name, one in found.items() if one is not None and one.seen <= SEEN}
+    known = {name: one for name, one in against.items() if one is not None and one.seen <= SEEN}
     alpha = ALPHA / 2 / columns
     low = _threshold([one.null_low for one in known.values()], alpha)
     off = _threshold([one.null_off for one in known.values()], alpha)
-    stops, remarks, rows, samples = list[str](), list[str](), Rows(), Rows()
+    found, ids, back = _Found(), seen.table["sample_id"], np.argsort(order, kind="stable")
     for name in asked:
-        one, count = found[name], parts.count(name)
+        one, row = against[name], {"part": name, "subjects": parts.count(name)}
         if name not in known or one is None:
-            rows.append(
-                {"part": name, "subjects": count, "said": "the others' labels are not seen"}
-            )
+            found.rows.append({**row, "said": "the others' labels are not seen"})
             continue
         is_stop, words = _words(one, low, off, is_visible)
-        rows.append({
-            "part": name, "subjects": count, "slope": round(one.slope, 2),
-            "chance": round(one.own, 2), "off": round(one.offset, 2), "said": words,
-        })  # fmt: skip
+        told = {"slope": one.slope, "chance": one.own, "off": one.offset}
+        found.rows.append(
+            {**row, **{key: round(value, 2) for key, value in told.items()}, "said": words}
+        )
         if is_stop:
-            stops.append(f"{column} {name} ({count} subjects): {words}")
-            worst = [seen.rows[order[row]] for row in one.worst]
-            ids = seen.table["sample_id"]
-            samples.append(
-                {
-                    "group": name,
-                    "samples": list(dict.fromkeys(ids[int(row)] for row in worst))[:SHOWN],
-                }
-            )
+            found.stops.append(f"{column} {name} ({row['subjects']} subjects): {words}")
+            worst = dict.fromkeys(ids[int(seen.rows[order[line]])] for line in one.worst)
+            found.samples.append({"group": name, "samples": list(worst)[:SHOWN]})
+            least = int(np.argmax(one.misfit))
+            found.points = found.points or (one.said[back, least], labels[back, least])
         elif words != "as the others":
-            remarks.append(f"{column} {name}: {words}")
+            found.remarks.append(f"{column} {name}: {words}")
     few = sorted({str(name) for name in parts if name not in asked})
     if few:
-        remarks.append(f"{len(few)} parts of {column} have too few subjects to tell, e.g. {few[0]}")
-    return stops, remarks, rows, samples
+        words = f"{len(few)} parts of {column} have too few subjects to tell, e.g. {few[0]}"
+        found.remarks.append(words)
+    return found
 
 
 def _threshold(nulls: Sequence[Floats], alpha: float) -> float:

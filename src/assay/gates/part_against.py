@@ -41,6 +41,8 @@ class Against:
         beside: how far its pictures lie beside where labels move them, as another camera's do.
         null_low, null_off, null_beside: (DRAWS,) the same of subjects dealt to parts at random.
         worst: rows of the part, those that fit least first.
+        said: (n, k) predictions, the part's by the others' model.
+        misfit: (k,) what is left in the part over what is left in the others, of what is seen best.
     """
 
     seen: float
@@ -55,6 +57,8 @@ class Against:
     null_off: Floats
     null_beside: Floats
     worst: Indices
+    said: Floats
+    misfit: Floats
 
 
 def chance(said: Floats, labels: Floats, unit: Indices, weight: Floats | None = None) -> float:
@@ -160,6 +164,12 @@ def compare(
         null_off=off[1:],
         null_beside=beside[1:],
         worst=np.flatnonzero(here)[np.argsort(agree[here], kind="stable")],
+        said=said,
+        misfit=np.where(
+            weight >= weight.max() / 2,
+            (rest[here] ** 2).mean(axis=0) / (rest[there] ** 2).mean(axis=0),
+            0,
+        ),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from assay.gates.agreement import Agreement
 
-TITLE = "agreement of pictures and labels: predicted beside labelled, the component predicted best"
+TITLE = "agreement of pictures and labels: of what fits least, else best"
 COLOURS = 10  # parts that are told apart
 
 
