@@ -144,7 +144,10 @@ def stage(name: str, root: Path, conflict: str = "drop", copy: str = "full") -> 
         "source": "set",
         "phantom": {},
         "policy": {
-            "conflict": conflict, "similar": "group", "spelling": "stop", "units": "stop",
+            "conflict": conflict,
+            "similar": "group",
+            "spelling": "stop",
+            "units": "stop",
             "agreement": "stop",
         },
         "ingest": {"size": 16, "decoder": "pillow", "max_broken_share": 0.1, "copy": copy},

@@ -19,6 +19,7 @@ from assay.manifest.table import read_table
 from assay.pages.agreement import agreement_figure
 from assay.pages.gate import write_gate_page
 from assay.pages.parts import draw_parts
+from assay.sections.data import Policy
 
 if TYPE_CHECKING:
     from assay.stages.launch import Stage
@@ -29,19 +30,19 @@ def main(stage: Stage) -> None:
     system = find_system(stage.item)
     layout = Layout(stage.item)
     table, facts = read_table(layout.manifest, f"ingest@{stage.item}")
+    policy = Policy.model_validate(stage.value(f"{stage.item}.policy"))
     checks = judge_labels(
         table,
         system.target,
         system.rules(),
-        str(stage.value(f"{stage.item}.policy.conflict")),
+        policy.conflict,
         float(stage.value(f"{stage.item}.ingest.max_broken_share")),
         stage.item,
         system.covariates,
     )
-    spelt = str(stage.value(f"{stage.item}.policy.spelling"))
-    checks.append(judge_ids(table, facts["group_kind"], spelt, stage.item))
+    checks.append(judge_ids(table, facts["group_kind"], policy.spelling, stage.item))
     checks += system.checks(table)
-    checks += judge_units(table, system, str(stage.value(f"{stage.item}.policy.units")))
+    checks += judge_units(table, system, policy.units)
     stored = Kept(stage.root, read_storage(facts, stage.item))
     if isinstance(system, SupportsImageChecks):
         checks += system.check_images(table, stored.images)
@@ -51,9 +52,7 @@ def main(stage: Stage) -> None:
         more, own = system.summarised(table)
         tables |= more
         figures = {**own, **figures}
-    agreement = judge_agreement(
-        table, system, stored, str(stage.value(f"{stage.item}.policy.agreement"))
-    )
+    agreement = judge_agreement(table, system, stored, policy.agreement)
     checks.append(agreement.check)
     tables["agreement of pictures and labels"] = agreement.parts
     figures = {**figures, **agreement_figure(agreement)}
