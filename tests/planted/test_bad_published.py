@@ -171,6 +171,10 @@ EYES_DEFY: dict[str, Plant] = {
     "two workbooks of a country": lambda folder: shutil.copyfile(
         folder / BOOK, folder / "Italy.xlsx"
     ),
+    "country without its workbook": removed(BOOK),
+    "workbook that is a link to nowhere": lambda folder: [
+        (folder / BOOK).unlink(), (folder / BOOK).symlink_to("nowhere"),
+    ],
     "conj_folder1.csv beside workbooks": lambda folder: (folder / "conj_folder1.csv").write_text(
         "image_path,hb_value,patient_id\nItaly/1/2020_1.jpg,13.2,1\n"
     ),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from assay.errors import SourceError
 from assay.systems.hemoglobin.data.rows import ImageRow, ensure_one, image_table, read_lines
 
 if TYPE_CHECKING:
@@ -44,11 +45,12 @@ def read_countries(source: Source, key: str) -> tuple[pl.DataFrame, list[str]] |
         key: put before ids (`f1:India/12`).
 
     Raises:
-        SourceError: a country has two workbooks, or one is no table of this layout.
+        SourceError: a country has two workbooks, or none beside one that has, or one is no such table.
     """
     files = source.names() or []
     rows: list[ImageRow] = []
     tables: list[str] = []
+    lacking: list[tuple[str, str]] = []
     for country in COUNTRIES:
         name = f"{country}.xlsx"
         books = [each for each in files if PurePosixPath(each).name.lower() == name.lower()]
@@ -56,7 +58,8 @@ def read_countries(source: Source, key: str) -> tuple[pl.DataFrame, list[str]] |
         ensure_one(source.base, country, books)
         for book in books:
             lines = read_lines(source, book, COLUMNS, "Hgb")
-            assert lines is not None
+            if lines is None:
+                raise _without(source, book, name)  # a link to nowhere
             beside = str(PurePosixPath(book).parent)
             top = (
                 beside
@@ -66,7 +69,19 @@ def read_countries(source: Source, key: str) -> tuple[pl.DataFrame, list[str]] |
             mine = [each for each in files if each.startswith(f"{top}/") and each != book]
             rows += _people(lines, book, country, _folders(mine, top))
             tables.append(book)
+        people = [each for each in files if re.search(rf"(^|/){country}/\d+/[^/]+$", each)]
+        if people and not books:
+            lacking.append((people[0], name))
+    if tables and lacking:
+        raise _without(source, *lacking[0])
     return (image_table(rows, key), tables) if tables else None
+
+
+def _without(source: Source, found: str, book: str) -> SourceError:
+    return SourceError(
+        source.base, f"{found}, and no workbook {book} to be read", book,
+        "lay it beside the people's folders, or move the country out of the source",
+    )  # fmt: skip
 
 
 def view_of(name: str) -> str | None:
