@@ -1,7 +1,7 @@
 """Descriptors: what an image is like in a dozen numbers, made when it is read; drift is seen in them.
 
 Measured of the stored square: colour and exposure at up to 32 × 32 evenly spaced pixels, sharpness and
-noise at up to 24 × 24 pixels with their eight neighbours; the same places in every image of a size. Grey
+noise at up to 16 × 16 pixels with their eight neighbours; the same places in every image of a size. Grey
 is Y = (77 R + 150 G + 29 B) / 256 (ITU-R BT.601). Sums are of whole numbers (halves in yb) far below 2⁵³,
 exact in any order, and what is made of them is rounded: another processor gives the same.
 
@@ -35,7 +35,7 @@ PIXELS = (
 )  # fmt: skip
 FILE = ("megapixels", "aspect", "jpeg_quality")
 NAMES = (*PIXELS, *FILE)  # the fields of a manifest's column `descriptors`, each Float64
-TONES, TEXTURES = 32, 24  # most places along a side
+TONES, TEXTURES = 32, 16  # most places along a side
 BATCH = 64  # images whose samples fit a processor's cache
 DIGITS = 4
 WEIGHTS = (77, 150, 29)  # of R, G, B in Y, of 256

@@ -179,7 +179,7 @@ def _unreadable(image: Any, content: bytes) -> str:
 
 def _laid_on_black(upright: Image.Image) -> Image.Image:
     if upright.has_transparency_data:
-        cut = upright.convert("RGBA")
+        cut = upright if upright.mode == "RGBA" else upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", cut.size, "black"), cut)
     return upright if upright.mode == "RGB" else upright.convert("RGB")
 
