@@ -71,7 +71,8 @@ def test_a_change_makes_no_more_stale(module: str, stages: int, trainings: int) 
 
 
 # What writes a table or a verdict, and what knows a stored image: every stage does one of these.
-BY_ALL = {"images", "layout", "source", "storage", "table"}
+PIXELS = {"blank", "colours", "images", "png", "signatures"}  # what a file's pixels are, if any
+BY_ALL = {*PIXELS, "layout", "source", "storage", "table"}
 
 
 def test_contract_and_sections_are_split_so_that_no_part_is_reached_by_all() -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tests.bad_pictures import picture, saved
 
-from assay.manifest.descriptors import NAMES, PIXELS, describe, jpeg_quality
+from assay.manifest.descriptors import NAMES, PIXELS, describe, of_files
 from assay.manifest.index import index_images
 from assay.manifest.source import Source
 from assay.manifest.store import ImageStore
@@ -81,8 +81,9 @@ def test_images_are_described_alike_alone_and_among_others() -> None:
 @pytest.mark.parametrize("quality", [30, 50, 75, 90, 95])
 def test_the_quality_of_a_jpeg_is_read_off_its_tables(quality: int) -> None:
     tables = Image.open(io.BytesIO(saved(picture(), "JPEG", quality=quality))).quantization
-    assert jpeg_quality(tables) == pytest.approx(quality, abs=1)
-    assert np.isnan(jpeg_quality({}))
+    found = of_files([3, 3], [2, 2], [sum(tables[0]), 0])
+    assert found["jpeg_quality"][0] == pytest.approx(quality, abs=1)
+    assert np.isnan(found["jpeg_quality"][1])
 
 
 def test_a_manifest_keeps_them(tmp_path) -> None:

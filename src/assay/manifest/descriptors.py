@@ -24,7 +24,7 @@ count for `filled` alone, and neighbourhoods with any of them do not count. Wher
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -54,24 +54,25 @@ def describe(pixels: Pixels) -> dict[str, Values]:
     return {name: np.concatenate([part[name] for part in parts]) for name in PIXELS}
 
 
-def jpeg_quality(tables: Mapping[int, Sequence[int]]) -> float:
-    """Return the quality (1–100) whose tables weigh as these do; nan where there are none."""
-    if not tables:
-        return float("nan")
-    scale = 100 * sum(tables[min(tables)]) / LUMINANCE
-    quality = 5000 / scale if scale > 100 else (200 - scale) / 2
-    return float(np.clip(np.rint(quality), 1, 100))
-
-
 def of_files(
-    width: Sequence[int], height: Sequence[int], quality: Sequence[float]
+    width: Sequence[int], height: Sequence[int], quantized: Sequence[int]
 ) -> dict[str, Values]:
-    """Return `FILE` → (n,) of files of these sizes; nan where a file has none."""
-    wide, high = (np.where(np.equal(each, 0), np.nan, each) for each in (width, height))
+    """Return `FILE` → (n,) of files; nan for what they have not.
+
+    Args:
+        width: px, upright; 0 where nothing was read.
+        height: px.
+        quantized: sums of the tables of luminance of JPEGs; 0 where a file is none.
+    """
+    wide, high, table = (
+        np.where(np.equal(each, 0), np.nan, each) for each in (width, height, quantized)
+    )
+    scale = 100 * table / LUMINANCE
+    quality = np.where(scale > 100, 5000 / scale, (200 - scale) / 2)
     return {
         "megapixels": _rounded(wide * high / 1e6),
         "aspect": _rounded(wide / high),
-        "jpeg_quality": np.asarray(quality, np.float64),
+        "jpeg_quality": np.clip(np.rint(quality), 1, 100),
     }
 
 

@@ -16,7 +16,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from assay.errors import MachineError
 from assay.manifest.blank import cut_off, wholly
 from assay.manifest.colours import to_srgb
-from assay.manifest.descriptors import jpeg_quality
 from assay.manifest.png import SIGNATURE as PNG
 from assay.manifest.png import Checked, checked
 from assay.manifest.signatures import TAKEN, cause, device_of, frames_of, raw_camera
@@ -41,7 +40,7 @@ class Opened:
     `format` is what the bytes are (PNG, JPEG, …), whatever the file's name says. `turn` is the EXIF
     orientation (1–8, 1 upright) that was undone, `profile` the colour profile that was converted to sRGB
     (empty: none was), `notes` what was overlooked to read it, `device` the camera as EXIF says it (make
-    and model, no serial number), `quality` the JPEG's (1–100, nan: no JPEG).
+    and model, no serial number), `quantized` the sum of a JPEG's table of luminance (0: no JPEG).
     """
 
     digest: str = ""
@@ -54,7 +53,7 @@ class Opened:
     profile: str = ""
     notes: str = ""
     device: str = ""
-    quality: float = math.nan
+    quantized: int = 0
 
 
 def open_image(
@@ -156,10 +155,11 @@ def _facts(image: Any, exif: Image.Exif, digest: str, notes: list[str]) -> Opene
     # Points and boxes are given in the size that a person sees; Pillow has turned a TIFF's itself.
     lies = turn in LYING and image.format != "TIFF"
     width, height = reversed(image.size) if lies else image.size
+    tables = getattr(image, "quantization", None)
     return Opened(
         digest, "JPEG" if several else image.format or "", width, height, turn=turn,
         notes="; ".join(notes), device=device_of(exif),
-        quality=jpeg_quality(getattr(image, "quantization", None) or {}),
+        quantized=sum(tables[min(tables)]) if tables else 0,
     )  # fmt: skip
 
 

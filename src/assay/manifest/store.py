@@ -110,7 +110,7 @@ class ImageStore:
         described = of_files(
             [image.width for image in opened],
             [image.height for image in opened],
-            [image.quality for image in opened],
+            [image.quantized for image in opened],
         )
         for name, values in seen.items():
             described[name] = np.full(len(opened), np.nan)
