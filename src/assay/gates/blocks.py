@@ -19,7 +19,7 @@ BINS = 64
 FEWEST = 24  # values of a table that is looked at, and 8 of a block
 NEAR = 16  # values on either side of a border
 LARGEST = 2 / 3  # of the values: where a block has more, the others are the odd ones
-ALIKE = 0.15  # distance of distributions that a block may keep once converted, beyond chance
+ALIKE = 0.1  # distance of distributions that a block may keep once converted, beyond chance
 Block = tuple[int, int]
 
 

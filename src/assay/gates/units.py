@@ -197,9 +197,14 @@ def _blocks(each: Measured) -> Found:
                 continue
             inside, outside = lines[slice(*block)], np.delete(lines, slice(*block))
             one, other = each.value[inside], each.value[outside]
-            if _apart(one, other, (len(one), len(other)), each.quantity.apart, CHANCE / 10):
+            if _apart(one, other, (_runs(one), _runs(other)), each.quantity.apart, CHANCE / 100):
                 first, last = each.lines(inside)
                 text = f"{name}, about lines {first}–{last}"
                 found.append((_likeness(each, text, inside, outside, unit), inside))
                 break
     return found
+
+
+def _runs(value: Floats) -> int:
+    """Count values, equal neighbours once: a table may be sorted here and there."""
+    return 1 + int((np.diff(value) != 0).sum())
