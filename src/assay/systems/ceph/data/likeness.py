@@ -129,10 +129,7 @@ def _off_without_likeness(films: Films, names: list[str]) -> list[AnatomyFault]:
 
 
 def _of_most(films: Films) -> Hypothesis | None:
-    """Return what most of these films look like by the edge of their profiles, if not like themselves.
-
-    Of causes that tie, such as a scale and a shift, the one is taken that makes films most alike.
-    """
+    """Return what most of these films look like by the edge of their profiles, if not like themselves."""
     plain = profile_edge(films)
     known = np.flatnonzero(np.isfinite(plain))
     if len(known) < FEWEST_FILMS:
@@ -142,14 +139,7 @@ def _of_most(films: Films) -> Hypothesis | None:
     tried = [each for each in hypotheses(few) if moved(few, each)]
     edges = np.stack([np.nan_to_num(profile_edge(each.undone(few)), nan=-1.0) for each in tried])
     gain = np.median(edges - plain, axis=1)
-    if gain.max() <= EDGE_GAIN:
-        return None
-    best: dict[str, int] = {}
-    for number in np.argsort(-gain, kind="stable"):
-        if gain[number] >= gain.max() - EDGE_TIE:
-            best.setdefault(tried[number].family, int(number))
-    return max((tried[number] for number in best.values()),
-               key=lambda each: np.nan_to_num(_mean_likeness(each.undone(few))))  # fmt: skip
+    return tried[likeliest(tried, gain, EDGE_TIE)] if gain.max() > EDGE_GAIN else None
 
 
 def _of_parts(
