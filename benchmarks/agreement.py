@@ -27,7 +27,7 @@ from assay.lookup import find_system
 from assay.manifest.arrays_made import made_records
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.index import OK, index_images
-from assay.manifest.kept import Kept
+from assay.manifest.kept import KeptFiles
 from assay.manifest.listing import deduplicate
 from assay.manifest.source import Source
 from assay.manifest.storage import read_storage
@@ -104,7 +104,7 @@ def ingested(system: Any, base: str, root: Path, how: Any) -> tuple[pl.DataFrame
             lambda write: system.stream(source, how, write),
         )  # fmt: skip
         table = found.table.with_columns(group_id=pl.col("group"))
-        return table, Kept(root, read_storage({**found.facts, **facts}, system.name))
+        return table, KeptFiles(root, read_storage({**found.facts, **facts}, system.name))
     rows = listing.table
     if hasattr(system, "chosen"):
         rows = system.chosen(rows, how)
@@ -113,7 +113,7 @@ def ingested(system: Any, base: str, root: Path, how: Any) -> tuple[pl.DataFrame
         deduplicate(rows).sort("sample_id"), source, store, how.size, "pillow", system.fit
     )
     table = table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
-    return system.masked(table, how), Kept(root, read_storage(facts, system.name))
+    return system.masked(table, how), KeptFiles(root, read_storage(facts, system.name))
 
 
 def drawn(whole: Set, traces: Traces, random: Any, count: int, sick: bool = False) -> Any:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from assay.contract.checks import Check
     from assay.contract.curriculum import Curriculum
     from assay.contract.listing import Listing
-    from assay.contract.traces import Stored, Traces
+    from assay.contract.traces import KeptData, Traces
     from assay.manifest.source import Source
     from assay.manifest.streamed import Streamed
 
@@ -95,7 +95,7 @@ class SupportsAgreement(Protocol):
     Without it the target is looked for in colours and tones.
     """
 
-    def traces(self, table: pl.DataFrame, stored: Stored) -> Traces:
+    def traces(self, table: pl.DataFrame, stored: KeptData) -> Traces:
         """Return traces of usable rows of the manifest, a few dozen numbers each."""
         ...
 

@@ -27,7 +27,7 @@ class Traces:
     rows: npt.NDArray[np.int64]
 
 
-class Stored(Protocol):
+class KeptData(Protocol):
     """What ingest keeps beside the manifest."""
 
     def images(self, digests: pl.Series) -> npt.NDArray[np.uint8]:

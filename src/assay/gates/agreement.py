@@ -19,13 +19,13 @@ import polars as pl
 from assay.contract.checks import Check
 from assay.contract.system_capabilities import SupportsAgreement
 from assay.gates.colour_traces import colour_traces
-from assay.gates.cross_fit import SEED, components, cross_fitted, standardised
-from assay.gates.part_against import DRAWS, chance, compare, other_picture
+from assay.gates.cross_fit import SEED, components, cross_fitted, scaled
+from assay.gates.part_against import DRAWS, chance, compare_part, other_picture
 from assay.manifest.index import OK
 
 if TYPE_CHECKING:
     from assay.contract.system import System
-    from assay.contract.traces import Stored, Traces
+    from assay.contract.traces import KeptData, Traces
     from assay.gates.cross_fit import Floats, Indices
     from assay.gates.part_against import Against
 
@@ -56,11 +56,13 @@ class Agreement:
     part: Sequence[str] = ()
 
 
-def judge_agreement(table: pl.DataFrame, system: System, stored: Stored, policy: str) -> Agreement:
+def judge_agreement(
+    table: pl.DataFrame, system: System, stored: KeptData, policy: str
+) -> Agreement:
     """Judge a manifest; `policy` is `stop`, or `tell` what would stop."""
     kept = table.filter(pl.col("status") == OK)
     columns = [name for name in system.parts if kept[name].n_unique() > 1]
-    chosen = sampled(kept, columns)
+    chosen = in_turn(kept, columns)
     told = system if isinstance(system, SupportsAgreement) else None
     traces = told.traces(chosen, stored) if told else colour_traces(chosen, system, stored)
     return judge_traces(traces, chosen, columns, system, policy)
@@ -96,7 +98,7 @@ def judge_traces(
     )
 
 
-def sampled(kept: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+def in_turn(kept: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     """Return at most about `ROWS` rows, whole subjects, in turn from each part, in their order."""
     if len(kept) <= ROWS:
         return kept
@@ -131,7 +133,7 @@ class _Seen:
         told = traces.labels[whole]
         if len(told) < FEWEST:
             return None
-        pictures, labels = standardised(traces.pictures[whole]), components(told)
+        pictures, labels = scaled(traces.pictures[whole]), components(told)
         if not pictures.shape[1] or not labels.shape[1]:
             return None
         return cls(pictures, labels, told, traces.rows[whole], table)
@@ -200,7 +202,7 @@ def _by_part(seen: _Seen, column: str, is_visible: bool, columns: int) -> _Found
     dealt = np.stack([random.permutation(place) for _ in range(DRAWS)])
     pictures, labels = seen.pictures[order], seen.labels[order]
     against = {
-        name: compare(pictures, labels, unit, place[unit] == number, dealt, number)
+        name: compare_part(pictures, labels, unit, place[unit] == number, dealt, number)
         for number, name in enumerate(asked)
     }
     known = {name: one for name, one in against.items() if one is not None and one.seen <= SEEN}

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from assay.contract.system import System
-    from assay.contract.traces import Stored
+    from assay.contract.traces import KeptData
 
 MOST_CLASSES = 50
 BLOCK = 256  # images in memory
 
 
-def colour_traces(table: pl.DataFrame, system: System, stored: Stored) -> Traces:
+def colour_traces(table: pl.DataFrame, system: System, stored: KeptData) -> Traces:
     """Return descriptors of every view, and the target; of classes, whether it is each of them."""
     told = table[system.target]
     if told.dtype.is_integer() and told.n_unique() <= MOST_CLASSES:
@@ -35,7 +35,7 @@ def colour_traces(table: pl.DataFrame, system: System, stored: Stored) -> Traces
     return Traces(np.hstack(views), labels, np.arange(len(table)))
 
 
-def _colours(digests: pl.Series, stored: Stored) -> npt.NDArray[np.float64]:
+def _colours(digests: pl.Series, stored: KeptData) -> npt.NDArray[np.float64]:
     """Return (n, d): descriptors, and the logarithm of those that light multiplies."""
     found = [describe(stored.images(part)) for part in _blocks(digests)]
     plain = np.stack([np.concatenate([one[name] for one in found]) for name in PIXELS], axis=1)

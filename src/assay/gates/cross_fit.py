@@ -15,7 +15,7 @@ LEAST = 1e-3  # of the labels' variance, below which a component is rounding
 SEED = 20261130
 
 
-def standardised(values: Floats) -> Floats:
+def scaled(values: Floats) -> Floats:
     """Return columns (n, d) of zero mean and unit spread; unknown values are the mean."""
     known = np.where(np.isfinite(values), values, np.nan)
     empty = np.isnan(known).all(axis=0)
@@ -27,7 +27,7 @@ def standardised(values: Floats) -> Floats:
 
 def components(labels: Floats) -> Floats:
     """Return labels (n, k) as at most `MOST` uncorrelated columns of unit variance."""
-    plain = standardised(labels)
+    plain = scaled(labels)
     if not plain.shape[1]:
         return plain
     left, values, _ = np.linalg.svd(plain, full_matrices=False)
@@ -70,7 +70,7 @@ def cross_fitted(pictures: Floats, labels: Floats, unit: Indices) -> Floats:
     return said
 
 
-def exchanged(unit: Indices, draws: int) -> Indices:
+def exchanges(unit: Indices, draws: int) -> Indices:
     """Return rows (draws, n): whose label each row gets when units exchange theirs.
 
     Where the other has fewer rows, they are gone through again; `unit` is sorted.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.gates.cross_fit import SEED, cross_fitted, exchanged, learned, sums
+from assay.gates.cross_fit import SEED, cross_fitted, exchanges, learned, sums
 
 if TYPE_CHECKING:
     from assay.gates.cross_fit import Floats, Indices, Mask
@@ -72,7 +72,7 @@ def chance(said: Floats, labels: Floats, unit: Indices, weight: Floats | None = 
         )
 
     own = agreement(labels)
-    null = [agreement(labels[rows]) for rows in exchanged(unit, EXCHANGES)]
+    null = [agreement(labels[rows]) for rows in exchanges(unit, EXCHANGES)]
     return (1 + sum(value >= own for value in null)) / (1 + EXCHANGES)
 
 
@@ -108,7 +108,7 @@ def slopes(said: Floats, labels: Floats) -> Floats:
     return np.asarray(np.maximum(slope, 0))
 
 
-def compare(
+def compare_part(
     pictures: Floats, labels: Floats, unit: Indices, here: Mask, dealt: Indices, part: int
 ) -> Against | None:
     """Compare the rows `here` with all others; None where the others are predicted by nothing.
@@ -128,9 +128,19 @@ def compare(
     if not weight.any():
         return None
     said = np.zeros_like(labels)
-    said[there], said[here] = others, learned(pictures[there], labels[there], pictures[here])
+    said[there] = others
+    said[here] = learned(pictures[there], labels[there], pictures[here])
+    return _against(pictures, labels, unit, here, dealt == part, said, weight, seen)
+
+
+def _against(
+    pictures: Floats, labels: Floats, unit: Indices, here: Mask, dealt: Mask,
+    said: Floats, weight: Floats, seen: float,
+) -> Against:  # fmt: skip
+    """Measure a part by what is said of all rows, and by the slopes of the others."""
+    there = ~here
     told, spread = labels - labels[there].mean(axis=0), np.zeros(len(labels))
-    rest = said - others.mean(axis=0) - weight * told
+    rest = said - said[there].mean(axis=0) - weight * told
     count = int(unit[-1]) + 1
     inside = np.zeros(count, dtype=bool)
     inside[unit[here]] = True
@@ -144,7 +154,7 @@ def compare(
     each = sums(agree[:, None], unit, count)
     full = sums(spread[:, None], unit, count)
     shift = sums(rest, unit, count) / rows
-    masks = np.vstack([inside[None], dealt == part]).astype(np.float64)
+    masks = np.vstack([inside[None], dealt]).astype(np.float64)
     low, error = _apart(each, masks)
     apart, _ = _apart(shift, masks)
     share = weight / weight.sum()

@@ -58,7 +58,7 @@ def kept_images(
     return cast("Any", LazyImages(backend, np.arange(len(known)))), slots
 
 
-class Kept:
+class KeptFiles:
     """What ingest keeps beside a manifest, as checks of labels against pictures ask for it."""
 
     def __init__(self, root: Path, storage: Storage) -> None:

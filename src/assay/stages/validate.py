@@ -12,7 +12,7 @@ from assay.gates.labels import judge_labels, label_profile
 from assay.gates.units import judge_units
 from assay.gates.verdict import Verdict
 from assay.lookup import find_system
-from assay.manifest.kept import Kept
+from assay.manifest.kept import KeptFiles
 from assay.manifest.layout import Layout
 from assay.manifest.storage import read_storage
 from assay.manifest.table import read_table
@@ -43,7 +43,7 @@ def main(stage: Stage) -> None:
     checks.append(judge_ids(table, facts["group_kind"], policy.spelling, stage.item))
     checks += system.checks(table)
     checks += judge_units(table, system, policy.units)
-    stored = Kept(stage.root, read_storage(facts, stage.item))
+    stored = KeptFiles(stage.root, read_storage(facts, stage.item))
     if isinstance(system, SupportsImageChecks):
         checks += system.check_images(table, stored.images)
     tables: dict[str, Any] = {"label by subset": label_profile(table, system.target)}

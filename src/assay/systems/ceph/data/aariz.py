@@ -34,7 +34,7 @@ from assay.systems.ceph.data.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
-    from assay.contract.traces import Stored, Traces
+    from assay.contract.traces import KeptData, Traces
     from assay.manifest.source import Source
     from assay.systems.ceph.data.annotations import Reading
     from assay.systems.ceph.data.layout import (
@@ -104,11 +104,11 @@ class Aariz(BaseSystem):
 
         return [check_films(table, fetch)]
 
-    def traces(self, table: pl.DataFrame, stored: Stored) -> Traces:
+    def traces(self, table: pl.DataFrame, stored: KeptData) -> Traces:
         """Return films as thumbnails, and where their points lie; see `traces`."""
-        from assay.systems.ceph.data.traces import traces_of
+        from assay.systems.ceph.data.traces import film_traces
 
-        return traces_of(table, stored)
+        return film_traces(table, stored)
 
     def rules(self) -> Sequence[Rule]:
         """CVM is a class 0–5, spacing is mm a pixel; see `labels`."""

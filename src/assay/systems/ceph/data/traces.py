@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
-    from assay.contract.traces import Stored
+    from assay.contract.traces import KeptData
 
     Floats = npt.NDArray[np.float64]
 
@@ -22,7 +22,7 @@ CELLS = 16  # of a thumbnail, along a side
 BLOCK = 100  # films in memory
 
 
-def traces_of(table: pl.DataFrame, stored: Stored) -> Traces:
+def film_traces(table: pl.DataFrame, stored: KeptData) -> Traces:
     """Return traces of films, and where their points lie in the stored square, in shares of it."""
     found = [
         _thumbnails(stored.images(part["digest"])[..., 1]) for part in table.iter_slices(BLOCK)

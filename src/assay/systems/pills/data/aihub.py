@@ -33,7 +33,7 @@ from assay.systems.pills.data.photographs import list_photographs
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
-    from assay.contract.traces import Stored, Traces
+    from assay.contract.traces import KeptData, Traces
     from assay.manifest.source import Source
     from assay.sections.data import Split
     from assay.systems.pills.data.codes import (
@@ -120,7 +120,7 @@ class AiHub(BaseSystem):
         """Judge boxes, codes, classes and the published test set; see `checks`."""
         return checks.check_labels(table)
 
-    def traces(self, table: pl.DataFrame, stored: Stored) -> Traces:
+    def traces(self, table: pl.DataFrame, stored: KeptData) -> Traces:
         """Return where photographs leave their ground, and where boxes are; see `traces`."""
         return traces.of_boxes(table, stored)
 

@@ -34,7 +34,7 @@ from assay.systems.pills.data.names import EXTENSIONS, NOTES, VIEW, untaken
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check
-    from assay.contract.traces import Stored, Traces
+    from assay.contract.traces import KeptData, Traces
     from assay.manifest.source import Source
     from assay.sections.data import Ingest
     from assay.systems.pills.data.mask_params import MasksPhantom
@@ -125,7 +125,7 @@ class Masks(BaseSystem):
         """Judge masks of identical images, and tell what they show; see `mask_checks`."""
         return mask_checks.check_masks(table)
 
-    def traces(self, table: pl.DataFrame, stored: Stored) -> Traces:
+    def traces(self, table: pl.DataFrame, stored: KeptData) -> Traces:
         """Return where photographs leave their ground, and where masks do; see `traces`."""
         return traces.of_masks(table, stored)
 

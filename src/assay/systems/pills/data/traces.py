@@ -13,7 +13,7 @@ from assay.systems.pills.data.mask import read_mask
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from assay.contract.traces import Stored
+    from assay.contract.traces import KeptData
 
     Floats = npt.NDArray[np.float64]
 
@@ -22,13 +22,13 @@ FINE = 64  # px along a side, of what boxes cover
 BLOCK = 128  # photographs in memory
 
 
-def of_boxes(table: pl.DataFrame, stored: Stored) -> Traces:
+def of_boxes(table: pl.DataFrame, stored: KeptData) -> Traces:
     """Return traces of photographs and of what their boxes cover."""
     told = np.stack([_covered(*row) for row in table.select("boxes", "width", "height").rows()])
     return Traces(_unlike(table, stored), _summed(told), np.arange(len(table)))
 
 
-def of_masks(table: pl.DataFrame, stored: Stored) -> Traces:
+def of_masks(table: pl.DataFrame, stored: KeptData) -> Traces:
     """Return traces of photographs and of what their masks cover."""
     rows = table.with_row_index("row").filter(pl.col("mask").is_not_null())
     masks = [read_mask(content) for content in rows["mask"]]
@@ -48,7 +48,7 @@ def _covered(boxes: list[list[float]], width: int, height: int) -> Floats:
     return found
 
 
-def _unlike(table: pl.DataFrame, stored: Stored) -> Floats:
+def _unlike(table: pl.DataFrame, stored: KeptData) -> Floats:
     """Return (n, k): how far cells are from the median colour of their photograph."""
     found = []
     for part in table.iter_slices(BLOCK):

@@ -18,7 +18,7 @@ from assay.systems.spectra.data.power import MEAN
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check, Rule
-    from assay.contract.traces import Stored, Traces
+    from assay.contract.traces import KeptData, Traces
     from assay.manifest.source import Source
     from assay.manifest.streamed import Streamed
     from assay.systems.spectra.data.params import Phantom, SpectraIngest
@@ -101,11 +101,11 @@ class Metasurface(BaseSystem):
 
         return labels.checks(table)
 
-    def traces(self, table: pl.DataFrame, stored: Stored) -> Traces:
+    def traces(self, table: pl.DataFrame, stored: KeptData) -> Traces:
         """Return what thin plates of these forms would let through, and the spectra; see `traces`."""
-        from assay.systems.spectra.data.traces import traces_of
+        from assay.systems.spectra.data.traces import spectra_traces
 
-        return traces_of(table, stored)
+        return spectra_traces(table, stored)
 
 
 SPECTRA = Metasurface()

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
-    from assay.contract.traces import Stored
+    from assay.contract.traces import KeptData
 
 BANDS = 10
 PLATES = ((0.6, 2.0), (0.6, 1.0), (0.3, 2.0), (0.6, 4.0))  # height, distance to the sensor; µm
 BLOCK = 256  # structures in memory
 
 
-def traces_of(table: pl.DataFrame, stored: Stored) -> Traces:
+def spectra_traces(table: pl.DataFrame, stored: KeptData) -> Traces:
     """Return traces of rows; bands of red, green and blue."""
     behind = [
         seen_through(stored.images(part["digest"])[..., 0] > 0, PLATES, BANDS)
