@@ -160,6 +160,9 @@ def _against(
     share = weight / weight.sum()
     off = (apart**2 * share).sum(axis=1)
     offset = np.sqrt((share * (shift[inside].mean(axis=0) / np.maximum(weight, 1e-3)) ** 2).sum())
+    # What few subjects taught errs alike for all rows of a part, which dealing them anew does not show.
+    taught = int((~inside).sum())
+    learning = 1 + min(pictures.shape[1], taught) / taught
     beside = _beside(pictures, labels, unit, inside, masks)
     return Against(
         seen=seen,
@@ -171,7 +174,7 @@ def _against(
         off=float(off[0]),
         beside=float(beside[0]),
         null_low=low[1:, 0],
-        null_off=off[1:],
+        null_off=off[1:] * learning,
         null_beside=beside[1:],
         worst=np.flatnonzero(here)[np.argsort(agree[here], kind="stable")],
         said=said,
