@@ -54,7 +54,7 @@ QUANTITIES = (
             "%": partial(_place, whole=100.0),
             "x0, y0, x1, y1": partial(_place, first=0.5),
         },
-        apart=0.1, limit=0.2,
+        apart=0.1, limit=0.15,
     ),
     Quantity("boxes", _numbers, "px", decimals=None),
 )  # fmt: skip
