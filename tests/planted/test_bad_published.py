@@ -128,7 +128,9 @@ CP_ANEMIC: dict[str, Plant] = {
     "two tables that differ": folder2(SAME[0], SAME[1].replace("10.2", "10.3"), *SAME[2:]),
     "image in one table only": folder2(SAME[0], *SAME[2:]),
     "CSV and workbook of one sheet": lambda folder: write_book(
-        folder, [HEADER.split(",")], SHEET.replace("csv", "xlsx")
+        folder,
+        [line.split(",") for line in (folder / SHEET).read_text().splitlines()],
+        SHEET.replace("csv", "xlsx"),
     ),
     "sheet without HOSPITAL": lambda folder: (folder / SHEET).write_text(
         (folder / SHEET).read_text().replace("HOSPITAL", "SITE")

@@ -23,6 +23,7 @@ class BaseSystem:
     covariates: Sequence[str] = ()
     quantities: Sequence[Quantity] = ()
     parts: Sequence[str] = ("subset",)
+    exchangeable: Sequence[str] = ("subset",)
     is_visible = False
 
     def filters(self, params: Any) -> Sequence[LabelRange]:

@@ -27,6 +27,7 @@ class System(Protocol):
         name: a section of `params.yaml`.
         views: view → the column of the listing's table that says its files; of one, `ONE_VIEW`.
         target: the label's column.
+        exchangeable: columns of parts whose pictures are of one kind: what others teach holds in each.
         is_visible: labels can be seen in their pictures, so that a set without a trace of them is wrong.
         fit: `stretch` or `letterbox`: how an oblong photograph becomes a square stored image.
     """
@@ -34,6 +35,7 @@ class System(Protocol):
     name: str
     views: Mapping[str, str]
     target: str
+    exchangeable: Sequence[str]
     is_visible: bool
     fit: str
 

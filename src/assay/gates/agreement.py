@@ -61,7 +61,8 @@ def judge_agreement(
 ) -> Agreement:
     """Judge a manifest; `policy` is `stop`, or `tell` what would stop."""
     kept = table.filter(pl.col("status") == OK)
-    columns = [name for name in system.parts if kept[name].n_unique() > 1]
+    known = [name for name in system.exchangeable if name in kept.columns]
+    columns = [name for name in known if kept[name].n_unique() > 1]
     chosen = in_turn(kept, columns)
     told = system if isinstance(system, SupportsAgreement) else None
     traces = told.traces(chosen, stored) if told else colour_traces(chosen, system, stored)

@@ -41,6 +41,7 @@ class Conjunctiva(BaseSystem):
     target = "hb"
     quantities = (labels.HB,)
     parts = ("subset", "clinic", "device")  # only CP-AnemiC's sheet names clinics
+    exchangeable = ("subset", "clinic")
     params = ConjunctivaParams
 
     def phantom(self, folder: Path, params: Phantom) -> None:

@@ -16,7 +16,7 @@ import polars as pl
 
 from assay.manifest.paths import find_table
 from assay.manifest.stems import by_stem, several
-from assay.systems.hemoglobin.data.rows import ImageRow, ensure_one, image_table, read_lines
+from assay.systems.hemoglobin.data.rows import ImageRow, ensure_one, image_table, read_hb_lines
 
 if TYPE_CHECKING:
     from assay.manifest.source import Source
@@ -45,7 +45,7 @@ def read_sheet(source: Source, key: str) -> tuple[pl.DataFrame, str] | None:
         SourceError: there are two sheets, or one is no table of this layout.
     """
     places = [find_table(source, f"{SHEET}{ending}") for ending in (".csv", ".xlsx")]
-    read = {place: read_lines(source, place, COLUMNS, "HB_LEVEL") for place in places if place}
+    read = {place: read_hb_lines(source, place, COLUMNS, "HB_LEVEL") for place in places if place}
     sheets = {place: lines for place, lines in read.items() if lines is not None}
     ensure_one(source.base, "CP-AnemiC", list(sheets))
     for place, lines in sheets.items():

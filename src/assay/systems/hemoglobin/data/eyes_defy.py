@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assay.errors import SourceError
-from assay.systems.hemoglobin.data.rows import ImageRow, ensure_one, image_table, read_lines
+from assay.systems.hemoglobin.data.rows import ImageRow, ensure_one, image_table, read_hb_lines
 
 if TYPE_CHECKING:
     from assay.manifest.source import Source
@@ -57,7 +57,7 @@ def read_countries(source: Source, key: str) -> tuple[pl.DataFrame, list[str]] |
         books = [each for each in books if each.count("/") <= 2]
         ensure_one(source.base, country, books)
         for book in books:
-            lines = read_lines(source, book, COLUMNS, "Hgb")
+            lines = read_hb_lines(source, book, COLUMNS, "Hgb")
             if lines is None:
                 raise _without(source, book, name)  # a link to nowhere
             beside = str(PurePosixPath(book).parent)

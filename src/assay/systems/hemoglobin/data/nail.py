@@ -30,6 +30,7 @@ class Nail(BaseSystem):
     target = "hb"
     quantities = (labels.HB,)
     parts = ("subset", "clinic", "device")
+    exchangeable = ("subset", "clinic")
     params = NailParams
 
     def phantom(self, folder: Path, params: NailPhantom) -> None:

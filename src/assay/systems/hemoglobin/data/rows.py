@@ -47,7 +47,9 @@ def image_table(rows: Sequence[ImageRow], key: str) -> pl.DataFrame:
     return pl.DataFrame(told, schema=SCHEMA)
 
 
-def read_lines(source: Source, name: str, columns: Sequence[str], hb: str) -> pl.DataFrame | None:
+def read_hb_lines(
+    source: Source, name: str, columns: Sequence[str], hb: str
+) -> pl.DataFrame | None:
     """Return the lines of a CSV or a workbook with `hb` as a number, or None where there is no such file.
 
     Args:
