@@ -58,7 +58,7 @@ def likeliest(tried: Sequence[Hypothesis], gain: Floats, tie: float) -> int:
     )
 
 
-def is_moved(films: Films, hypothesis: Hypothesis) -> bool:
+def moves_points(films: Films, hypothesis: Hypothesis) -> bool:
     """Whether a hypothesis changes more than a reader's hand does."""
     if not hypothesis.moves:
         return True

@@ -28,6 +28,7 @@ from assay.systems.ceph.data.hypotheses import (
     hypotheses,
     is_moved,
     likeliest,
+    moves_points,
 )
 from assay.systems.ceph.data.landmarks import COUNT
 from assay.systems.ceph.data.profile_edge import profile_edge
@@ -144,7 +145,7 @@ def _of_most(films: Films) -> Hypothesis | None:
         return None
     chosen = known[np.linspace(0, len(known) - 1, min(len(known), SPOKESMEN)).astype(int)]
     few, plain = films.where(chosen), plain[chosen]
-    tried = [each for each in hypotheses(few) if is_moved(few, each)]
+    tried = [each for each in hypotheses(few) if moves_points(few, each)]
     edges = np.stack([np.nan_to_num(profile_edge(each.undone(few)), nan=-1.0) for each in tried])
     gain = np.median(edges - plain, axis=1)
     return tried[likeliest(tried, gain, EDGE_TIE)] if gain.max() > EDGE_GAIN else None
