@@ -26,7 +26,6 @@ from assay.systems.ceph.data.hypotheses import (
     Hypothesis,
     film_changes,
     hypotheses,
-    is_moved,
     likeliest,
     moves_points,
 )
