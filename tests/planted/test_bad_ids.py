@@ -170,7 +170,7 @@ def test_an_id_in_two_safe_spellings_is_one_person(
     assert told in next(check.found for check in checks if check.name == "spellings")
 
 
-@pytest.mark.parametrize(("plant", "outcome", "told"), planted(HEADING, IDS, "stopped"))
+@pytest.mark.parametrize(("plant", "outcome", "told"), planted(HEADING, IDS, "stops"))
 def test_ids_that_may_be_one_persons_stop_until_somebody_says(
     folder: Path, plant: Plant, outcome: str, told: str
 ) -> None:
