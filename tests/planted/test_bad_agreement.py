@@ -206,3 +206,16 @@ def test_what_is_promised_of_each_fault_is_seen(fault: str, sound: Any, tmp_path
         assert "agreement" in (root / "said").read_text()
     page = (root / Layout(planted.system).labels_page).read_text()
     assert "agreement of pictures and labels" in page
+
+
+def test_photographs_of_one_pill_are_not_asked_about_several(tmp_path: Path) -> None:
+    """A validation part without combinations is an honest one: of 50 such sets 14 were stopped."""
+    more = {"classes": 12, "sessions": 7, "angles": 2, "combinations": 4, "width": 64, "seed": 16}
+    system, section = find_system(PILLS), section_of(PILLS)
+    section["phantom"] |= more
+    folder = tmp_path / "made"
+    folder.mkdir()
+    system.phantom(folder, system.params.model_validate(section).phantom)
+    check = judged(PILLS, folder, tmp_path)
+    assert check["passed"], check["found"]
+    assert "subset train: not asked, the others have too few pictures" in check["found"]

@@ -24,6 +24,7 @@ class BaseSystem:
     quantities: Sequence[Quantity] = ()
     parts: Sequence[str] = ("subset",)
     exchangeable: Sequence[str] = ("subset",)
+    kind = ""
     is_visible = False
 
     def filters(self, params: Any) -> Sequence[LabelRange]:

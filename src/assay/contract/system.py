@@ -28,6 +28,7 @@ class System(Protocol):
         views: view → the column of the listing's table that says its files; of one, `ONE_VIEW`.
         target: the label's column.
         exchangeable: columns of parts whose pictures are of one kind: what others teach holds in each.
+        kind: column of what pictures are of, if of several; a part is asked where others have its kinds.
         is_visible: labels can be seen in their pictures, so that a set without a trace of them is wrong.
         fit: `stretch` or `letterbox`: how an oblong photograph becomes a square stored image.
     """
@@ -36,6 +37,7 @@ class System(Protocol):
     views: Mapping[str, str]
     target: str
     exchangeable: Sequence[str]
+    kind: str
     is_visible: bool
     fit: str
 

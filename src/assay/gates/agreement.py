@@ -77,7 +77,7 @@ def judge_traces(
     if seen is None:
         return Agreement(_check(True, "not judged: no labels that vary beside pictures that do", 0))
     whole, points = _whole(seen, system.is_visible)
-    parts = [_by_part(seen, column, system.is_visible, len(columns)) for column in columns]
+    parts = [_by_part(seen, column, system, len(columns)) for column in columns]
     stops = [words for part in parts for words in part.stops]
     remarks = [words for part in parts for words in part.remarks]
     stops, remarks = (stops, [whole[1], *remarks]) if whole[0] or stops else ([whole[1]], remarks)
@@ -191,13 +191,15 @@ def _whole(seen: _Seen, is_visible: bool) -> tuple[tuple[bool, str], tuple[Float
     return judged, (said[back, best], labels[back, best])
 
 
-def _by_part(seen: _Seen, column: str, is_visible: bool, columns: int) -> _Found:
+def _by_part(seen: _Seen, column: str, system: System, columns: int) -> _Found:
     """Judge the parts of a column, each against the others."""
     order, unit, units = seen.ordered(["group_id", column])
     parts = units[column].to_list()
     asked = sorted(
         name for name in set(parts) - {None} if FEWEST <= parts.count(name) <= len(parts) - FEWEST
     )
+    alone = {name for name in asked if _is_alone(seen, column, name, system.kind)}
+    asked = [name for name in asked if name not in alone]
     place = np.array([asked.index(name) if name in asked else -1 for name in parts])
     random = np.random.default_rng(SEED)
     dealt = np.stack([random.permutation(place) for _ in range(DRAWS)])
@@ -216,7 +218,7 @@ def _by_part(seen: _Seen, column: str, is_visible: bool, columns: int) -> _Found
         if name not in known or one is None:
             found.rows.append({**row, "said": "the others' labels are not seen"})
             continue
-        is_stop, words = _words(one, low, off, is_visible)
+        is_stop, words = _words(one, low, off, system.is_visible)
         told = {"slope": one.slope, "chance": one.own, "off": one.offset}
         found.rows.append(
             {**row, **{key: round(value, 2) for key, value in told.items()}, "said": words}
@@ -229,11 +231,26 @@ def _by_part(seen: _Seen, column: str, is_visible: bool, columns: int) -> _Found
             found.points = found.points or (one.said[back, least], labels[back, least])
         elif words != "as the others":
             found.remarks.append(f"{column} {name}: {words}")
-    few = sorted({str(name) for name in parts if name not in asked})
+    found.remarks += [
+        f"{column} {name}: not asked, the others have too few pictures of its kinds"
+        for name in sorted(alone)
+    ]
+    few = sorted({str(name) for name in parts if name not in asked and name not in alone})
     if few:
         words = f"{len(few)} parts of {column} have too few subjects to tell, e.g. {few[0]}"
         found.remarks.append(words)
     return found
+
+
+def _is_alone(seen: _Seen, column: str, name: str, kind: str) -> bool:
+    """Whether a part has pictures of a kind that too few subjects of the others show."""
+    if not kind:
+        return False
+    rows = seen.table[seen.rows]
+    here = pl.col(column).eq_missing(name)
+    there = rows.filter(~here).group_by(kind).agg(pl.col("group_id").n_unique())
+    taught = there.filter(pl.col("group_id") >= FEWEST)[kind].to_list()
+    return not set(rows.filter(here)[kind]) <= set(taught)
 
 
 def _threshold(nulls: Sequence[Floats], alpha: float) -> float:

@@ -60,6 +60,7 @@ class AiHub(BaseSystem):
     quantities = QUANTITIES
     parts = ("subset", "part")
     fit = "letterbox"
+    kind = "mode"  # one pill teaches little of four
     is_visible = True
     params = PillsParams
     forms = FORMS
