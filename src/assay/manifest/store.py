@@ -56,14 +56,21 @@ class ImageStore:
         self.folder, self._shape = folder, (size, size, 3)
         self._index, self._pixels = folder / "index.parquet", folder / "pixels.u8"
         folder.mkdir(parents=True, exist_ok=True)
-        known = self._index.exists() and (not keep or self._pixels.exists())
-        # Those columns alone: stores made before had a hash too.
-        self.table = (
-            pl.read_parquet(self._index, columns=list(SCHEMA))
-            if known
-            else pl.DataFrame(schema=SCHEMA)
-        )
-        self._slots = int(self.table["slot"].max() or 0) + 1 if len(self.table) else 0  # type: ignore[arg-type]
+        self.table = self._known()
+        self._slots = _count(self.table)
+
+    def _known(self) -> pl.DataFrame:
+        """Return the index; an empty one where it is absent or damaged, or pixels that it names are."""
+        nothing = pl.DataFrame(schema=SCHEMA)
+        try:
+            # Those columns alone: stores made before had a hash too.
+            table = pl.read_parquet(self._index, columns=list(SCHEMA))
+        except (FileNotFoundError, pl.exceptions.PolarsError):
+            return nothing
+        if not self.keep:
+            return table
+        held = self._pixels.stat().st_size if self._pixels.exists() else -1
+        return table if held >= _count(table) * int(np.prod(self._shape)) else nothing
 
     def add(self, files: Sequence[tuple[str, Stamp]], opened: Sequence[Opened]) -> None:
         """Append images, pixels first: a kill between the two leaves bytes that nobody points at."""
@@ -135,3 +142,8 @@ class ImageStore:
             },
             schema=SCHEMA,
         )
+
+
+def _count(table: pl.DataFrame) -> int:
+    """Return how many slots of pixels an index names."""
+    return int(table["slot"].max()) + 1 if len(table) else 0  # type: ignore[arg-type]
