@@ -20,6 +20,14 @@ from assay.registry.versions import current_aliases
 from assay.tracking.entries import iter_lock_entries
 from assay.tracking.results import join_results
 
+RENAMED = """  compose@renamed:
+    cmd: exit 0
+    outs:
+    - path: {path}
+      hash: md5
+      md5: 0123456789abcdef0123456789abcdef
+"""
+
 
 def mends(said: str) -> list[str]:
     """Return the commands that a doctor said, in order, each once."""
@@ -85,11 +93,15 @@ def test_a_lock_of_another_machine_is_mended_by_committing_ones_own(finished: Pr
 
 
 def test_a_lock_of_another_processor_is_said_once(finished: Project) -> None:
-    """A colleague's clone: the cache is this kind's, the lock another's, from the first stage on."""
+    """A colleague's clone: the cache is this kind's, the lock another's, from the first stage on.
+
+    What the lock keeps of a stage that was renamed is nobody's to make, and hides nothing.
+    """
     lock = finished.folder / "dvc.lock"
     entries = YAML(typ="safe").load(lock)
     outs = [out["md5"] for each in entries["stages"].values() for out in each["outs"]]
-    mine = text = lock.read_text()
+    taken = list(entries["stages"].values())[-1]["outs"][-1]["path"]
+    mine = text = lock.read_text() + RENAMED.format(path=taken)
     data = [name for name in entries["stages"] if name.startswith(("code@", "ingest@"))]
     kept = {out["md5"] for name in data for out in entries["stages"][name]["outs"]}
     theirs = [digest for digest in outs if digest not in kept]

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
@@ -61,15 +61,17 @@ def check_cache(root: Path, deep: bool) -> Report:
     with Repo(str(root)) as repo:
         folder = Path(repo.cache.local.path)
         has_remote = bool(repo.config["remote"])
+        needed = _still_declared(repo, list(_needed(root)))
     bad = {path.parent.name + path.name for path in _damaged(folder, deep)}
-    needed, own = list(_needed(root)), _own(root)
+    own = _own(root)
     lost: dict[str, Lost] = {}
     for each in needed:
         for where, digest in _with_inside(folder, each):
             path = folder / digest[:2] / digest[2:]
             if digest in lost or (digest not in bad and path.exists()):
                 continue
-            is_other = each.revision == "HEAD" and own.get(each.path, each.digest) != each.digest
+            mine = own.get((each.stage, each.path), each.digest)
+            is_other = each.revision == "HEAD" and mine != each.digest
             mend = _mend(root, each, where, digest, has_remote, is_other)
             lost[digest] = Lost(each, where, digest, path if digest in bad else None, mend)
     if elsewhere := _made_elsewhere(root, list(lost.values()), needed):
@@ -80,10 +82,21 @@ def check_cache(root: Path, deep: bool) -> Report:
     return Report("cache", f"{count} objects of HEAD and registered versions, {how}", found)
 
 
-def _own(root: Path) -> dict[str, str]:
-    """Return path → digest as the work tree's `dvc.lock` has it, committed or not."""
+def _still_declared(repo: Any, needed: list[Needed]) -> list[Needed]:
+    """Leave out what HEAD's lock keeps of stages that `dvc.yaml` no longer has, as DVC does."""
+    from dvc.exceptions import DvcException
+
+    try:
+        stages = {stage.addressing for stage in repo.index.stages}
+    except DvcException:  # `dvc.yaml` cannot be read, and every dvc command says so
+        return needed
+    return [each for each in needed if each.revision != "HEAD" or each.stage in stages]
+
+
+def _own(root: Path) -> dict[tuple[str, str], str]:
+    """Return stage and path → digest as the work tree's `dvc.lock` has it, committed or not."""
     entries = Locks(root).in_work_tree()
-    return {path: digest for entry in entries for path, digest in entry.outs.items()}
+    return {(each.stage, path): digest for each in entries for path, digest in each.outs.items()}
 
 
 def _grouped(lost: Iterable[Lost]) -> list[Finding]:
