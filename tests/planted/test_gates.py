@@ -180,6 +180,12 @@ def test_a_failed_gate_leaves_its_verdict_and_says_where(tmp_path: Path) -> None
     check = Check("rows", False, "none", "1 of 2", 2, ["s1"], "do this")
     with pytest.raises(GateError, match=r"rows: 1 of 2[\s\S]*labels.json · do this"):
         Verdict("labels", "toy", [check]).write_and_raise(tmp_path / "labels.json")
+    bare = [Check("faces", False, "faces", "none", 2), Check("points", False, "points", "none", 2)]
+    with pytest.raises(GateError) as caught:
+        Verdict("labels", "toy", [check, *bare], mend="mend it").write_and_raise(
+            tmp_path / "l.json"
+        )
+    assert caught.value.mend.endswith("· do this; mend it")
     verdict = read_json(tmp_path / "labels.json")
     assert verdict["passed"] is False
     assert verdict["checks"][0]["rows"] == ["s1"]

@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All checks of one gate over one subject; `tables` are what a person wants to see beside them."""
+    """All checks of one gate over one subject.
+
+    Attributes:
+        tables: what a person wants to see beside them.
+        mend: the way out of a check that states none.
+    """
 
     gate: str
     subject: str
     checks: Sequence[Check]
     tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    mend: str = ""
 
     @property
     def passed(self) -> bool:
@@ -47,6 +53,7 @@ class Verdict:
         if failed:
             found = "; ".join(f"{check.name}: {check.found}" for check in failed)
             expected = "; ".join(check.expected for check in failed)
-            mend = "; ".join(check.mend for check in failed if check.mend)
+            ways = dict.fromkeys(check.mend or self.mend for check in failed)
+            mend = "; ".join(way for way in ways if way)
             see = f"see {page or path}" + (f" · {mend}" if mend else "")
             raise GateError(f"gate {self.gate} of {self.subject}", found, expected, see)

@@ -56,6 +56,7 @@ def main(stage: Stage) -> None:
     checks.append(agreement.check)
     tables["agreement of pictures and labels"] = agreement.parts
     figures = {**figures, **agreement_figure(agreement)}
-    verdict = Verdict("labels", stage.item, checks, tables)
+    mend = f"mend the source, then assay snapshot {stage.item} <source>"
+    verdict = Verdict("labels", stage.item, checks, tables, mend)
     write_gate_page(verdict, layout.labels_page, stage.root, table, facts, figures)
     verdict.write_and_raise(layout.labels_verdict, layout.labels_page)
