@@ -118,6 +118,7 @@ TABLES: dict[str, Plant] = {
     "pointer of DVC": table(lambda text: f"outs:\n- md5: 0\n  path: {TABLE}\n"),
     "no table": lambda folder: (folder / TABLE).unlink(),
     "table named in another case": renamed("Conj_Folder2.CSV"),
+    "table of another name": renamed("hb 2024.csv"),
     "workbook where a CSV is read": renamed("conj_folder2.xlsx"),
     "table of DVC, not pulled": renamed("conj_folder2.csv.dvc"),
     "two tables one folder down": moved("one", "two"),

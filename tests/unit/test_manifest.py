@@ -215,20 +215,20 @@ def test_a_source_that_changed_since_its_snapshot_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    source = tmp_path / "set"
+    source = tmp_path / "a set"
     source.mkdir()
     (source / "a.png").write_bytes(b"1")
-    files, place = ["a.png"], Source("set", tmp_path)
-    facts = {"url": "set", "count": 1, "group_kind": "patient"}
+    files, place = ["a.png"], Source("a set", tmp_path)
+    facts = {"url": "a set", "count": 1, "group_kind": "patient"}
     write_snapshot(tmp_path, "toy", Snapshot(**facts, listing_digest=None))
-    first, kind = provenance("toy", "set", files, [], place)
+    first, kind = provenance("toy", "a set", files, [], place)
     assert kind == "patient"
     write_snapshot(tmp_path, "toy", Snapshot(**facts, listing_digest=first["listing_digest"]))
-    assert provenance("toy", "set", files, [], place)[0]["provenance"] == "stated"
+    assert provenance("toy", "a set", files, [], place)[0]["provenance"] == "stated"
     assert provenance("toy", "other", files, [], place)[0]["provenance"] == "unstated"
     (source / "a.png").write_bytes(b"12")
-    with pytest.raises(SourceError, match="assay snapshot toy"):
-        provenance("toy", "set", files, [], place)
+    with pytest.raises(SourceError, match="assay snapshot toy 'a set'"):
+        provenance("toy", "a set", files, [], place)
 
 
 def test_a_label_edited_without_a_change_of_size_is_noticed(

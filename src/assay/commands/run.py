@@ -123,7 +123,7 @@ def _ensure_tracked(root: Path) -> None:
     if found := untracked(root):
         said = "untracked: --temp runs in a copy of what git tracks"
         raise AssayError(
-            ", ".join(found), said, "no such module", shlex.join(["git", "add", *found])
+            ", ".join(found), said, "modules that git tracks", shlex.join(["git", "add", *found])
         )
 
 

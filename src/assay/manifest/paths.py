@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from assay.manifest.source import Source
 
 NAMED = 3  # files that a reason names
+SHEETS = (".csv", ".tsv", ".xls", ".xlsx", ".ods")
 POINTER = ".dvc"  # lies where a file will, once it is pulled
 _SEEN = str.maketrans(dict.fromkeys(UNSEEN))
 Spelling = Callable[[str], str]
@@ -48,6 +49,7 @@ def no_table(source: Source, *expected: str) -> SourceError:
     """Return the refusal of a source without any of the tables, with what lies there under like names."""
     names = source.names() or []
     like = [each for name in expected for each in alike(posixpath.basename(name), names)]
+    like = like or [name for name in names if name.lower().endswith(SHEETS)][:NAMED]
     found = "no table of the published layout" + (f"; there is {', '.join(like)}" if like else "")
     return SourceError(source.base, found, " or ".join(expected), _mend(like))
 

@@ -7,6 +7,7 @@ minutes, and a path outside the repository fails in `dvc exp run --temp`.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -95,12 +96,13 @@ def provenance(
         SourceError: the source is the snapshot's, and no longer holds what was listed.
     """
     snapshot = read_snapshot(name)
+    mend = f"assay snapshot {name} {shlex.quote(source)}"
     found = listing_digest(place, files, tables)
     facts = {"source": source, "files": len(files), "listing_digest": found}
     if snapshot.url != source:
         print(
             f"note: {source} is not listed, so later changes in it go unnoticed; when it stays:"
-            f" assay snapshot {name} {source}"
+            f" {mend}"
         )
         return {**facts, "provenance": UNSTATED}, None
     if source != PHANTOM and snapshot.listing_digest not in (None, found):
@@ -108,6 +110,6 @@ def provenance(
             source,
             f"holds other files ({len(files)}, listing {found[:8]}) than when it was listed",
             f"{snapshot.count} files, listing {str(snapshot.listing_digest)[:8]}",
-            f"assay snapshot {name} {source}",
+            mend,
         )
     return {**facts, "provenance": "stated"}, snapshot.group_kind

@@ -5,6 +5,7 @@ Order: conflicts are judged on all rows, then policy, then filters, then groups.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -157,7 +158,7 @@ def _ensure_usable(system: System, table: pl.DataFrame, source: str) -> None:
         source,
         "no usable sample: " + "; ".join(f"{count} × {reason}" for reason, count in reasons[:3]),
         "at least one row with status ok",
-        f"mend the files, or {system.name}.ingest in params.yaml, then dvc repro",
+        f"mend the files or their table, then assay snapshot {system.name} {shlex.quote(source)}",
     )
 
 
