@@ -92,7 +92,7 @@ def read_header(name: str, path: Path) -> File:
             warnings.simplefilter("ignore")  # of headers that Python 2 wrote
             shape, is_fortran, dtype = HEADERS[np.lib.format.read_magic(stream)](stream)
             start = stream.tell()
-    except (ValueError, OSError, EOFError, KeyError) as fault:
+    except Exception as fault:  # noqa: BLE001 - a header is Python: a spoilt one raises what that may
         raise _no_array(path, str(fault).partition("\n")[0]) from None
     file = File(name, path, shape, dtype, start, is_fortran and len(shape) > 1)
     if dtype.hasobject:
