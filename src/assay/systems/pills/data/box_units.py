@@ -26,16 +26,17 @@ def _place(
         last: weight of w and h.
         whole: what the photograph's side is in the numbers' unit; None: its px.
     """
-    corners = [pl.col("boxes").arr.get(place) for place in range(4)]
+    corners = [
+        pl.col("boxes").list.eval(pl.element().arr.get(place)).list.mean() for place in range(4)
+    ]
     side = [pl.col("labelled").list.get(axis, null_on_oob=True) for axis in (0, 1)]
     places = [
         (first * corners[axis] + last * corners[axis + 2])
         / (side[axis] if whole is None else whole)
         for axis in (0, 1)
     ]
-    pills = table.select("labelled", "boxes", row=pl.int_range(pl.len())).explode("boxes")
-    found = pills.group_by("row", maintain_order=True).agg(place=pl.mean_horizontal(places).mean())
-    return found["place"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    found = table.select(place=pl.mean_horizontal(places).cast(pl.Float64).fill_null(np.nan))
+    return found["place"].to_numpy()
 
 
 def _numbers(table: pl.DataFrame) -> Floats:
