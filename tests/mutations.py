@@ -6,9 +6,11 @@ the same bytes, so that one that was found stays.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,6 +47,10 @@ CHUNKS = (b"iCCP", b"eXIf", b"tRNS", b"PLTE", b"gAMA", b"zTXt", b"acTL", b"tEXt"
 MARKERS = (0xC0, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xE0, 0xE1, 0xE2, 0xEE, 0xFE)
 PNG_HEAD, JPEG = b"\x89PNG\r\n\x1a\n", (".jpg", ".jpeg")
 TEXT = (".csv", ".json", ".txt", ".xml", ".yaml")
+CELLS = (  # what a sheet's references, kinds and styles may be
+    "A1", "B2", "XFD1048576", "A0", "ZZZZ9", "1", "-1", "99999999", "s", "n", "b", "e", "d", "str",
+    "inlineStr", "2024-05-09", "1E400", "1E300", "14", "9", "0.45",
+)  # fmt: skip
 EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01"
 
 
@@ -240,18 +246,8 @@ def png(content: bytes, random: Random) -> bytes:  # noqa: C901 - a branch a kin
         head[at : at + 1] = bytes([random.choice((0, 1, 3, 4, 8, 16, 255))])
         chunks[0] = (b"IHDR", bytes(head))
     elif kind == 5:
-        more = random.choice(
-            (b"iCCP", b"eXIf", b"tRNS", b"PLTE", b"gAMA", b"zTXt", b"acTL", b"tEXt")
-        )
-        chunks.insert(
-            1,
-            (
-                more,
-                random.choice(
-                    (b"", EXIF[6:], random.randbytes(30), b"a\0\0" + zlib.compress(b"\0" * 10**7))
-                ),
-            ),
-        )
+        more = random.choice(CHUNKS)
+        chunks.insert(1, (more, random.choice((b"", EXIF[6:], random.randbytes(30), BLOWN_UP))))
     else:
         chunks[place] = (name, body[: random.randrange(len(body) + 1)])
     parts = (
@@ -271,9 +267,7 @@ def jpeg(content: bytes, random: Random) -> bytes:
         return content[:2] + b"\xff\xe1" + struct.pack(">H", len(told) + 2) + told + content[2:]
     at, found = random.choice(marks), bytearray(content)
     if kind == 1:
-        found[at + 1] = random.choice(
-            (0xC0, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xE0, 0xE1, 0xE2, 0xEE, 0xFE)
-        )
+        found[at + 1] = random.choice(MARKERS)
     elif kind == 2:
         found[at + 2 : at + 4] = random.choice((b"\0\0", b"\0\1", b"\xff\xff", b"\0\x08"))
     else:
@@ -297,32 +291,45 @@ def npy(content: bytes, random: Random) -> bytes:
             + content[10:]
         )
     if kind == 2:
-        to = random.choice(
-            ("<f8", ">f4", "<f4", "|u1", "<i8", "|O", "<U9", "|b1", "<c8", "|V4", "<M8[s]", "x")
-        )
-        head = re.sub(r"'descr': '[^']*'", f"'descr': '{to}'", head)
+        head = re.sub(r"'descr': '[^']*'", f"'descr': '{random.choice(DTYPES)}'", head)
     elif kind == 3:
         head = head.replace("False", random.choice(("True", "0", "None", "'x'")))
     elif kind == 4:
-        to = random.choice(
-            (
-                "()",
-                "(0,)",
-                "(-1, 1)",
-                "(1,)",
-                "(10**9, 9)",
-                "(99999999999, 1, 32, 32)",
-                "'x'",
-                "(1.5,)",
-                "None",
-            )
-        )
-        head = re.sub(r"\(.*\)", to, head)
+        head = re.sub(r"\(.*\)", random.choice(SHAPES), head)
     else:
         head = "".join(random.choice((each, each, each, each, "x")) for each in head)
     head = head.rstrip() + " " * 200
     text = head[: len(head) - 1].encode("latin1") + b"\n"
     return content[:8] + struct.pack("<H", len(text)) + text + body
+
+
+def workbook(content: bytes, random: Random) -> bytes:
+    """Mutate one member of a workbook, which stays a sound archive; mostly a sheet, in its XML."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as book:
+            members = {name: book.read(name) for name in book.namelist()}
+    except zipfile.BadZipFile:
+        return flipped(content, random)
+    sheets = [name for name in members if "/sheet" in name] * 8
+    name = random.choice([*members, *sheets])
+    members[name] = random.choice((xml, xml, xml, flipped, cut, zeroed))(members[name], random)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as book:
+        for each, body in members.items():
+            book.writestr(zipfile.ZipInfo(each), body)
+    return stream.getvalue()
+
+
+def xml(content: bytes, random: Random) -> bytes:
+    """Put something tricky in the place of an attribute's value or of a text."""
+    found = list(re.finditer(rb'="([^"]*)"|>([^<]+)<', content))
+    if not found:
+        return flipped(content, random)
+    which = random.choice(found)
+    start, end = which.span(1) if which[1] is not None else which.span(2)
+    value = random.choice((*TRICKY, *CELLS)).replace("&", "&amp;").replace("<", "&lt;")
+    text = value.replace('"', "&quot;").replace("\0", "")
+    return content[:start] + text.encode("utf-8", "replace") + content[end:]
 
 
 def emptied(path: Path, random: Random) -> None:
@@ -382,7 +389,7 @@ IN_PLACE: dict[str, tuple[tuple[str, ...], Callable[..., bytes]]] = {
     "flipped text": (TEXT, flipped), "zeroed text": (TEXT, zeroed), "cut text": (TEXT, cut),
     "json value": ((".json",), json_value), "json key": ((".json",), json_key),
     "json text": ((".json",), json_text), "png": ((".png",), png), "jpeg": (JPEG, jpeg),
-    "npy": ((".npy",), npy),
+    "npy": ((".npy",), npy), "workbook": ((".xlsx",), workbook), "workbook again": ((".xlsx",), workbook),
 }  # fmt: skip
 KINDS: dict[str, tuple[tuple[str, ...], Callable[..., Any]]] = {
     **IN_PLACE, "emptied": ((), emptied), "renamed": ((), renamed), "doubled": ((), doubled),
