@@ -62,7 +62,11 @@ SMALL: dict[str, dict[str, Any]] = {  # phantom and ingest, of each set
 FOUND = {  # what mutations have crashed, or lost, before it was mended
     "ceph": [Mutation("json text", 52, 1979346392)],  # nested deeper than Python goes
     "pills": [Mutation("renamed", 150, 1623667860)],  # a photograph whose every box is left out
-    "pills.masks": [Mutation("json text", 14, 4217987067), Mutation("json text", 25, 148287319)],
+    "pills.masks": [
+        Mutation("json text", 14, 4217987067),
+        Mutation("json text", 25, 148287319),
+        Mutation("json value", 48, 303479117),
+    ],  # half a character
     "spectra": [Mutation("flipped", 58, 3768507738)],  # a bracket in an array's header
 }
 PUBLISHED: dict[

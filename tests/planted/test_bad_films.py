@@ -238,6 +238,7 @@ PLANTS: dict[str, Spoil] = {
     "coordinate twice": bytes_of(lambda old: old.replace(b'"x":', b'"x": 1, "x":', 1)),
     "ceph_id twice": bytes_of(lambda old: old.replace(b"{", b'{"ceph_id": "other", ', 1)),
     "nested too deep": bytes_of(lambda old: b"[" * 100_000),
+    "half a character": bytes_of(lambda old: old.replace(b"Sella", rb"\ud800", 1)),
     "annotation cut off": bytes_of(lambda old: old[: len(old) // 2]),
     "annotation in Latin-1": bytes_of(lambda old: old.replace(b"Sella", b"S\xe9lla")),
     "no landmark in it": told(lambda each: each["landmarks"].clear()),

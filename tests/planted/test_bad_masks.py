@@ -201,6 +201,7 @@ PLANTS: dict[str, Spoil] = {
         shutil.copytree(folder / half, folder / "old" / half) for half in ("images", "masks")
     ],
     "classes.json that is nested too deeply": put("classes.json", b"[" * 200_000),
+    "classes.json with half a character": put("classes.json", rb'["ground", "\ud800"]'),
     "classes.json whose ground is not first": put("classes.json", b'["pill", "Background"]'),
     "classes.json with a byte order mark": put("classes.json", b'\xef\xbb\xbf["ground", "pill"]'),
 }  # fmt: skip

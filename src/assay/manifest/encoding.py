@@ -1,8 +1,10 @@
-"""Text of a table: UTF-8, or what it is instead, and how to mend it."""
+"""Text of a table: UTF-8, or what it is instead, and how to mend it; and JSON of other tools."""
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 from assay.errors import SourceError
 
@@ -19,6 +21,29 @@ BEGINNINGS = (
     (rb"\{", "JSON, as servers answer in", "fetch the file itself"),
 )  # fmt: skip
 SIGNS = "°µ±²³·×–—‘’“”„…€§ ½¼¾ªº‰†™©®"
+
+
+def parsed_json(content: bytes | str, **how: Any) -> Any:
+    """Return what JSON says, in UTF-8 (with a byte order mark or without), UTF-16 or UTF-32.
+
+    Args:
+        content: of the file.
+        how: options of `json.loads`.
+
+    Raises:
+        ValueError: it is none, nested deeper than Python goes, or has half a character, which no table
+            takes.
+    """
+    text = content if isinstance(content, str) else content.decode(json.detect_encoding(content))
+    try:
+        told = json.loads(text, **how)
+        if re.search(r"(?i)\\ud[89a-f]", text):
+            json.dumps(json.loads(text), ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("not JSON of this layout: nested too deep") from None
+    except UnicodeEncodeError:
+        raise ValueError("not JSON of this layout: half a character, a lone \\ud…") from None
+    return told
 
 
 def decoded(content: bytes, where: str) -> str:

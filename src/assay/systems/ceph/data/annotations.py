@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.manifest.encoding import parsed_json
 from assay.systems.ceph.data.landmarks import COUNT, LANDMARKS, STAGE_IDS, STAGES, SYMBOLS
 
 if TYPE_CHECKING:
@@ -107,19 +108,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _decoded(content: bytes) -> Any:
-    """Read JSON in UTF-8 (with a byte order mark or without), UTF-16 or UTF-32.
-
-    Raises:
-        ValueError: it is none, or nested deeper than a person would.
-    """
+    """Read JSON; a `ValueError` says why it is none."""
     try:
-        return json.loads(content, object_pairs_hook=_object, parse_constant=str)
+        return parsed_json(content, object_pairs_hook=_object, parse_constant=str)
     except UnicodeDecodeError as fault:
         raise ValueError(f"not JSON: not UTF-8 at byte {fault.start}") from None
     except json.JSONDecodeError as fault:
         raise ValueError(f"not JSON: {fault}") from None
-    except RecursionError:
-        raise ValueError("not JSON of this layout: nested too deep") from None
 
 
 def _about(content: bytes | str | None, film: str) -> dict[str, Any]:

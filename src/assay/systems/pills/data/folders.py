@@ -14,11 +14,12 @@ from unicodedata import normalize
 import polars as pl
 
 from assay.errors import AssayError, SourceError
+from assay.manifest.encoding import parsed_json
 from assay.manifest.groups import join_groups, spelling
 from assay.manifest.images import open_image
 from assay.manifest.source import Source, is_leftover
 from assay.manifest.split import assign
-from assay.runs.files import read_json, write_json
+from assay.runs.files import write_json
 from assay.systems.pills.data.data_yaml import HALVES, make_folders, write_data_yaml
 from assay.systems.pills.data.export import ensure_new
 from assay.systems.pills.data.names import EXTENSIONS, session
@@ -48,8 +49,8 @@ def folder_names(source: Path) -> list[str]:
     if not path.exists():
         return found
     try:
-        told = read_json(path)
-    except (ValueError, RecursionError):
+        told = parsed_json(path.read_bytes())
+    except ValueError:
         told = None
     if not isinstance(told, list) or not all(isinstance(name, str) and name for name in told):
         raise SourceError(str(path), "no list of names, each once", '["one", "other", …]')

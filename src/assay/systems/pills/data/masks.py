@@ -10,7 +10,6 @@ manifest's column `mask`, letterboxed as its photograph is.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -23,6 +22,7 @@ from assay.contract.base_system import BaseSystem
 from assay.contract.checks import Rule
 from assay.contract.listing import Listing
 from assay.errors import SourceError
+from assay.manifest.encoding import parsed_json
 from assay.manifest.index import BROKEN, OK
 from assay.manifest.source import ReadError
 from assay.manifest.stems import by_stem, several
@@ -163,8 +163,8 @@ def read_names(source: Source, name: str = NAMES) -> tuple[str, ...]:
     if content is None:
         return PLAIN
     try:
-        told = json.loads(content)
-    except (ValueError, RecursionError):
+        told = parsed_json(content)
+    except ValueError:
         told = None
     sound = isinstance(told, list) and all(isinstance(name, str) and name for name in told)
     if not sound or not 2 <= len(set(told)) == len(told) <= 256:
