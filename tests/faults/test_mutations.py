@@ -60,7 +60,11 @@ SMALL: dict[str, dict[str, Any]] = {  # phantom and ingest, of each set
     },
 }  # fmt: skip
 FOUND = {  # what mutations have crashed, or lost, before it was mended
-    "ceph": [Mutation("json text", 52, 1979346392)],  # nested deeper than Python goes
+    "ceph": [
+        Mutation("json text", 52, 1979346392),  # nested deeper than Python goes
+        Mutation("json value", 173, 685973138),  # 10**400 for a coordinate
+        Mutation("json value", 48, 303479117),  # half a character
+    ],
     "pills": [Mutation("renamed", 150, 1623667860)],  # a photograph whose every box is left out
     "pills.masks": [
         Mutation("json text", 14, 4217987067),

@@ -235,6 +235,7 @@ PLANTS: dict[str, Spoil] = {
     "coordinates as a list": told(lambda each: entry(each, "S").update(value=[1315, 1086])),
     "NaN for a coordinate": told(lambda each: entry(each, "S")["value"].update(x=float("nan"))),
     "Infinity for a coordinate": told(lambda each: entry(each, "S")["value"].update(y=np.inf)),
+    "coordinate of 401 digits": told(lambda each: entry(each, "S")["value"].update(x=10**400)),
     "coordinate twice": bytes_of(lambda old: old.replace(b'"x":', b'"x": 1, "x":', 1)),
     "ceph_id twice": bytes_of(lambda old: old.replace(b"{", b'{"ceph_id": "other", ', 1)),
     "nested too deep": bytes_of(lambda old: b"[" * 100_000),

@@ -20,6 +20,7 @@ BEGINNINGS = (
     (rb"(?i)<\?xml", "XML, as servers answer in", "fetch the file itself"),
     (rb"\{", "JSON, as servers answer in", "fetch the file itself"),
 )  # fmt: skip
+LONGEST = 300  # digits: more are no float, and from 4,300 on Python reads no int of them
 SIGNS = "°µ±²³·×–—‘’“”„…€§ ½¼¾ªº‰†™©®"
 
 
@@ -36,7 +37,7 @@ def parsed_json(content: bytes | str, **how: Any) -> Any:
     """
     text = content if isinstance(content, str) else content.decode(json.detect_encoding(content))
     try:
-        told = json.loads(text, **how)
+        told = json.loads(text, parse_int=_whole, **how)
         if re.search(r"(?i)\\ud[89a-f]", text):
             json.dumps(json.loads(text), ensure_ascii=False).encode()
     except RecursionError:
@@ -44,6 +45,11 @@ def parsed_json(content: bytes | str, **how: Any) -> Any:
     except UnicodeEncodeError:
         raise ValueError("not JSON of this layout: half a character, a lone \\ud…") from None
     return told
+
+
+def _whole(digits: str) -> int | float:
+    """Return a whole number; beyond what any column holds, infinity, which every reader refuses."""
+    return int(digits) if len(digits) < LONGEST else float(digits)
 
 
 def decoded(content: bytes, where: str) -> str:
