@@ -64,6 +64,7 @@ FOUND = {  # what mutations have crashed, or lost, before it was mended
         Mutation("json text", 52, 1979346392),  # nested deeper than Python goes
         Mutation("json value", 173, 685973138),  # 10**400 for a coordinate
         Mutation("json value", 48, 303479117),  # half a character
+        Mutation("png", 20, 2950652430),  # a strip whose square had 10¹² pixels
     ],
     "pills": [Mutation("renamed", 150, 1623667860)],  # a photograph whose every box is left out
     "pills.masks": [

@@ -126,6 +126,8 @@ def _decode(content: bytes, digest: str, size: int | None, decoder: str, fit: st
         fault = _unreadable(image, png.content)
         if fault:
             return replace(facts, reason=fault)
+        if size is not None and fit != STRETCH:
+            _ensure_square(max(image.size))  # before anything is decoded
         # A JPEG decoded at 1/2 … 1/8 rounds its sides up: a letterbox's scale would be off by 6 px.
         upright = _upright(
             image, png.content, size if fit == STRETCH else None, decoder, facts.turn
@@ -193,12 +195,16 @@ def squared(
     """Return an upright image as a square of `size` px; what lies in it (a mask) goes the same way.
 
     The letterbox's bars are 0 in every channel.
+
+    Raises:
+        DecompressionBombError: the square around a long strip has more pixels than an image may have.
     """
     if fit == STRETCH:
         return image.resize((size, size), resample)
     # Laid on black before it is resized: one scale holds along both sides, and a bar of half a pixel
     # too, so that the picture's middle is the square's, exactly.
     side = max(image.size)
+    _ensure_square(side)
     bars = [(side - length) / 2 for length in image.size]
     x, y = (math.ceil(bar) for bar in bars)
     ground = Image.new(image.mode, (side + 1, side + 1))
@@ -206,6 +212,11 @@ def squared(
     left, top = x - bars[0], y - bars[1]
     box = (left, top, left + side, top + side)
     return ground.resize((size, size), resample, box)
+
+
+def _ensure_square(side: int) -> None:
+    if side**2 > 2 * (Image.MAX_IMAGE_PIXELS or side**2):
+        raise Image.DecompressionBombError(f"a strip of {side} px")
 
 
 def _upright(image: Any, content: bytes, size: int | None, decoder: str, turn: int) -> Any:
