@@ -220,9 +220,9 @@ def test_what_is_promised_of_units_is_seen(fault: str, tmp_path: Path) -> None:
         assert not failed
         return
     assert any(told in check.found for check in failed), [check.line() for check in failed]
-    assert all(
-        "assay snapshot" in check.mend and "policy.units=tell" in check.mend for check in failed
-    )
+    assert all("assay snapshot" in check.mend for check in failed)
+    for check in failed:  # no policy lets pass what cannot be
+        assert ("policy.units=tell" in check.mend) != check.name.startswith("values: ")
     assert all(check.rows for check in failed)
 
 
@@ -232,6 +232,13 @@ def test_the_policy_tells_and_goes_on(tmp_path: Path) -> None:
     [units] = [check for check in checks if check.name == "units: hb"]
     assert "looks most like mmol/L" in units.found
     assert units.found.endswith("policy tell")
+
+
+def test_no_policy_lets_pass_what_cannot_be(tmp_path: Path) -> None:
+    [values] = [
+        check for check in judged("two rows in g/L", tmp_path, "tell") if check.name == "values: hb"
+    ]
+    assert not values.passed
 
 
 def test_a_clinic_is_a_part_and_each_quantity_has_a_figure(tmp_path: Path) -> None:

@@ -27,16 +27,17 @@ FEWEST, FEWEST_REST = 5, 8  # subjects of a part, and of what it is held against
 ALIKE = 0.25  # distance of distributions that another unit may leave: honest hospitals reach 0.24
 NEARLY = 0.95  # of rows: the others are faults of their own
 LINES = 4000  # of a table, of which more are thinned out to look for blocks
+IMPOSSIBLE = "values"  # the check that no policy lets pass: nothing that cannot be is meant so
 SHOWN = 20  # rows of a part, to look at
 
 
 def judge_units(table: pl.DataFrame, system: System, policy: str) -> list[Check]:
-    """Return the checks of a manifest; under the policy `tell` what they find does not stop."""
+    """Return the checks of a manifest; under the policy `tell` only values that cannot be stop."""
     checks = []
     for each in measure_quantities(table, system):
         parts = list(each.parts(part_columns(system, each.table)))
         judged = {
-            "values": (_impossible(each, parts), f"all possible, in {each.quantity.unit}"),
+            IMPOSSIBLE: (_impossible(each, parts), f"all possible, in {each.quantity.unit}"),
             "units": (_units(each, parts), "every part and every block of lines in one unit"),
             "digits": (judge_digits(each, parts), "every part as finely written as it is measured"),
             "spread": (
@@ -46,9 +47,10 @@ def judge_units(table: pl.DataFrame, system: System, policy: str) -> list[Check]
         }
         name = each.quantity.family or each.quantity.name
         checks += [
-            _check(f"{kind}: {name}", found, expected, each, system.name, policy)
+            _check(f"{kind}: {name}", found, expected, each, system.name,
+                   "" if kind == IMPOSSIBLE else policy)
             for kind, (found, expected) in judged.items()
-        ]
+        ]  # fmt: skip
     return checks
 
 
@@ -64,10 +66,9 @@ def _check(
         for _, mask in found
         for sample, value in zip(ids[mask][:SHOWN], each.value[mask][:SHOWN], strict=True)
     ]
-    mend = (
-        f"mend the table, then: assay snapshot {system} <source>; where it is meant so:"
-        f" dvc exp run -S {system}.policy.units=tell"
-    )
+    mend = f"mend the table, then: assay snapshot {system} <source>"
+    if policy:
+        mend += f"; where it is meant so: dvc exp run -S {system}.policy.units=tell"
     sound = not found or policy == "tell"
     return Check(name, sound, expected, said, len(each.value), rows, "" if sound else mend)
 
