@@ -107,6 +107,7 @@ def classified(folder: Path) -> Path:
         (folder / name).mkdir(parents=True)
         for shot in range(6):
             image = Image.new("RGB", (8, 6), (40 * shot, 200 * tone, 9))
+            image.paste("white", (2, 2, 6, 4))  # a plain picture is none
             image.save(folder / name / f"{shot}.{('png', 'jpg')[shot % 2]}")
     return folder
 
