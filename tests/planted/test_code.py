@@ -119,7 +119,7 @@ def test_a_stage_whose_code_nobody_wrote_down_says_how_to(
     for text in ("{", "[]", "{}"):
         Path(f"{FILE}.part").write_text(text)
         Path(f"{FILE}.part").replace(FILE)  # the other one is DVC's own
-        with pytest.raises(AssayError, match="not what `code` writes|not JSON: "):
+        with pytest.raises(AssayError, match=r"not what `code` writes|not JSON: "):
             Declared.read(SPLIT)
     Path(FILE).unlink()
     with pytest.raises(
