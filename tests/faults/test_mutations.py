@@ -86,7 +86,10 @@ PUBLISHED: dict[
 }
 TABLES = ("conj_folder1.csv", "conj_folder2.csv", "nail_meta_1.csv", SHEET)
 TOTAL = int(os.environ.get("ASSAY_MUTATIONS", "300"))
-LEAST_CPU_S, MOST_MB = 2.0, 100
+HANGS_S, MOST_MB = (
+    60.0,
+    100,
+)  # a loop without end; that 2 s are enough is what the campaign measures
 GATE = 10  # one in so many goes through it
 DRAWN = 100  # one in so many has its figures laid out too, which is most of what the gate costs
 LABELS = {
@@ -204,7 +207,7 @@ def check(clean: Clean, mutation: Mutation) -> None:
     spent = time.process_time() - start
     grown = peak_mb() - rss
     SPENT.append((spent, grown))
-    assert spent < LEAST_CPU_S, f"{spent:.1f} s"
+    assert spent < HANGS_S, f"{spent:.1f} s"
     assert grown < MOST_MB, f"{grown:.0f} MB"
     if table is None:
         assert refusal is not None
