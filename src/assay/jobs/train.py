@@ -20,10 +20,15 @@ def train_model(ready: PreparedTraining, run: Run) -> None:
     Raises:
         GateError: the preflight refused; nothing was trained.
     """
-    spec, train, valid = ready.spec, ready.train, ready.valid
-    verdict = run.reports / VERDICT
-    preflight(run.task, spec, train, valid, verdict, run.runtime.num_workers)
-    chosen = fit(spec, train, valid, run)
+    verdict, workers = run.reports / VERDICT, run.runtime.num_workers
+    preflight(run.task, ready.spec, ready.train, ready.valid, verdict, workers)
+    train_judged(ready, run)
+
+
+def train_judged(ready: PreparedTraining, run: Run) -> None:
+    """Train what a preflight has judged, and leave weights, history and record in `run.folder`."""
+    spec = ready.spec
+    chosen = fit(spec, ready.train, ready.valid, run)
     model = {
         "outputs": spec.outputs or spec.targets.outputs,
         "first_weights": ready.first_weights,

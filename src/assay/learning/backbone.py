@@ -37,7 +37,7 @@ def build_backbone(name: str, weights: str, root: Path) -> tuple[nn.Module, str]
 
 
 def _load(network: nn.Module, name: str, path: Path) -> str:
-    state, own = read_tensors(path), network.state_dict()
+    state, own = _of_backbone(read_tensors(path)), network.state_dict()
     fitting = {key: value for key, value in state.items() if key in own}
     if set(fitting) != set(own):
         raise MachineError(
@@ -52,6 +52,13 @@ def _load(network: nn.Module, name: str, path: Path) -> str:
         )  # fmt: skip
     network.load_state_dict(fitting)
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def _of_backbone(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the backbone's tensors of a network with a head, or all there are."""
+    start = "backbone."
+    own = {name.removeprefix(start): each for name, each in state.items() if name.startswith(start)}
+    return own or state
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:

@@ -18,6 +18,7 @@ INDEXES = PRIVATE / "index"  # labels that were parsed
 IMAGES = PRIVATE / "images"
 ARRAYS = PRIVATE / "arrays"
 FEATURES = PRIVATE / "features"
+FROZEN = PRIVATE / "frozen"  # what backbones that do not learn say of views of photographs
 
 # Of runs.
 LOCKS = PRIVATE / "locks"

@@ -1,0 +1,67 @@
+"""The backbones of a pair, at their first weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.learning.backbone import build_backbone, ensure_takes
+from assay.learning.determinism import reseed
+from assay.runs.start import first_weights
+from assay.sections.task import NONE
+from assay.systems.hemoglobin.networks.parted import PartedBackbone, ensure_parted
+
+if TYPE_CHECKING:
+    from assay.systems.hemoglobin.tasks.fusion_params import MemberModel
+
+VIEWS = ("nail", "conjunctiva")  # in the order of the system's views
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A backbone at its first weights.
+
+    Attributes:
+        name: timm's.
+        first: digest of the weights, or which seed drew them.
+        unfreeze: how many last stages its tail has.
+        parted: shared by the trainings of a process: what learns of it is a copy.
+    """
+
+    name: str
+    first: str
+    unfreeze: int
+    parted: PartedBackbone
+
+
+def backbones_of(task: str, model: MemberModel, seed: int, size: int) -> list[Backbone]:
+    """Return the backbone of each view.
+
+    Args:
+        task: its name.
+        model: the configuration.
+        seed: of first weights, where no file has them.
+        size: side of the images, px.
+    """
+    found = []
+    for number, view in enumerate(VIEWS):
+        name = getattr(model, view)
+        path = first_weights(task, model.weights_of(view, name), name)
+        stamp = 0 if path == NONE else Path(path).stat().st_mtime_ns
+        found.append(_built(name, path, stamp, seed, number, model.unfreeze, size))
+    return found
+
+
+@lru_cache(maxsize=4)  # of the largest a third of a GB each
+def _built(
+    name: str, path: str, _stamp: int, seed: int, number: int, unfreeze: int, size: int
+) -> Backbone:
+    reseed(seed, number)
+    network, digest = build_backbone(name, path, Path())
+    ensure_takes(network, size, "hemoglobin.fusion.ingest.size")
+    parted = PartedBackbone(network, unfreeze)
+    ensure_parted(network, parted, name, size)
+    first = digest if path != NONE else f"seed {seed}, {number}"
+    return Backbone(name, first, unfreeze, parted.requires_grad_(False))

@@ -1,0 +1,102 @@
+"""What is stored of the photographs of rows, and what trunks say of those of which nothing is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from assay.learning.determinism import set_determinism
+from assay.learning.inference import device_at_hand
+from assay.runs.places import FROZEN
+from assay.runs.root import find_root
+from assay.systems.hemoglobin.networks.frozen import Views, digests_of, frozen, known, run_trunk
+from assay.systems.hemoglobin.tasks.fusion_backbones import VIEWS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from assay.manifest.rows import Images, Rows
+    from assay.systems.hemoglobin.networks.frozen import Frozen
+    from assay.systems.hemoglobin.networks.parted import PartedBackbone
+    from assay.systems.hemoglobin.tasks.fusion_backbones import Backbone
+    from assay.systems.hemoglobin.tasks.fusion_params import MemberTrain
+
+
+def stored_of(backbones: Sequence[Backbone], how: MemberTrain, *parts: Rows) -> list[Frozen]:
+    """Return what each view's backbone says of all photographs of rows; asked where it is not kept."""
+    set_determinism(how.threads)
+    root = Path(os.environ.get("DVC_ROOT") or find_root(Path.cwd()))
+    found = []
+    for view, backbone in zip(VIEWS, backbones, strict=True):
+        photographs = {
+            digest: image
+            for images in (rows.images[view] for rows in parts)
+            for digest, image in zip(digests_of(images), images, strict=True)
+        }
+        parted = backbone.parted.to(device_at_hand(how))
+        found.append(frozen(root, parted, views_of(backbone, how), photographs))
+    return found
+
+
+def views_of(backbone: Backbone, how: MemberTrain) -> Views:
+    """Return which views of a photograph are stored, and by what."""
+    return Views(
+        backbone.name, backbone.first, backbone.unfreeze, tuple(how.augment), how.stored_views,
+        how.seed, how.threads, how.device,
+    )  # fmt: skip
+
+
+def slots_of(stored: Sequence[Frozen], rows: Rows) -> Images:
+    """Return where what is stored of each row's photographs stands, (n, 2)."""
+    pairs = zip(VIEWS, stored, strict=True)
+    return np.stack([each.slots(digests_of(rows.images[view])) for view, each in pairs], axis=1)
+
+
+class TrunkReader:
+    """Photographs → what the trunks say of them; a photograph is shown once, or not at all.
+
+    Args:
+        backbones: of nail and conjunctiva.
+        how: they were trained; what is stored by it in the repository at hand is looked up.
+        size: side of the images, px.
+    """
+
+    def __init__(self, backbones: Sequence[Backbone], how: MemberTrain, size: int) -> None:
+        root = _root_at_hand()
+        self.parted = [each.parted for each in backbones]
+        folders = [views_of(each, how).key(size) for each in backbones]
+        self.kept = [known(root / FROZEN / each) if root else None for each in folders]
+
+    def __call__(self, images: Tensor) -> list[Tensor]:
+        """Return map and pooled levels of each view of photographs (b, 2, h, w, 3)."""
+        return [
+            said
+            for number, (parted, kept) in enumerate(zip(self.parted, self.kept, strict=True))
+            for said in _said(parted.to(images.device), kept, images[:, number])
+        ]
+
+
+def _said(parted: PartedBackbone, kept: Frozen | None, images: Tensor) -> list[Tensor]:
+    digests = digests_of(images.cpu().numpy())
+    if kept is not None and kept.holds(digests):
+        slots = kept.slots(digests)
+        return [
+            torch.from_numpy(each[slots, 0]).to(images.device) for each in (kept.maps, kept.own)
+        ]
+    rows = {digest: row for row, digest in enumerate(digests)}
+    place = {digest: number for number, digest in enumerate(rows)}
+    back = torch.tensor([place[digest] for digest in digests], device=images.device)
+    return [each[back] for each in run_trunk(parted, images[list(rows.values())])]
+
+
+def _root_at_hand() -> Path | None:
+    """Return the repository that a model is asked in; one at work elsewhere has none."""
+    if asked := os.environ.get("DVC_ROOT"):
+        return Path(asked)
+    here = Path.cwd()
+    return next((each for each in (here, *here.parents) if (each / ".dvc").is_dir()), None)
