@@ -108,7 +108,7 @@ def places_in(folder: str, room: str, table: str) -> dict[str, str]:
     package = f"assay.systems.{folder}.{room}"
     if folder not in system_folders() or importlib.util.find_spec(package) is None:
         return {}
-    found: dict[str, str] = getattr(imported(package), table)
+    found: dict[str, str] = getattr(imported(package), table, {})
     return found
 
 

@@ -13,6 +13,7 @@ from assay.lookup import places_in, system_of
 from assay.runs.files import write_json
 
 FOLDER = Path("code")
+TRAININGS = "TRAININGS"  # task → the task that one training of it is, of a grid
 OF_DATA = ("ingest", "validate", "similar", "split", "leakage")
 OF_TASKS = ("train", "evaluate")
 OF_PIPELINES = ("pipeline",)
@@ -38,6 +39,23 @@ def write_code(system: str) -> None:
                 write_json(
                     code_file(f"{stage}@{item}"), stage_code(source, stage, item, room, table)
                 )
+    for item in places_in(system, "tasks", TRAININGS):
+        write_json(training_file(item), training_code(source, item))
+
+
+def training_file(task: str) -> Path:
+    """Return where the code of one training is written down, of a task that is a grid of them."""
+    return code_file(f"training@{task}")
+
+
+def training_code(source: SourceTree, task: str) -> dict[str, Any]:
+    """Return what one training of a grid can reach: its stage reaches what chooses among them too."""
+    reach = Reach(source)
+    reach.enter("assay.jobs.run_job")
+    reach.call(("run_job",))
+    places: dict[str, str] = {}
+    _enter(reach, places, task, "tasks", TRAININGS)
+    return _written(source, reach, places)
 
 
 def stage_code(source: SourceTree, stage: str, item: str, room: str, table: str) -> dict[str, Any]:
@@ -65,6 +83,10 @@ def stage_code(source: SourceTree, stage: str, item: str, room: str, table: str)
             if name in reach.names and name not in places
         ]:  # fmt: skip
             _enter(reach, places, missing[0], "tasks", "TASKS")
+    return _written(source, reach, places)
+
+
+def _written(source: SourceTree, reach: Reach, places: dict[str, str]) -> dict[str, Any]:
     counted = [name for name in sorted(reach.modules) if not is_left_out(name)]
     data = (path for name in counted for path in source.data(name))
     return {

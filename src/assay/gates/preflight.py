@@ -39,6 +39,14 @@ def preflight(
     Raises:
         GateError: a check failed.
     """
+    checks = judge_training(spec, train, valid, num_workers)
+    Verdict("preflight", task, checks).write_and_raise(path)
+
+
+def judge_training(
+    spec: TrainingSpec, train: TrainData, valid: TrainData, num_workers: Workers = 0
+) -> list[Check]:
+    """Return the checks of a plan, up to the act of which one failed."""
     checks: list[Check] = []
     # The GPU's generator needs no fork: training seeds it before each step.
     with torch.random.fork_rng(devices=[]):
@@ -52,7 +60,7 @@ def preflight(
                     checks.extend(act)
         except PlanError as fault:
             checks.append(fault.check)
-    Verdict("preflight", task, checks).write_and_raise(path)
+    return checks
 
 
 def _data(spec: TrainingSpec, train: TrainData, valid: TrainData) -> Iterator[Check]:

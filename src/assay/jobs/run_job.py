@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from assay.contract.bundle import read_bundle
+from assay.contract.grid import trained_task
 from assay.contract.inputs import inputs_of
 from assay.contract.scored import ensure_answers
 from assay.contract.task_rows import task_rows
@@ -80,7 +81,7 @@ def _too_large(job: Job, fault: Exception) -> MachineError:
 def _train(
     job: Job, store: JobStore, declared: Mapping[str, Any], runtime: Runtime, watch: Watch | None
 ) -> None:
-    task = find_task(job.task)
+    task: Task = trained_task(find_task(job.task))
     params = declared_part(declared, task.name, task.params)
     rows, facts = read_trainval(task.data)
     train, valid = validation_fold(task_rows(task, rows, params), job.fold)

@@ -28,7 +28,21 @@ def load_tensors(bundle: Bundle) -> dict[str, Tensor]:
             raise ValueError("a bundle of several folds: one of its `folds`")
         whole: dict[str, Tensor] = load_file(bundle.weights)
         return whole
-    start = _prefix(bundle.fold)
+    return tensors_below(bundle, fold_name(bundle.fold))
+
+
+def join_folds(files: Mapping[int, Path], path: Path) -> None:
+    """Write the tensors of each fold's file into one, `fold-<number>.` before their names."""
+    state = {
+        fold_name(fold) + name: tensor
+        for fold, file in files.items()
+        for name, tensor in load_file(file).items()
+    }
+    atomic_write(path, lambda aside: save_file(state, aside))
+
+
+def tensors_below(bundle: Bundle, start: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin so, without that beginning: what all folds share."""
     with safe_open(bundle.weights, "pt") as file:
         return {
             name.removeprefix(start): file.get_tensor(name)
@@ -37,15 +51,6 @@ def load_tensors(bundle: Bundle) -> dict[str, Tensor]:
         }
 
 
-def join_folds(files: Mapping[int, Path], path: Path) -> None:
-    """Write the tensors of each fold's file into one, `fold-<number>.` before their names."""
-    state = {
-        _prefix(fold) + name: tensor
-        for fold, file in files.items()
-        for name, tensor in load_file(file).items()
-    }
-    atomic_write(path, lambda aside: save_file(state, aside))
-
-
-def _prefix(fold: int) -> str:
+def fold_name(fold: int) -> str:
+    """Return what the names of a fold's tensors begin with."""
     return f"fold-{fold}."

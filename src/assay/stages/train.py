@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.contract.grid import GridRun, SupportsGrid
 from assay.errors import AssayError
 from assay.jobs.collect import collect_folds, collect_one, collect_verdicts
 from assay.jobs.driver import TRIES, run_jobs
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 def main(stage: Stage) -> None:
     """Leave weights, history, record and predictions in `models/<task>/`."""
     task = find_task(stage.item)
+    if isinstance(task, SupportsGrid):
+        task.train_grid(
+            GridRun(
+                stage.root, stage.declared[task.name], stage.declared, stage.inputs, stage.key,
+                stage.runtime, stage.is_known,
+            )
+        )  # fmt: skip
+        return
     fold = stage.params(task.params).train.fold
     table = Layout(task.data).trainval
     _, facts = read_table(table, f"split@{task.data}")

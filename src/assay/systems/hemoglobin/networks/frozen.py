@@ -196,6 +196,16 @@ def run_trunk(backbone: PartedBackbone, images: Tensor) -> tuple[Tensor, Tensor]
     return torch.cat(maps).contiguous(), torch.cat(own)
 
 
+def run_trunk_once(backbone: PartedBackbone, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the same; an image that stands several times is shown once."""
+    digests = digests_of(images.cpu().numpy())
+    rows = {digest: row for row, digest in enumerate(digests)}
+    place = {digest: number for number, digest in enumerate(rows)}
+    back = torch.tensor([place[digest] for digest in digests], device=images.device)
+    maps, own = run_trunk(backbone, images[list(rows.values())])
+    return maps[back], own[back]
+
+
 def _filled(batch: Tensor) -> Tensor:
     """Return a batch of `BATCH`, zeros behind."""
     return torch.cat([batch, batch.new_zeros(BATCH - len(batch), *batch.shape[1:])])

@@ -6,6 +6,7 @@ one width. Both see what a trunk that never learns says; it is no part of the ne
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -65,7 +66,7 @@ class FusionNetwork(nn.Module):
     """What trunks say of both views, and age and gender where it has demographics → Hb (b, 1).
 
     Attributes:
-        tails: the last stages of each backbone; they stand still in the first epochs.
+        tails: copies of the last stages of each backbone; they stand still in the first epochs.
         head: what learns from the first epoch.
 
     Args:
@@ -84,7 +85,8 @@ class FusionNetwork(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.is_late, self.demographics = not levels_width, demographics
-        self.tails = nn.ModuleList(each.tail for each in backbones)
+        copies = (copy.deepcopy(each.tail).requires_grad_(True) for each in backbones)
+        self.tails = nn.ModuleList(copies)
         widths = [[each.late] if self.is_late else each.widths for each in backbones]
         self.head = FusionHead(widths, levels_width, 2 * demographics, hidden, dropout)
         self.register_buffer("age", torch.tensor([0.0, 1.0]))  # mean and deviation, years

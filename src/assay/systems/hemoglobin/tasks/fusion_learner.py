@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -45,13 +44,13 @@ class FusionLearner(ValueLearner[MemberParams]):
         return backbones_of(self.task.name, self.params.model, self.params.train.seed, size)
 
     def network(self, backbones: Sequence[Backbone]) -> FusionNetwork:
-        """Return the untrained network on these backbones; its tails are copies."""
+        """Return the untrained network on these backbones."""
         model = self.params.model
         width = 0 if model.phase == LATE else model.levels_width
         reseed(self.params.train.seed, len(VIEWS))
         parted = [each.parted for each in backbones]
         network = FusionNetwork(parted, width, model.demographics, model.hidden, model.dropout)
-        network.tails = copy.deepcopy(network.tails).requires_grad_(True)
+        network.tails.train(self.params.train.frozen_epochs == 0)
         return network
 
     def prepare(self, train: Rows, valid: Rows) -> PreparedTraining:

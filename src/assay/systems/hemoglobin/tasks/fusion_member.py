@@ -11,8 +11,6 @@ from assay.systems.hemoglobin.tasks.fusion_params import MemberParams
 from assay.tasks.values import ValueTask
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from assay.manifest.rows import Rows
     from assay.runs.run import Run
     from assay.systems.hemoglobin.tasks.fusion_learner import FusionLearner
@@ -51,17 +49,6 @@ class FusionMember(ValueTask[MemberParams]):
         every = max(run.runtime.checkpoint_every, STATES_EVERY)
         runtime = run.runtime.model_copy(update={"checkpoint_every": every, "num_workers": 0})
         train_judged(learner.prepare(train, valid), replace(run, runtime=runtime))
-
-    def judge(self, train: Rows, valid: Rows, params: MemberParams, path: Path) -> None:
-        """Write the preflight's verdict on a configuration, photographs augmented anew, to `path`.
-
-        Raises:
-            GateError: it refused.
-        """
-        from assay.gates.preflight import preflight
-
-        ready = self.learner(params).prepare_with(train, valid, is_stored=False)
-        preflight(self.name, ready.spec, ready.train, ready.valid, path)
 
     def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """Return the epoch rule's key; see `learning.scores`."""

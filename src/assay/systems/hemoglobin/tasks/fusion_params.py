@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
@@ -144,7 +145,7 @@ class FusionParams(TaskParams):
     train: GridTrain
 
 
-def configurations(section: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def configurations(section: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the section of each configuration by name, without its fold: pairs, phases, versions.
 
     Args:

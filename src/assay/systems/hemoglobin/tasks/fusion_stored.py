@@ -14,7 +14,13 @@ from assay.learning.determinism import set_determinism
 from assay.learning.inference import device_at_hand
 from assay.runs.places import FROZEN
 from assay.runs.root import find_root
-from assay.systems.hemoglobin.networks.frozen import Views, digests_of, frozen, known, run_trunk
+from assay.systems.hemoglobin.networks.frozen import (
+    Views,
+    digests_of,
+    frozen,
+    known,
+    run_trunk_once,
+)
 from assay.systems.hemoglobin.tasks.fusion_backbones import VIEWS
 
 if TYPE_CHECKING:
@@ -88,10 +94,7 @@ def _said(parted: PartedBackbone, kept: Frozen | None, images: Tensor) -> list[T
         return [
             torch.from_numpy(each[slots, 0]).to(images.device) for each in (kept.maps, kept.own)
         ]
-    rows = {digest: row for row, digest in enumerate(digests)}
-    place = {digest: number for number, digest in enumerate(rows)}
-    back = torch.tensor([place[digest] for digest in digests], device=images.device)
-    return [each[back] for each in run_trunk(parted, images[list(rows.values())])]
+    return [*run_trunk_once(parted, images)]
 
 
 def _root_at_hand() -> Path | None:

@@ -1,0 +1,122 @@
+"""Task `hemoglobin-fusion`: nail and conjunctiva of a person → Hb, by an ensemble chosen from a grid.
+
+The mean over folds and the weighted sum over members commute: an ensemble of configurations, each the
+mean of its fold models, is a model of as many folds, each of which is a weighted sum. So it is combined,
+registered, looked at and served as any model of all folds is; see `contract.combined`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from assay.systems.hemoglobin.tasks.columns import ANSWER, COLUMNS
+from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
+from assay.systems.hemoglobin.tasks.fusion_params import FusionParams, configurations
+from assay.tasks.values import ValueTask
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from assay.contract.bundle import Bundle
+    from assay.contract.grid import Composed, GridRun, Results
+    from assay.contract.scored import Floats, Predictor
+    from assay.manifest.rows import Rows
+    from assay.systems.hemoglobin.tasks.fusion_member import FusionMember
+    from assay.tasks.learner import Learner
+
+
+class Fusion(ValueTask[FusionParams]):
+    """The ensembles, their finalists, and the answer, which is one of the ensembles; see `columns`."""
+
+    name, short, data = MEMBER.name, MEMBER.short, MEMBER.data
+    params = FusionParams
+    headline = MEMBER.headline
+    column, limits, unit, within = MEMBER.column, MEMBER.limits, MEMBER.unit, MEMBER.within
+    reads: Sequence[str] = MEMBER.reads
+
+    @property
+    def member(self) -> FusionMember:
+        """Return the task that one training is."""
+        return MEMBER
+
+    def configurations(self, section: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+        """Return the section of each configuration by name."""
+        return configurations(section)
+
+    def train_grid(self, run: GridRun) -> None:
+        """Have all trainings done, and leave the model that is made of finalists."""
+        from assay.jobs.grid import train_grid
+
+        train_grid(self, run)
+
+    def judge(self, rows: Rows, section: Mapping[str, Any], path: Path) -> None:
+        """Write the preflight's verdict on one training of each kind to `path`."""
+        from assay.systems.hemoglobin.tasks.fusion_grid import judge_kinds
+
+        judge_kinds(rows, section, path)
+
+    def prepare(self, rows: Rows, section: Mapping[str, Any]) -> None:
+        """Ask each backbone for the stored views of all photographs, as far as nobody has."""
+        from assay.systems.hemoglobin.tasks.fusion_grid import store_views
+
+        store_views(rows, section)
+
+    def finalists(
+        self, results: Results, rows: Rows, section: Mapping[str, Any]
+    ) -> Sequence[tuple[str, int]]:
+        """Return the trainings whose weights the model is made of."""
+        from assay.systems.hemoglobin.tasks.fusion_compose import choose
+
+        return choose(results, rows, section).trainings
+
+    def compose(
+        self, results: Results, rows: Rows, section: Mapping[str, Any], weights: Path
+    ) -> Composed:
+        """Write the weights of finalists and the trunks below them; return how they are mixed."""
+        from assay.systems.hemoglobin.tasks.fusion_compose import compose
+
+        return compose(self, results, rows, section, weights)
+
+    def learner(self, params: FusionParams) -> Learner[FusionParams]:
+        """Refuse: it is trained as a grid, and asked by `predictor`."""
+        raise NotImplementedError(self.name)
+
+    def predictor(self, bundle: Bundle, params: FusionParams) -> Predictor:
+        """Return all members of a fold, mixed: rows → (n, columns) in g/dL."""
+        from assay.systems.hemoglobin.tasks.fusion_ensemble import ensemble
+
+        return ensemble(bundle, params.train)
+
+    def baseline(self, train: Rows, rows: Rows) -> Floats:
+        """Return the mean of the training labels for each row, in every column."""
+        return super().baseline(train, rows).repeat(len(COLUMNS), axis=1)
+
+    def metrics(self, predictions: Floats, labels: Floats) -> dict[str, float]:
+        """Return those of the answer plainly named; of each other column that is there MAE and R²."""
+        from assay.systems.hemoglobin.tasks.fusion_scores import fusion_scores
+
+        return fusion_scores(predictions, labels)
+
+    def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """Return the epoch rule's key of the answer."""
+        return MEMBER.rank(metrics)
+
+    def pictures(self, predictions: Floats, rows: Rows, folder: Path) -> None:
+        """Draw the scatter and the Bland–Altman plot of the answer."""
+        from assay.systems.hemoglobin.tasks.picture import draw
+
+        draw(predictions[:, COLUMNS.index(ANSWER)], self.labels(rows)[:, 0], folder)
+
+    def refuse_predictions(self, predictions: Floats, rows: Rows) -> str:
+        """Refuse what has no answer for every row."""
+        import numpy as np
+
+        expected = (len(rows), len(COLUMNS))
+        if predictions.shape != expected:
+            return f"{predictions.shape}; expected {expected}: {', '.join(COLUMNS)}"
+        lost = int((~np.isfinite(predictions[:, COLUMNS.index(ANSWER)])).sum())
+        return f"the answer to {lost} of {len(rows)} is no number" if lost else ""
+
+
+FUSION = Fusion()
