@@ -6,6 +6,8 @@ import io
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,10 +20,11 @@ from assay.learning.claims import FEWEST, judge_result, remarks, same_rows
 from assay.learning.scores import regression_scores
 from assay.learning.summary import summary
 from assay.lookup import find_task
+from assay.registry.promotion_gates import ABSOLUTE, GATES
 from assay.registry.report import look_line
 from assay.registry.seal import Look
 from assay.runs.files import file_digest, write_json, write_text
-from assay.runs.scores import as_table, write_scores
+from assay.runs.scores import SCORES, as_table, read_scores, write_scores
 from assay.sections.task import Evaluate
 from assay.tracking import comparison
 from assay.tracking.comparison import Ranking, Row, compare
@@ -95,6 +98,54 @@ def test_only_numbers_of_the_same_rows_are_compared() -> None:
         refusal = same_rows("one", "other", {why: 1})
         assert refusal is not None
         assert not refusal.passed
+
+
+# --- a model whose parts were chosen by rows that trained them
+
+
+def test_a_choice_by_training_rows_is_refused_first_and_loud() -> None:
+    checks = judge_result(TASK, scores(in_sample=1, groups=4, best_of=250), "patient")
+    assert [(check.name, check.passed) for check in checks] == [
+        ("in sample", False), ("subjects", True), ("best of", True),
+    ]  # fmt: skip
+    line = summary(TASK, scores(in_sample=1), {"group_kind": "patient", "source": "phantom"})
+    assert line.endswith(
+        " · REFUSED: chosen or weighed on rows that trained its parts, no validation"
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "is_refused"),
+    [({}, False), ({"selection": "out_of_fold"}, False), ({"selection": "fold"}, True)],
+)
+def test_the_door_asks_the_record_how_parts_were_chosen(
+    model: dict[str, Any], *, is_refused: bool
+) -> None:
+    case = SimpleNamespace(record={"model": model}, scored=TASK)
+    check = GATES["selection"](case)  # type: ignore[arg-type]
+    assert check.passed is not is_refused
+    assert check.mend.endswith(f"-S {TASK.name}.model.select.selection=out_of_fold")
+    assert "selection" in ABSOLUTE  # no reason makes training rows validate
+
+
+def test_what_training_rows_chose_is_not_ranked_though_it_is_lowest(
+    monkeypatch: pytest.MonkeyPatch, fresh: Project
+) -> None:
+    rows = {
+        name: Row(name, {}, {}, "phantom", "code", own, frozenset(), 0)
+        for name, own in {"fold": scores(mae=0.1, in_sample=1), "simple": scores()}.items()
+    }
+    monkeypatch.setattr(comparison, "_row", lambda result, *_: rows[result.outs["row"]])
+    results = [Result(TASK.name, {"row": name}) for name in rows]
+    first, left = compare(fresh.folder, TASK, "model.backbone", results=results)
+    assert [row.value for row in first.rows] == ["simple"]
+    assert left.apart.startswith("1 results: REFUSED: chosen or weighed on rows that trained")
+
+
+def test_the_fact_survives_the_table_of_scores(tmp_path: Path) -> None:
+    write_scores(tmp_path, scores(in_sample=1, best_of=50), "nail", "mae")
+    read = read_scores(tmp_path / SCORES)
+    assert (read["in_sample"], read["best_of"]) == (1, 50)
 
 
 # --- "73 % lower error": 0.792 of 82 people of the nail set, 0.208 of four others, the best of 250

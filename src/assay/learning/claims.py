@@ -21,6 +21,9 @@ SUBJECTS = {
     "patient": "patients",
     "session": "sessions",
 }  # below them rows are no independent subjects
+OUT_OF_FOLD = (
+    "out_of_fold"  # how a model's parts are to be chosen: by rows that trained none of them
+)
 # A 95 % percentile interval of an MAE holds the truth less often than it says, the less the fewer the
 # subjects. Of 20,000 draws of normal errors, 2,000 resamples each: 79 % at n = 4, 84 % at 6, 87 % at 8,
 # 89 % at 10, 91 % at 15, 92 % at 20. At 10 it misses one time in nine instead of one in twenty, three
@@ -46,7 +49,15 @@ def judge_result(scored: Scored, scores: Mapping[str, Any], kind: str) -> list[C
     if other := other_metrics(scored, scores):
         return [_remark("metrics", other, f"version {scored.metrics_version} of the metrics")]
     called = counted(kind, scores["groups"], scores["rows"]) if kind else "groups"
-    found = (few_subjects(scores["groups"], called), no_better(scores), best_of_several(scores))
+    return judge_numbers(scores, called)
+
+
+def judge_numbers(scores: Mapping[str, Any], called: str) -> list[Check]:
+    """Return the remarks on numbers of no known version, a refusal first; `called` are the groups."""
+    found = (
+        chosen_in_sample(scores), few_subjects(scores["groups"], called), no_better(scores),
+        best_of_several(scores),
+    )  # fmt: skip
     return [check for check in found if check is not None]
 
 
@@ -64,6 +75,25 @@ def other_metrics(scored: Scored, scores: Mapping[str, Any]) -> str:
         lacking = [name for name in needed if not isinstance(scores.get(name), Mapping)]
         said = f"scored without {' and '.join(lacking)}" if lacking else ""
     return said and f"{said}: dvc repro {scoring_stage(scored)}"
+
+
+def is_in_sample(model: Mapping[str, Any]) -> bool:
+    """Return whether a model's record says that rows which trained its parts chose or weighed them."""
+    return bool(model.get("selection", OUT_OF_FOLD) != OUT_OF_FOLD)
+
+
+def chosen_in_sample(scores: Mapping[str, Any]) -> Check | None:
+    """Refuse numbers of rows some of which trained what they chose or weighed; see `is_in_sample`."""
+    if not scores.get("in_sample"):
+        return None
+    found = "REFUSED: chosen or weighed on rows that trained its parts, no validation"
+    return Check("in sample", False, "parts chosen by rows that trained none of them", found, 1)
+
+
+def not_ranked(scored: Scored, scores: Mapping[str, Any]) -> str:
+    """Return why a result is not ranked among others, or an empty text."""
+    refusal = chosen_in_sample(scores)
+    return other_metrics(scored, scores) or (refusal.found if refusal else "")
 
 
 def few_subjects(count: int, called: str) -> Check | None:

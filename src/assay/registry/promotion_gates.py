@@ -14,7 +14,7 @@ from assay.contract.checks import Check
 from assay.contract.scored import scoring_stage
 from assay.errors import AssayError
 from assay.gates.leakage import unsought
-from assay.learning.claims import rests_on
+from assay.learning.claims import OUT_OF_FOLD, is_in_sample, rests_on
 from assay.manifest.layout import Layout
 from assay.manifest.snapshot import UNSTATED
 from assay.registry.ledger import entries, is_cut, is_shallow
@@ -115,6 +115,16 @@ def verdicts(case: PromotionContext) -> Check:
     )
     found += unsought(said["leakage"])
     return Check("verdicts", not failed, "all passed", found, sum(counts.values()), failed)
+
+
+def selection(case: PromotionContext) -> Check:
+    """Ask whether rows that trained the model's parts chose or weighed them."""
+    name, model = case.scored.name, case.record["model"]
+    how = model.get("selection", "nothing chosen")
+    expected = f"{OUT_OF_FOLD}: no part chosen or weighed by rows that trained one"
+    mend = f"dvc exp run -S {name}.model.select.selection={OUT_OF_FOLD}"
+    passed = not is_in_sample(model)
+    return Check("selection", passed, expected, how, model.get("compared", 1), (), mend)
 
 
 def source(case: PromotionContext) -> Check:
@@ -221,9 +231,12 @@ def _refused(name: str, expected: str, fault: AssayError) -> Check:
 
 GATES: dict[str, Gate] = {
     gate.__name__: gate
-    for gate in (ledger, content, served, verdicts, source, subjects, better, looks, reproduction)
+    for gate in (
+        *(ledger, content, served, verdicts, selection, source),
+        *(subjects, better, looks, reproduction),
+    )
 }
 # What no reason can stand in for: a version that is in no commit cannot be pinned, a ledger that lost
-# entries proves nothing, a model that says other than what was scored has no score, and looks beyond the
-# budget are what the budget is against.
-ABSOLUTE = {"ledger", "content", "served", "looks"}
+# entries proves nothing, a model that says other than what was scored has no score, nor has one that
+# training rows chose, and looks beyond the budget are what the budget is against.
+ABSOLUTE = {"ledger", "content", "served", "selection", "looks"}

@@ -16,6 +16,7 @@ from assay.contract.scored import ensure_answers
 from assay.contract.task_capabilities import SupportsInputPreview, SupportsSlices
 from assay.contract.task_rows import task_rows
 from assay.errors import AssayError
+from assay.learning.claims import is_in_sample
 from assay.learning.scoring import headline_score, metrics_by_rows, score, slice_scores
 from assay.learning.summary import summary
 from assay.lookup import find_task
@@ -46,7 +47,8 @@ def main(stage: Stage) -> None:
     rows, facts = read_trainval(task.data)
     bundle = read_bundle(Path("models") / task.name)
     fold = params.train.fold
-    folds = [fold] if isinstance(fold, int) else bundle.record["model"]["folds"]
+    model = bundle.record["model"]
+    folds = [fold] if isinstance(fold, int) else model["folds"]
     path = Path("models") / task.name / OUT_OF_FOLD
     valid, said, baseline = validated(task, task_rows(task, rows, params), folds, path)
     labels, groups, predictions = task.labels(valid), valid.columns["group_id"], said["best"]
@@ -55,8 +57,11 @@ def main(stage: Stage) -> None:
     scores["last"] = last_score(task, said, valid, scores[task.headline.metric], params.evaluate)
     if len(folds) > 1:
         scores["folds"] = len(folds)
-    if params.evaluate.best_of > 1:
-        scores["best_of"] = params.evaluate.best_of
+    compared = params.evaluate.best_of * model.get("compared", 1)
+    if compared > 1:
+        scores["best_of"] = compared
+    if is_in_sample(model):
+        scores["in_sample"] = 1
     reports = Path("reports") / task.name
     write_scores(reports, scores, task.short, task.headline.metric)
     last = said["last"] if math.isfinite(scores["last"]["value"]) else None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import AssayError, nearest
-from assay.learning.claims import other_metrics
+from assay.learning.claims import not_ranked
 from assay.params import read_params
 from assay.runs.files import content_digest, read_json
 from assay.runs.record import RECORD
@@ -117,13 +117,11 @@ def compare(
         AssayError: no result is known that holds the parameter.
     """
     known = comparable(root, task.name, key, results)
-    told = sorted(
-        filter(None, (other_metrics(task, row.scores) for group in known for row in group))
-    )
+    told = sorted(filter(None, (not_ranked(task, row.scores) for group in known for row in group)))
     groups = [
         same
         for group in known
-        if (same := [row for row in group if not other_metrics(task, row.scores)])
+        if (same := [row for row in group if not not_ranked(task, row.scores)])
     ]
     if not groups:
         raise _nothing(task.name, key, told[0])
