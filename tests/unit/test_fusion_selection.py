@@ -15,7 +15,7 @@ from assay.errors import AssayError
 from assay.learning.scores import regression_scores
 from assay.systems.hemoglobin.tasks import selection, weights
 from assay.systems.hemoglobin.tasks.column_scores import WITHIN, by_column, column_scores
-from assay.systems.hemoglobin.tasks.columns import COLUMNS, FINALISTS, place
+from assay.systems.hemoglobin.tasks.columns import COLUMNS, FINALISTS, column_place
 from assay.systems.hemoglobin.tasks.selection import (
     Configuration,
     finalists,
@@ -53,8 +53,8 @@ def far(labels: np.ndarray, *errors: float) -> np.ndarray:
 
 
 def test_columns_are_thirteen_and_the_answer_is_first() -> None:
-    assert (len(COLUMNS), len(set(COLUMNS)), place("answer")) == (13, 13, 0)
-    assert COLUMNS[place("wo_demo_p2_r2")] == "wo_demo_p2_r2"
+    assert (len(COLUMNS), len(set(COLUMNS)), column_place("answer")) == (13, 13, 0)
+    assert COLUMNS[column_place("wo_demo_p2_r2")] == "wo_demo_p2_r2"
 
 
 def test_metrics_of_columns_are_the_ones_of_the_epoch_rule() -> None:

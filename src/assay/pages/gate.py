@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assay.manifest.storage import read_storage
-from assay.pages.page import short, write_page
 from assay.pages.thumbnails import thumbnails
+from assay.runs.page.write import embedded, short, write_page
 
 if TYPE_CHECKING:
     from assay.contract.checks import Check
     from assay.gates.verdict import Verdict
 
+TEMPLATE = Path(__file__).parent / "templates" / "gate.html.j2"
 SHOWN = 120  # rows of a check, or groups of rows
 CARDS = 20  # pictures a row
 Row = Mapping[str, Any]
@@ -50,7 +50,7 @@ def write_gate_page(
     }
     write_page(
         path,
-        "gate",
+        TEMPLATE,
         title=f"{verdict.subject} · {verdict.gate}",
         subtitle=f"{len(manifest)} rows of {facts['source']}",
         verdict=verdict,
@@ -59,13 +59,9 @@ def write_gate_page(
             for check in sorted(verdict.checks, key=lambda check: check.passed)  # STOP first
         ],
         tables=verdict.tables,
-        figures={name: _embedded(content) for name, content in (figures or {}).items()},
+        figures={name: embedded(content) for name, content in (figures or {}).items()},
         file=path.with_suffix(".json"),
     )
-
-
-def _embedded(content: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(content).decode()
 
 
 def _section(check: Check, strips: Sequence[Any]) -> dict[str, Any]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.pages.page import write_page
+from assay.runs.page.write import embedded, write_page
 from assay.sections.study import Range
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def write_study_page(
     front = {trial.number for trial in results.front} - {chosen}
     write_page(
         path,
-        "study",
+        Path(__file__).parent / "templates" / "study.html.j2",
         title=f"{plan.task} · search {plan.name}",
         subtitle=f"{results.counts()} · {results.best_line()}",
         warning=f"The best of {results.compared} trials on the very rows it was chosen on is optimistic."
@@ -42,7 +41,9 @@ def write_study_page(
         + [(key, f"{value} in all trials") for key, value in plan.study.fixed.items()],
         objectives=plan.study.objectives,
         how=_how(results),
-        pictures=[(p.stem, CAPTIONS[p.stem.partition("-")[0]], _data_url(p)) for p in pictures],
+        pictures=[
+            (p.stem, CAPTIONS[p.stem.partition("-")[0]], embedded(p.read_bytes())) for p in pictures
+        ],
         rows=_without_empty(results.rows()),
         chosen=chosen,
         front=front,
@@ -68,7 +69,3 @@ def _how(results: StudyResults) -> str:
     study = results.plan.study
     pruner = study.pruner if isinstance(study.pruner, str) else study.pruner.kind
     return f"sampler {study.sampler}, pruner {pruner}, seed {study.seed}"
-
-
-def _data_url(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

@@ -26,6 +26,6 @@ FINALISTS = tuple(
 COLUMNS = (ANSWER, *VERSIONS, *FINALISTS, *SINGLES)
 
 
-def place(name: str) -> int:
+def column_place(name: str) -> int:
     """Return where a column stands in the predictions (n, 13)."""
     return COLUMNS.index(name)

@@ -1,0 +1,1 @@
+"""The one way to write a page, and the base of all of them."""

@@ -1,0 +1,1 @@
+"""What fusion reports of itself, beside its scores."""
