@@ -25,6 +25,25 @@ class SupportsDrawing(Protocol):
 
 
 @runtime_checkable
+class SupportsReport(Protocol):
+    """What a task may offer beyond its contract: a report of a model of all folds, on its own page."""
+
+    def report(
+        self, predictions: Floats, rows: Rows, params: Any, model: Path, folder: Path
+    ) -> None:
+        """Write pages and pictures of what was said of the rows that validated.
+
+        Args:
+            predictions: (n, outputs), each by what was kept from its row's fold.
+            rows: that validated.
+            params: the task's section.
+            model: the folder of its files.
+            folder: of its reports: pictures go to `pictures`, a page to `tables`.
+        """
+        ...
+
+
+@runtime_checkable
 class SupportsInputPreview(Protocol):
     """What a task may offer beyond its contract: a picture of the part of an image that it sees."""
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from assay.contract.bundle import read_bundle
 from assay.contract.scored import ensure_answers
-from assay.contract.task_capabilities import SupportsInputPreview, SupportsSlices
+from assay.contract.task_capabilities import SupportsInputPreview, SupportsReport, SupportsSlices
 from assay.contract.task_rows import task_rows
 from assay.errors import AssayError
 from assay.learning.claims import is_in_sample
@@ -67,6 +67,8 @@ def main(stage: Stage) -> None:
     last = said["last"] if math.isfinite(scores["last"]["value"]) else None
     write_predictions(reports, valid, predictions, baseline, labels, last)
     task.pictures(predictions, valid, reports / "pictures")
+    if isinstance(task, SupportsReport):
+        task.report(predictions, valid, params, Path("models") / task.name, reports)
     if isinstance(task, SupportsInputPreview):
         _, own = validation_fold(valid, folds[0])
         task.draw_seen([*bundle.folds, bundle][0], own, reports / "pictures")

@@ -66,7 +66,7 @@ class Fusion(ValueTask[FusionParams]):
         self, results: Results, rows: Rows, section: Mapping[str, Any]
     ) -> Sequence[tuple[str, int]]:
         """Return the trainings whose weights the model is made of."""
-        from assay.systems.hemoglobin.tasks.fusion_compose import choose
+        from assay.systems.hemoglobin.tasks.fusion_members import choose
 
         return choose(results, rows, section).trainings
 
@@ -107,6 +107,17 @@ class Fusion(ValueTask[FusionParams]):
         from assay.systems.hemoglobin.tasks.picture import draw
 
         draw(predictions[:, COLUMNS.index(ANSWER)], self.labels(rows)[:, 0], folder)
+
+    def report(
+        self, predictions: Floats, rows: Rows, params: FusionParams, model: Path, folder: Path
+    ) -> None:
+        """Draw and write how single views, both phases and the ensembles compare; see `reports`."""
+        from assay.systems.hemoglobin.reports.performance import write_report
+        from assay.systems.hemoglobin.reports.result import read_result
+
+        labels = self.labels(rows)[:, 0]
+        result = read_result(model, predictions, rows.columns, labels, params.evaluate)
+        write_report(result, folder / "pictures")
 
     def refuse_predictions(self, predictions: Floats, rows: Rows) -> str:
         """Refuse what has no answer for every row."""

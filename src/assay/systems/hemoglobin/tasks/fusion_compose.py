@@ -1,33 +1,27 @@
-"""From the results of a grid to one model: which trainings it is made of, and how they are mixed."""
+"""The model that finalists make: how they are mixed, and its one file of weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors.torch import load_file, save_file
 
 from assay.contract.grid import Composed
-from assay.jobs.grid import out_of_fold
 from assay.learning.tensors import fold_name
 from assay.runs.files import atomic_write, read_json
 from assay.runs.record import RECORD, WEIGHTS
-from assay.systems.hemoglobin.tasks.columns import ANSWER, COLUMNS, VERSIONS
+from assay.systems.hemoglobin.tasks.columns import COLUMNS, SINGLES, VERSIONS
 from assay.systems.hemoglobin.tasks.fusion_backbones import VIEWS
 from assay.systems.hemoglobin.tasks.fusion_ensemble import member_name, mixed, trunk_name
 from assay.systems.hemoglobin.tasks.fusion_grid import member_params
 from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
+from assay.systems.hemoglobin.tasks.fusion_members import choose, said_by
 from assay.systems.hemoglobin.tasks.fusion_params import FusionParams, configurations
-from assay.systems.hemoglobin.tasks.selection import (
-    Configuration,
-    finalists,
-    members,
-    without_r2,
-)
+from assay.systems.hemoglobin.tasks.fusion_singles import say_singles, single_tensors
+from assay.systems.hemoglobin.tasks.selection import members
 from assay.systems.hemoglobin.tasks.weights import weights_of
 from assay.values import declared_part
 
@@ -40,98 +34,61 @@ if TYPE_CHECKING:
     from assay.manifest.rows import Rows
     from assay.systems.hemoglobin.tasks.fusion import Fusion
     from assay.systems.hemoglobin.tasks.fusion_ensemble import Mix
+    from assay.systems.hemoglobin.tasks.fusion_members import Chosen, Numbers
     from assay.systems.hemoglobin.tasks.fusion_params import Select
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The finalists of a grid.
-
-    Attributes:
-        sections: of all configurations by name, in the grid's order.
-        said: (configurations, n) out of fold.
-        columns: column → its configuration's place in `sections`.
-        folds: that each was trained on.
-    """
-
-    sections: Mapping[str, Mapping[str, Any]]
-    said: npt.NDArray[np.float64]
-    columns: Mapping[str, int]
-    folds: Sequence[int]
-
-    @property
-    def members(self) -> dict[int, str]:
-        """Return place and name of each finalist, each once."""
-        names = list(self.sections)
-        return {each: names[each] for each in sorted(set(self.columns.values()))}
-
-    @property
-    def trainings(self) -> list[tuple[str, int]]:
-        """Return their trainings: of each fold one."""
-        return [(name, fold) for name in self.members.values() for fold in self.folds]
-
-
-def choose(results: Results, rows: Rows, section: Mapping[str, Any]) -> Chosen:
-    """Return the finalists by what was said out of fold."""
-    sections = configurations(section)
-    said, labels = out_of_fold(results, rows), MEMBER.labels(rows)[:, 0]
-    of = [_configuration(each["model"]) for each in sections.values()]
-    for line in without_r2(said, labels, of):
-        print(line)
-    return Chosen(
-        sections, said, finalists(said, labels, of), sorted({fold for _, fold in results})
-    )
-
-
-def _configuration(model: Mapping[str, Any]) -> Configuration:
-    version = VERSIONS[0 if model["demographics"] else 1]
-    return Configuration(model["phase"], model["nail"], model["conjunctiva"], version)
 
 
 def compose(
     task: Fusion, results: Results, rows: Rows, section: Mapping[str, Any], weights: Path
 ) -> Composed:
-    """Write the finalists' weights, by fold, and their trunks, once; return how they are mixed."""
+    """Write the members' weights, by fold, and the trunks below them, once; return how they are mixed."""
     found, labels = choose(results, rows, section), MEMBER.labels(rows)
-    select = declared_part({task.name: dict(section)}, task.name, FusionParams).model.select
-    mix = mixes(found, labels[:, 0], select)
-    said = mixed(found.said[list(found.members)].T, mix)
-    for line in _told(found, mix):
-        print(line)
-    state = {**_of_folds(found, results), **_trunks(found, rows)}
-    atomic_write(weights, partial(_save, state))
-    first = read_json(results[found.trainings[0]] / RECORD)["model"]["first_weights"]
-    models = [{**found.sections[name]["model"], "name": name} for name in found.members.values()]
-    model = {
-        "outputs": len(COLUMNS), "members": models, "mix": mix, "selection": select.selection,
-        "configurations": len(found.sections), "first_weights": first,
-    }  # fmt: skip
-    return Composed(task.metrics(said, labels), model, said)
-
-
-def mixes(found: Chosen, labels: npt.NDArray[Any], select: Select) -> Mix:
-    """Return column → the weight of each member; finalists have one, ensembles several."""
-    places = list(found.members)
-    mix = {
-        column: [float(each == place) for each in places] for column, place in found.columns.items()
-    }
-    for version in VERSIONS:
-        if own := members(found.columns, version):
-            shares = weights_of(found.said, labels, own, select.weights, select.step)
-            mix[version] = [shares.get(each, 0.0) for each in places]
-    mix[ANSWER] = next(mix[version] for version in VERSIONS if version in mix)
-    return mix
-
-
-def _told(found: Chosen, mix: Mix) -> list[str]:
-    """Return a line for each ensemble: its members and their weights."""
-    return [
-        f"{version}: " + " + ".join(
-            f"{weight:.2f} × {name}"
-            for name, weight in zip(found.members.values(), mix[version], strict=True) if weight
+    params = declared_part({task.name: section}, task.name, FusionParams)
+    names, said = [each.name for each in found.members], said_by(found, results, rows, section)
+    singles = say_singles(params, rows) if params.model.select.singles else {}
+    said = np.stack([*said, *singles.values()])
+    columns = {**found.columns, **{view: len(names) + at for at, view in enumerate(singles)}}
+    names += [f"single {view}" for view in singles]
+    mix = mixes(columns, names, said, labels[:, 0], params.model.select)
+    for version, shares in mix.items():
+        print(
+            f"{version}: " + " + ".join(f"{share:.2f} × {name}" for name, share in shares.items())
         )
-        for version in VERSIONS if version in mix
-    ]  # fmt: skip
+    state = {**_of_folds(found, results), **_trunks(found, rows, section)}
+    if singles:
+        state |= single_tensors(params)
+    atomic_write(weights, partial(_save, state))
+    finalists = {column: names[at] for column, at in columns.items()}
+    first = read_json(results[found.trainings[0]] / RECORD)["model"]["first_weights"]
+    model = {
+        "outputs": len(COLUMNS), "finalists": finalists, "mix": mix, "compared": found.compared,
+        "members": [{**each.model, "name": each.name} for each in found.members],
+        "selection": params.model.select.selection, "first_weights": first,
+        "singles": {view: getattr(params.model, view)[0] for view in singles},
+    }  # fmt: skip
+    answer = mixed(said.T, names, finalists, mix)
+    return Composed(task.metrics(answer, labels), model, answer)
+
+
+def mixes(
+    columns: Mapping[str, int], names: list[str], said: Numbers, labels: Numbers, select: Select
+) -> Mix:
+    """Return version → member → weight, each version's from what was said of its own rows alone.
+
+    Args:
+        columns: column → its member's place.
+        names: of members.
+        said: (members, n) out of fold.
+        labels: (n,).
+        select: how they are weighed.
+    """
+    singles = [columns[view] for view in SINGLES if view in columns]
+    mix: dict[str, dict[str, float]] = {}
+    for version in VERSIONS:
+        if own := members(columns, version):
+            shares = weights_of(said, labels, [*own, *singles], select.weights, select.step)
+            mix[version] = {names[at]: share for at, share in shares.items() if share}
+    return mix
 
 
 def _of_folds(found: Chosen, results: Results) -> dict[str, Tensor]:
@@ -139,21 +96,19 @@ def _of_folds(found: Chosen, results: Results) -> dict[str, Tensor]:
     return {
         f"{fold_name(fold)}{member_name(number)}{name}": tensor
         for fold in found.folds
-        for number, own in enumerate(found.members.values())
-        for name, tensor in load_file(results[own, fold] / WEIGHTS).items()
+        for number, each in enumerate(found.members)
+        for name, tensor in load_file(results[each.training(fold)] / WEIGHTS).items()
     }
 
 
-def _trunks(found: Chosen, rows: Rows) -> dict[str, Tensor]:
+def _trunks(found: Chosen, rows: Rows, section: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return the tensors of each trunk that a member stands on."""
     state: dict[str, Tensor] = {}
-    size = rows.images[VIEWS[0]].shape[1]
-    for name in found.members.values():
-        params = member_params(found.sections[name])
-        backbones = MEMBER.learner(params).backbones(size)
-        for view, each in zip(VIEWS, backbones, strict=True):
-            start = trunk_name(view, each.name)
-            own = each.parted.trunk.state_dict()
+    size, sections = rows.images[VIEWS[0]].shape[1], configurations(section)
+    for each in found.members:
+        learner = MEMBER.learner(member_params(sections[each.configuration]))
+        for view, backbone in zip(VIEWS, learner.backbones(size), strict=True):
+            start, own = trunk_name(view, backbone.name), backbone.parted.trunk.state_dict()
             state |= {start + key: tensor.cpu().contiguous() for key, tensor in own.items()}
     return state
 

@@ -16,12 +16,14 @@ from torch import Tensor, nn
 
 from assay.learning.inference import predict_batches
 from assay.learning.tensors import load_tensors, tensors_below
+from assay.learning.transforms import normalise
 from assay.systems.hemoglobin.networks.frozen import run_trunk_once
 from assay.systems.hemoglobin.networks.fusion import FusionNetwork
 from assay.systems.hemoglobin.networks.parted import PartedBackbone
-from assay.systems.hemoglobin.tasks.columns import COLUMNS
+from assay.systems.hemoglobin.tasks.columns import ANSWER, COLUMNS, SINGLES, VERSIONS
 from assay.systems.hemoglobin.tasks.fusion_backbones import VIEWS
 from assay.systems.hemoglobin.tasks.fusion_params import LATE
+from assay.systems.hemoglobin.tasks.fusion_singles import regressor_of, single_name
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from assay.manifest.rows import Rows
     from assay.systems.hemoglobin.tasks.fusion_params import GridTrain
 
-Mix = Mapping[str, Sequence[float]]  # column → the weight of each member
+Mix = Mapping[str, Mapping[str, float]]  # version → member → weight
 COVARIATES = ("age", "gender")
 
 
@@ -45,24 +47,50 @@ def member_name(number: int) -> str:
     return f"{number}."
 
 
-def mixed(said: npt.NDArray[Any], mix: Mix) -> Floats:
-    """Return the columns (n, 13) of what members say (n, members); nan where a column is not there."""
+def mixed(
+    said: npt.NDArray[Any], names: Sequence[str], finalists: Mapping[str, str], mix: Mix
+) -> Floats:
+    """Return the columns (n, 13) of what members say; nan where a column is not there.
+
+    Args:
+        said: (n, members) in g/dL.
+        names: of members.
+        finalists: column → the member that fills it.
+        mix: version → member → weight; the first is the answer.
+    """
     columns = np.full((len(said), len(COLUMNS)), np.nan)
-    for column, weights in mix.items():
-        columns[:, COLUMNS.index(column)] = said.astype(np.float64) @ np.asarray(weights)
+    place = {name: at for at, name in enumerate(names)}
+    for column, name in finalists.items():
+        columns[:, COLUMNS.index(column)] = said[:, place[name]]
+    for version, shares in mix.items():
+        own = said[:, [place[name] for name in shares]].astype(np.float64)
+        columns[:, COLUMNS.index(version)] = own @ np.array(list(shares.values()))
+    columns[:, COLUMNS.index(ANSWER)] = columns[:, COLUMNS.index(answering(mix))]
     return columns.astype(np.float32)
+
+
+def answering(mix: Mix) -> str:
+    """Return the version that answers: with demographics, where it was trained."""
+    return next(version for version in VERSIONS if version in mix)
 
 
 class EnsembleNetwork(nn.Module):
     """Photographs (b, 2, h, w, 3), age and gender (b, 2) → what each member says, (b, members).
 
+    Attributes:
+        names: of members.
+
     Args:
-        models: of each member, as its section has it.
         bundle: of one fold.
     """
 
-    def __init__(self, models: Sequence[Mapping[str, Any]], bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle) -> None:
         super().__init__()
+        record = bundle.record["model"]
+        models: list[dict[str, Any]] = record["members"]
+        self.single_views = [view for view in SINGLES if view in record["finalists"]]
+        self.names = [each["name"] for each in models]
+        self.names += [record["finalists"][view] for view in self.single_views]
         pairs = [(view, each[view]) for each in models for view in VIEWS]
         self.views, state = list(dict.fromkeys(pairs)), load_tensors(bundle)
         unfreeze = models[0]["unfreeze"]
@@ -75,6 +103,7 @@ class EnsembleNetwork(nn.Module):
             _member(each, [parted[view, each[view]] for view in VIEWS], state, member_name(number))
             for number, each in enumerate(models)
         )
+        self.singles = nn.ModuleList(_single(bundle, view) for view in self.single_views)
         self.eval()
 
     def forward(self, images: Tensor, covariates: Tensor) -> Tensor:
@@ -87,18 +116,28 @@ class EnsembleNetwork(nn.Module):
             inputs = [*trunks[nail], *trunks[conjunctiva]]
             demographics = cast("FusionNetwork", member).demographics
             said.append(member((*inputs, *([covariates] if demographics else []))))
+        for view, single in zip(self.single_views, self.singles, strict=True):
+            said.append(single(normalise(images[:, VIEWS.index(view)])))
         return torch.cat(said, 1)
 
 
 def ensemble(bundle: Bundle, config: GridTrain) -> Predictor:
     """Return a fold's members, mixed as the record says, as a function of rows."""
-    model = bundle.record["model"]
-    return partial(_answer, EnsembleNetwork(model["members"], bundle), model["mix"], config)
+    return partial(_answer, EnsembleNetwork(bundle), bundle.record["model"], config)
 
 
-def _answer(network: EnsembleNetwork, mix: Mix, config: GridTrain, rows: Rows) -> Floats:
+def _answer(
+    network: EnsembleNetwork, model: Mapping[str, Any], config: GridTrain, rows: Rows
+) -> Floats:
     covariates = rows.covariates(COVARIATES)
-    return mixed(predict_batches(network, network, rows.stacked, config, covariates), mix)
+    said = predict_batches(network, network, rows.stacked, config, covariates)
+    return mixed(said, network.names, model["finalists"], model["mix"])
+
+
+def _single(bundle: Bundle, view: str) -> nn.Module:
+    """Return the single-modality model of a view, which all folds share."""
+    backbone: str = bundle.record["model"]["singles"][view]
+    return regressor_of(backbone, tensors_below(bundle, single_name(view, backbone)))
 
 
 def _empty(backbone: str, unfreeze: int) -> PartedBackbone:

@@ -12,6 +12,7 @@ from assay.sections.task import NONE, PRETRAINED, TaskParams, Train
 
 SINGLE = "single"
 W_DEMO, WO_DEMO = "w_demo", "wo_demo"
+FOLD = "fold"  # the founding selection
 LATE, LEVELS = 1, 2  # the phases: fusion of the last features, and of the last four maps
 
 
@@ -28,6 +29,13 @@ def _several(value: list[str]) -> list[str]:
     return value
 
 
+def _step(value: float) -> float:
+    if not 0 < value <= 0.5 or abs(round(1 / value) * value - 1) > 1e-9:
+        raise ValueError("a step that 1 is a whole number of, up to 0.5: 0.05, 0.1, 0.25")
+    return value
+
+
+Step = Annotated[float, AfterValidator(_step)]
 Backbones = Annotated[list[str], Field(min_length=1), AfterValidator(_several)]
 Thawed = Annotated[float | Literal["none"], PlainValidator(_thawed)]
 Weights = Literal["none", "pretrained", "single"]
@@ -64,7 +72,7 @@ class Select(Section):
 
     selection: Literal["out_of_fold", "fold"]
     weights: Literal["simplex", "inverse_mae"]
-    step: float = Field(gt=0, le=0.5, description="of the simplex grid")
+    step: Step = Field(description="of the simplex grid")
     singles: bool = Field(description="whether the best single-modality models are members too")
     keep: Literal["finalists", "all"] = Field(description="whose weights stay")
 
