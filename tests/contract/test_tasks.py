@@ -176,6 +176,7 @@ def test_a_perfect_prediction_has_perfect_metrics(task: Task) -> None:
         "rows",
         "metrics_version",
         "best_of",
+        "in_sample",
         "skill",
         "last",
         "folds",

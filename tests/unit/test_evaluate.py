@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ from assay.lookup import find_task
 from assay.manifest.rows import Rows
 from assay.runs.scores import read_scores, write_scores
 from assay.sections.task import Evaluate
-from assay.stages.evaluate import last_score, validated
+from assay.stages.evaluate import chosen_among, last_score, validated
 
 TASK = find_task("toy-level")
 HOW = Evaluate(n_resamples=200, confidence_level=0.95, seed=3)
@@ -62,6 +63,21 @@ def test_every_row_has_what_its_own_fold_said(path: Path) -> None:
     for number in (0, 1, 2):
         others = every.columns["level"][every.columns["fold"] != number]
         assert baseline[fold == number, 0] == pytest.approx(others.mean())
+
+
+@pytest.mark.parametrize(
+    ("model", "trials", "told"),
+    [
+        ({}, 1, {}),
+        ({}, 24, {"best_of": 24}),
+        ({"compared": 50, "selection": "out_of_fold"}, 1, {"best_of": 50}),
+        ({"compared": 50, "selection": "fold"}, 24, {"best_of": 1200, "in_sample": 1}),
+    ],
+)
+def test_how_a_model_was_chosen_stands_beside_its_numbers(
+    model: dict[str, Any], trials: int, told: dict[str, int]
+) -> None:
+    assert chosen_among(model, trials) == told
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,13 @@ def test_a_member_that_is_right_has_all_and_equals_share() -> None:
     assert inverse_mae_weights(far(labels, 1.0, 3.0), labels) == pytest.approx([0.75, 0.25])
 
 
+def test_nearly_equal_is_not_equal() -> None:
+    labels, _ = patients()
+    said = far(labels, 0.0004, 0.0)
+    assert simplex_weights(said, labels, 0.05).tolist() == [0, 1]
+    assert simplex_weights(said + np.array([[-0.0004], [0]]), labels, 0.05).tolist() == [0.5, 0.5]
+
+
 def test_one_that_was_chosen_twice_has_one_weight() -> None:
     labels, _ = patients()
     said = far(labels, 0.4, -0.4, 9.0)

@@ -57,11 +57,7 @@ def main(stage: Stage) -> None:
     scores["last"] = last_score(task, said, valid, scores[task.headline.metric], params.evaluate)
     if len(folds) > 1:
         scores["folds"] = len(folds)
-    compared = params.evaluate.best_of * model.get("compared", 1)
-    if compared > 1:
-        scores["best_of"] = compared
-    if is_in_sample(model):
-        scores["in_sample"] = 1
+    scores |= chosen_among(model, params.evaluate.best_of)
     reports = Path("reports") / task.name
     write_scores(reports, scores, task.short, task.headline.metric)
     last = said["last"] if math.isfinite(scores["last"]["value"]) else None
@@ -77,6 +73,18 @@ def main(stage: Stage) -> None:
     lines += slice_scores(task, predictions, labels, groups, parts, params.evaluate)
     save_table(reports / "pictures", "slices.csv", pl.DataFrame(lines).write_csv())
     print(summary(task, scores, facts))
+
+
+def chosen_among(model: Mapping[str, Any], trials: int) -> dict[str, int]:
+    """Return what the choice of a model makes of its numbers; nothing where nothing was chosen.
+
+    Args:
+        model: of its record; `compared` configurations of which its parts are the best, by `selection`.
+        trials: of which its parameters are the best; each compared as many.
+    """
+    compared = trials * model.get("compared", 1)
+    told = {"best_of": compared} if compared > 1 else {}
+    return told | ({"in_sample": 1} if is_in_sample(model) else {})
 
 
 def validated(
