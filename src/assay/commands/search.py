@@ -35,6 +35,8 @@ def command(
     database (postgresql://…) that several machines share.
     """
     from assay.commands.run import experiment_line, run_line
+    from assay.contract.grid import SupportsGrid
+    from assay.errors import AssayError
     from assay.jobs.display import Display
     from assay.lookup import find_task
     from assay.params import read_all
@@ -50,6 +52,11 @@ def command(
 
     file = click.get_current_context().with_resource(stdout_alone()) if as_json else None
     found_task, root = find_task(task), find_root(Path.cwd())
+    if isinstance(found_task, SupportsGrid):
+        raise AssayError(
+            f"assay search {task}", "it is trained as a grid, and chooses among its trainings itself",
+            "a task of one training", f"edit {task}.model in params.yaml, then dvc repro train@{task}",
+        )  # fmt: skip
     content = read_all(root)
     check_content(content)
     plan_study(content, task, name, {})  # a misspelt name is told before DVC is asked

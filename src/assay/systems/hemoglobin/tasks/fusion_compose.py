@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from assay.contract.grid import Results
+    from assay.contract.scored import Floats
     from assay.manifest.rows import Rows
     from assay.systems.hemoglobin.tasks.fusion import Fusion
     from assay.systems.hemoglobin.tasks.fusion_ensemble import Mix
@@ -71,7 +72,7 @@ def compose(
 
 
 def mixes(
-    columns: Mapping[str, int], names: list[str], said: Numbers, labels: Numbers, select: Select
+    columns: Mapping[str, int], names: list[str], said: Numbers, labels: Floats, select: Select
 ) -> Mix:
     """Return version → member → weight, each version's from what was said of its own rows alone.
 
