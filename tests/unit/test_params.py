@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from assay.errors import AssayError, ParamsError
-from assay.lookup import all_tasks, find_task
+from assay.lookup import all_tasks, find_system, find_task
 from assay.params import check_params, read_all, read_params
 from assay.params_check import all_sections, check_files
 from assay.sections.machine import Runtime
@@ -153,6 +153,24 @@ def test_all_faults_are_told_at_once(content: dict[str, Any]) -> None:
     content[TASK]["train"]["epochs"] = "ten"
     content["hemoglobin"]["conjunctiva"]["split"]["test"] = 0.9
     assert told(content).count("error:") == 2
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [(4, None), (1, None), (0.1, None), (0, "at least one group, or `none`"),
+     (-2, "at least one group"), (1.5, "a whole number of groups"), (4.0, "a whole number of groups"),
+     (True, "a valid integer")],
+)  # fmt: skip
+def test_a_test_set_is_a_share_or_so_many_groups(
+    content: dict[str, Any], test: object, expected: str | None
+) -> None:
+    content["hemoglobin"]["conjunctiva"]["split"]["test"] = test
+    if expected is None:
+        how = typed(content, DATA, find_system(DATA).params).split
+        assert how.test == test
+        assert type(how.test) is type(test)
+    else:
+        assert expected in told(content)
 
 
 def test_all_folds_are_a_value_and_what_looks_like_it_is_none(content: dict[str, Any]) -> None:

@@ -191,6 +191,45 @@ def test_too_few_groups_are_refused_with_both_numbers() -> None:
         assign(table(groups=8), "hb", "none", folds=9, bins=2, seed=1)
 
 
+@pytest.mark.parametrize("count", [1, 4, 195])
+def test_a_whole_number_is_so_many_groups_by_seed(count: int) -> None:
+    rows = table()
+    known = rows["group_id"].n_unique()
+    drawn = []
+    for seed in (1, 1, 2):
+        splits = assign(rows, "hb", min(count, known - 5), folds=5, bins=5, seed=seed)
+        tested = rows.filter(splits["split"] == "test")["group_id"].unique().sort().to_list()
+        assert len(tested) == min(count, known - 5)
+        assert not set(tested) & set(rows.filter(splits["split"] != "test")["group_id"])
+        drawn.append(tested)
+    assert drawn[0] == drawn[1] != drawn[2]
+    turned = assign(rows[::-1], "hb", min(count, known - 5), folds=5, bins=5, seed=1)
+    again = rows[::-1].filter(turned["split"] == "test")["group_id"].unique().sort().to_list()
+    assert again == drawn[0]
+
+
+def test_drawn_groups_are_spread_over_the_label() -> None:
+    """One of each quarter of the groups, by their median; one without a label is the last."""
+    rows = pl.DataFrame(
+        {"sample_id": map(str, range(40)), "group_id": [f"g{row // 2:02d}" for row in range(40)],
+         "hb": [None if row > 37 else float(row // 2) for row in range(40)]}
+    )  # fmt: skip
+    for seed in range(20):
+        splits = assign(rows, "hb", 4, folds=4, bins=2, seed=seed)
+        tested = rows.filter(splits["split"] == "test")["group_id"].unique().sort()
+        assert [int(name[1:]) // 5 for name in tested] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("count", "folds", "found"),
+    [(8, 2, "8 groups are to be the test set, of 8"), (30, 2, "30 groups are to be the test set, of 8"),
+     (4, 5, "4 groups cannot be cut into 5 parts")],
+)  # fmt: skip
+def test_more_groups_than_there_are_cannot_be_drawn(count: int, folds: int, found: str) -> None:
+    with pytest.raises(AssayError, match=found):
+        assign(table(groups=8), "hb", count, folds=folds, bins=2, seed=1)
+
+
 def test_the_published_test_rows_take_their_groups_along() -> None:
     """A copy of a published test row elsewhere goes with it; a row without a label is dealt too."""
     rows = table(groups=40)

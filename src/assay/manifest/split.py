@@ -40,8 +40,8 @@ def assign(
     Args:
         table: rows to be split, with `sample_id`, `group_id` and the `target` column.
         target: the label that is balanced.
-        share: the part of the test set; `none` for a set without one; `published` for the rows of
-            the subset `test`, and with them every row of their groups.
+        share: the part of the test set, or as a whole number its groups; `none` for a set without one;
+            `published` for the rows of the subset `test`, and with them every row of their groups.
         folds: folds over the rest.
         bins: quantile bins of the label.
         seed: of the shuffle.
@@ -51,12 +51,32 @@ def assign(
     is_test = np.zeros(len(table), dtype=bool)
     if share == "published":
         is_test = group.is_in(group.filter(table["subset"] == TEST).implode()).to_numpy()
+    elif isinstance(share, int):
+        is_test = group.is_in(_drawn(table, target, share, seed).implode()).to_numpy()
     elif share != "none":
         is_test = _folds(bin_of, group, round(1 / share), seed) == 0
     fold = np.full(len(table), -1, dtype=np.int64)
     fold[~is_test] = _folds(bin_of[~is_test], group.filter(~is_test), folds, seed)
     split = np.where(is_test, TEST, TRAINVAL)
     return pl.DataFrame({"sample_id": table["sample_id"], "split": split, "fold": fold})
+
+
+def _drawn(table: pl.DataFrame, target: str, count: int, seed: int) -> pl.Series:
+    """Return so many groups, by seed: in order of their label, one of each of as many parts."""
+    label = pl.col(target).cast(pl.Float64)
+    groups = (
+        table.group_by("group_id").agg(label.median()).sort(target, "group_id", nulls_last=True)
+    )
+    if count >= len(groups):
+        raise AssayError(
+            "split",
+            f"{count} groups are to be the test set, of {len(groups)}",
+            "some left to train on",
+            f"a `split.test` below {len(groups)}",
+        )
+    random = np.random.default_rng(seed)
+    parts = np.array_split(np.arange(len(groups)), count)
+    return groups["group_id"][[int(random.choice(part)) for part in parts]]
 
 
 def _folds(
@@ -70,7 +90,7 @@ def _folds(
             "split",
             f"{groups} groups cannot be cut into {count} parts",
             f"at least {count} groups",
-            "fewer `split.folds`, or a larger `split.test`",
+            "fewer `split.folds`, or another `split.test`",
         )
     classes = int(bin_of.max()) + 1
     cells = np.bincount(number * classes + bin_of, minlength=groups * classes)

@@ -72,8 +72,9 @@ class Similar(Section):
 class Split(Section):
     """How samples are parted; by group, always."""
 
-    test: float | Literal["none", "published"] = Field(
-        description="share of the sealed test set; none; or the source's own subset `test`"
+    test: int | float | Literal["none", "published"] = Field(
+        description="share of the sealed test set; a whole number: so many groups; none; or the"
+        " source's own subset `test`"
     )
     folds: int = Field(ge=2, le=50)
     n_bins: int = Field(ge=1, le=100, description="quantile bins of the target")
@@ -82,7 +83,12 @@ class Split(Section):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if isinstance(self.test, float) and not 0 < self.test <= 0.5:
-            raise ValueError(f"a test share in (0, 0.5], none, or published; found {self.test}")
+            raise ValueError(
+                f"a test share in (0, 0.5], a whole number of groups, none, or published;"
+                f" found {self.test}"
+            )
+        if isinstance(self.test, int) and self.test < 1:
+            raise ValueError(f"at least one group, or `none` for no test set; found {self.test}")
         return self
 
 
