@@ -168,6 +168,19 @@ def test_null_pairs_are_of_different_groups_and_unlike() -> None:
     assert apart.min() > 1.5
 
 
+def test_null_pairs_are_of_one_kind() -> None:
+    """Nails and eyes differ most of all: without their kinds hardly a pair were of two eyes."""
+    random = np.random.default_rng(0)
+    kinds = np.repeat([0, 1], 20)
+    colours = (random.normal(0, 1, (40, 3)) + 9 * kinds[:, None]).astype(np.float32)
+    mixed = null_pairs(colours, np.arange(40), 100, seed=1)
+    assert (kinds[mixed[:, 0]] != kinds[mixed[:, 1]]).mean() > 0.9
+    pairs = null_pairs(colours, np.arange(40), 100, seed=1, kinds=kinds)
+    assert len(pairs) == 100
+    assert (kinds[pairs[:, 0]] == kinds[pairs[:, 1]]).all()
+    assert 0.3 < kinds[pairs[:, 0]].mean() < 0.7
+
+
 def test_copies_among_the_null_pairs_do_not_lift_the_rule() -> None:
     inliers, correlations = np.full(100, 4), np.full(100, 0.5)
     clean = rule(inliers, correlations)

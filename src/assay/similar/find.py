@@ -66,6 +66,7 @@ def find_similar(
     nearest: int,
     null: int,
     seed: int,
+    kinds: Integers | None = None,
     workers: int | None = None,
 ) -> SimilarPairs:
     """Return the pairs of rows of different groups that show one picture.
@@ -81,6 +82,7 @@ def find_similar(
         nearest: how many rows of other groups each proposer may propose for a row.
         null: random pairs that tell what chance reaches.
         seed: of their draw.
+        kinds: (n,) what the pictures are of, where rows show several; chance is drawn within one.
         workers: processes; None for all cores.
     """
     if len(np.unique(groups)) < 2:
@@ -95,7 +97,7 @@ def find_similar(
         "words": most_alike(word_weights(_words(records, places)), groups, nearest),
     }
     candidates = np.unique(np.concatenate(list(proposed.values())), axis=0)
-    chance = null_pairs(colours, groups, null, seed)
+    chance = null_pairs(colours, groups, null, seed, kinds)
     inliers, agreeing = gathered_chance(store.chance, store.features, places[chance])
     least = rule(inliers, agreeing)
     table = _accepted(candidates, places, store, least, cores)

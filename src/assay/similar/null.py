@@ -29,22 +29,27 @@ QUANTILE, FACTOR, REST, BEARING = 0.95, 4, 1 / 5, 1 / 2
 LEAST_OVERLAP = 0.5
 
 
-def null_pairs(descriptors: Floats, groups: Integers, count: int, seed: int) -> Integers:
+def null_pairs(
+    descriptors: Floats, groups: Integers, count: int, seed: int, kinds: Integers | None = None
+) -> Integers:
     """Return up to `count` random pairs (m, 2) of rows i < j that should not be copies.
 
     They stand in different groups, and their colours differ by more than those of half of all
-    random pairs.
+    random pairs. Both are of one kind: a nail and an eye are never alike, and say nothing of two eyes.
 
     Args:
         descriptors: (n, columns) of colour.
         groups: (n,) known group of each row.
         count: pairs wanted; small sets hold fewer.
         seed: of the draw.
+        kinds: (n,) what the pictures are of; None where all are of one kind.
     """
     random = np.random.default_rng(seed)
     drawn = np.sort(random.integers(0, max(len(groups), 1), (DRAWS * count, 2)), axis=1)
     first, second = drawn.T
     drawn = drawn[groups[first] != groups[second]] if len(groups) else drawn[:0]
+    if kinds is not None:
+        drawn = drawn[kinds[drawn[:, 0]] == kinds[drawn[:, 1]]]
     if not len(drawn):
         return drawn
     apart = np.linalg.norm(descriptors[drawn[:, 0]] - descriptors[drawn[:, 1]], axis=1)

@@ -19,7 +19,7 @@ from assay.manifest.views import by_image
 from assay.similar.find import SCHEMA, find_similar
 
 if TYPE_CHECKING:
-    from assay.similar.find import SimilarPairs
+    from assay.similar.find import Integers, SimilarPairs
     from assay.stages.launch import Stage
 
 UNSOUGHT, EXACT = "none", "none: compared exactly, by ingest"
@@ -51,6 +51,7 @@ def main(stage: Stage) -> None:
         nearest=params.n_neighbors,
         null=params.null_pairs,
         seed=params.seed,
+        kinds=_kinds(images),
     )
     names = images["sample_id"]
     pairs = found.pairs.with_columns(
@@ -59,6 +60,14 @@ def main(stage: Stage) -> None:
     counts = {key: value for key, value in asdict(found).items() if key != "pairs"}
     write_table(layout.similar, pairs, {**counts, "search": params.search, "images": len(images)})
     _report(found, len(images))
+
+
+def _kinds(images: pl.DataFrame) -> Integers | None:
+    """Return the number of each image's view, where rows show several."""
+    if "view" not in images.columns:
+        return None
+    numbers: Integers = images["view"].rank("dense").cast(pl.Int64).to_numpy()
+    return numbers
 
 
 def _unsought(layout: Layout, images: int) -> None:
