@@ -55,7 +55,7 @@ def _twice(table: pl.DataFrame, key: Sequence[str]) -> pl.Expr:
     versions = pl.struct(said).filter(sound).n_unique().over(key)
     standing = sound.sum().over(key)
     first = pl.col("line").filter(sound).min().over(key)
-    lines = pl.col("line").filter(sound).cast(pl.String).unique().sort().str.join(", ").over(key)
+    lines = pl.col("line").filter(sound).unique().sort().cast(pl.String).str.join(", ").over(key)
     return (
         pl.when(standing < 2)
         .then(None)
