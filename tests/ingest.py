@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
 
-from assay.contract.listing import Listing
+from assay.contract.listing import ONE_VIEW, Listing
 from assay.contract.system import System
 from assay.contract.system_capabilities import SupportsStreaming
 from assay.manifest.arrays import write_records
@@ -18,18 +19,22 @@ from assay.manifest.listing import deduplicate
 from assay.manifest.parts import read_rows
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
-from assay.manifest.storage import RecordStorage, read_storage
+from assay.manifest.storage import RecordStorage, column, read_storage
 from assay.manifest.store import ImageStore
 
 SIZE = 16
 
 
-def indexed(source: Source, listing: Listing, root: Path) -> tuple[pl.DataFrame, ImageStore]:
+def indexed(
+    source: Source, listing: Listing, root: Path, views: Mapping[str, str] = ONE_VIEW
+) -> tuple[pl.DataFrame, ImageStore]:
     """Return the manifest of a listing, and the store of its images."""
-    store = ImageStore(root / "images", SIZE)
-    rows = deduplicate(listing.table).sort("sample_id")
-    table = index_images(rows, source, store, SIZE, "pillow")
-    return table.with_columns(join_groups(spelling(table["group"]), table["digest"])), store
+    store, names = ImageStore(root / "images", SIZE), tuple(views)
+    named = listing.table.rename({uri: column(view, "uri") for view, uri in views.items()})
+    rows = deduplicate(named, names).sort("sample_id")
+    table = index_images(rows, source, store, SIZE, "pillow", views=names)
+    digests = [table[column(view, "digest")] for view in names]
+    return table.with_columns(join_groups(spelling(table["group"]), *digests)), store
 
 
 def taken_in(
@@ -37,7 +42,7 @@ def taken_in(
 ) -> tuple[pl.DataFrame, Any]:
     """Return the manifest of any system, and its stored images; of a streamed one, lazily."""
     if not isinstance(system, SupportsStreaming):
-        table, store = indexed(source, listing, root)
+        table, store = indexed(source, listing, root, system.views)
         return table, store.pixels()
     table, rows = streamed(system, source, listing, params, root)
     return table, rows.image

@@ -94,7 +94,9 @@ def test_a_phantom_passes_its_own_gate(system: System, ingested: tuple[pl.DataFr
     table, pixels = ingested
     assert (table["status"].is_in([OK, FILTERED])).all()
     assert pixels[:].std() > 0
-    checks = judge_labels(table, system.target, system.rules(), "stop", 0.0, system.name)
+    facts = (system.target, system.rules(), "stop", 0.0, system.name, system.covariates)
+    masked = system.masked(table, params_of(system).ingest)
+    checks = [*judge_labels(table, *facts), *system.checks(masked)]
     assert [check.name for check in checks if not check.passed] == []
 
 

@@ -45,6 +45,7 @@ SMALL: dict[str, dict[str, Any]] = {  # phantom and ingest, of each set
         "phantom": {"folder1": 1, "folder2": 5, "size": 16},
         "ingest": {"size": 16},
     },
+    "hemoglobin.fusion": {"phantom": {"people": 4, "size": 16}, "ingest": {"size": 16}},
     "hemoglobin.nail": {"phantom": {"people": 8, "size": 16}, "ingest": {"size": 16}},
     "pills": {
         "phantom": {"classes": 2, "sessions": 1, "angles": 2, "combinations": 1, "width": 64},
@@ -84,7 +85,7 @@ PUBLISHED: dict[
     ),
     "Eyes-defy-anemia": write_countries,
 }
-TABLES = ("conj_folder1.csv", "conj_folder2.csv", "nail_meta_1.csv", SHEET)
+TABLES = ("conj_folder1.csv", "conj_folder2.csv", "fusion_meta.csv", "nail_meta_1.csv", SHEET)
 TOTAL = int(os.environ.get("ASSAY_MUTATIONS", "300"))
 HANGS_S, MOST_MB = (
     60.0,

@@ -14,7 +14,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from assay.systems.hemoglobin.data.params import NailPhantom
+from assay.systems.hemoglobin.data.params import PeoplePhantom
 from assay.systems.hemoglobin.data.phantom_nail import (
     TABLE,
     Person,
@@ -29,7 +29,7 @@ Floats = npt.NDArray[np.float64]
 def made(folder: Path, **values: int) -> list[dict[str, str]]:
     plain = {"people": 12, "size": 32, "seed": 3, "conflicts": 0, "broken": 0}
     folder.mkdir()
-    write_nail_set(folder, NailPhantom(**{**plain, **values}))
+    write_nail_set(folder, PeoplePhantom(**{**plain, **values}))
     with (folder / TABLE).open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 

@@ -1,3 +1,7 @@
 """Data of the system `hemoglobin`; its parts are nail, conjunctiva and fusion."""
 
-SYSTEMS = {"hemoglobin.conjunctiva": "conjunctiva:CONJUNCTIVA", "hemoglobin.nail": "nail:NAIL"}
+SYSTEMS = {
+    "hemoglobin.conjunctiva": "conjunctiva:CONJUNCTIVA",
+    "hemoglobin.fusion": "fusion:FUSION",
+    "hemoglobin.nail": "nail:NAIL",
+}

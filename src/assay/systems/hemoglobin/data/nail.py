@@ -13,12 +13,12 @@ from assay.contract.base_system import BaseSystem
 from assay.contract.listing import Listing
 from assay.manifest.paths import no_table
 from assay.systems.hemoglobin.data import labels
-from assay.systems.hemoglobin.data.params import NailParams
+from assay.systems.hemoglobin.data.params import PeopleParams
 
 if TYPE_CHECKING:
     from assay.contract.checks import Rule
     from assay.manifest.source import Source
-    from assay.systems.hemoglobin.data.params import NailPhantom
+    from assay.systems.hemoglobin.data.params import PeoplePhantom
 
 TABLE = "nail_meta_1.csv"
 
@@ -31,9 +31,9 @@ class Nail(BaseSystem):
     quantities = (labels.HB,)
     parts = ("subset", "clinic", "device")
     exchangeable = ("subset", "clinic")
-    params = NailParams
+    params = PeopleParams
 
-    def phantom(self, folder: Path, params: NailPhantom) -> None:
+    def phantom(self, folder: Path, params: PeoplePhantom) -> None:
         """Write a phantom of the published folder; Hb is uniform over 7–17 g/dL."""
         from assay.systems.hemoglobin.data.phantom_nail import write_nail_set
 

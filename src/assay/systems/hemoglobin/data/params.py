@@ -1,4 +1,4 @@
-"""The sections `hemoglobin.conjunctiva` and `hemoglobin.nail` of `params.yaml`."""
+"""The sections `hemoglobin.conjunctiva`, `.nail` and `.fusion` of `params.yaml`."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Phantom(Faults):
     seed: int = Field(ge=0)
 
 
-class NailPhantom(Faults):
-    """How many phantom people there are, one fingertip each, and which faults are planted."""
+class PeoplePhantom(Faults):
+    """How many phantom people there are, photographed alike, and which faults are planted."""
 
     people: int = Field(ge=1)
     size: int = Field(ge=16, le=1024, description="side of a photograph, px")
@@ -54,7 +54,7 @@ class ConjunctivaParams(DataParams):
     ingest: HbIngest
 
 
-class NailParams(DataParams):
-    """The section `hemoglobin.nail`; the study uses every Hb here."""
+class PeopleParams(DataParams):
+    """The sections `hemoglobin.nail` and `hemoglobin.fusion`; the study uses every Hb here."""
 
-    phantom: NailPhantom
+    phantom: PeoplePhantom

@@ -27,7 +27,7 @@ from assay.systems.hemoglobin.data.phantom import (
 from assay.systems.hemoglobin.data.phantom_set import HB_RANGE, finish_set
 
 if TYPE_CHECKING:
-    from assay.systems.hemoglobin.data.params import NailPhantom
+    from assay.systems.hemoglobin.data.params import PeoplePhantom
     from assay.systems.hemoglobin.data.phantom import (
         Floats,
     )
@@ -191,7 +191,7 @@ def _shine(finger: Finger, random: np.random.Generator) -> Floats:
     return shine
 
 
-def write_nail_set(folder: Path, params: NailPhantom) -> None:
+def write_nail_set(folder: Path, params: PeoplePhantom) -> None:
     """Write the photographs and their table; the same parameters give the same bytes."""
     random = np.random.default_rng(params.seed)
     (folder / "nail").mkdir(parents=True, exist_ok=True)

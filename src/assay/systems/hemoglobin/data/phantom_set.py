@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ def write_set(folder: Path, params: Phantom) -> None:
 def finish_set(path: Path, rows: list[Row], faults: Faults, random: np.random.Generator) -> None:
     """Plant the faults among the photographs beside `path`, and write their table there."""
     _plant_conflicts(path.parent, rows, faults.conflicts, random)
-    _plant_broken(path.parent, rows, faults.broken)
+    plant_broken(path.parent, [name for name, _, _ in rows], faults.broken)
     _write_csv(path, rows)
 
 
@@ -65,9 +66,9 @@ def _plant_conflicts(
         rows.append((copy, round(hb + float(random.uniform(1, 2)), 1), f"copy{person}"))
 
 
-def _plant_broken(folder: Path, rows: list[Row], count: int) -> None:
+def plant_broken(folder: Path, names: Sequence[str], count: int) -> None:
     """Cut photographs off half-way, from the end of the list."""
-    for name, _, _ in rows[len(rows) - count :]:
+    for name in names[len(names) - count :]:
         content = (folder / name).read_bytes()
         (folder / name).write_bytes(content[: len(content) // 2])
 
