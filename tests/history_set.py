@@ -12,6 +12,7 @@ from typing import Any
 from assay.runs.scores import as_table
 from tests.conftest import TASK
 
+PAGE = b"<!doctype html><title>report</title><h1>Steps of a report</h1>"
 MODELS, REPORTS = f"models/{TASK}", f"reports/{TASK}"
 
 
@@ -47,13 +48,13 @@ class History:
         self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
 
-    def lock(self, number: int) -> None:
-        """Write the lock of a training and its evaluation, whose files are put into the cache."""
-        (self.folder / "dvc.lock").write_text(lock_text(**self._made(number)))
+    def lock(self, number: int, trainings: int = 0) -> None:
+        """Write the lock of a training, or a grid of them, and its evaluation; their files are cached."""
+        (self.folder / "dvc.lock").write_text(lock_text(**self._made(number, trainings)))
 
-    def experiment(self, name: str, number: int) -> str:
+    def experiment(self, name: str, number: int, trainings: int = 0) -> str:
         """Add an experiment on the baseline, as `dvc exp run` leaves it; the work tree stays."""
-        self.lock(number)
+        self.lock(number, trainings)
         commit = self.commit(name)
         self.git("reset", "-q", "--hard", self.baseline)
         self.git("update-ref", f"refs/exps/{self.baseline[:2]}/{self.baseline[2:]}/{name}", commit)
@@ -62,13 +63,18 @@ class History:
     def cached(self, digest: str) -> Path:
         return self.folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
 
-    def keep(self, content: bytes) -> str:
-        digest = hashlib.md5(content).hexdigest()
+    def keep(self, content: bytes, kind: str = "") -> str:
+        digest = hashlib.md5(content).hexdigest() + kind
         self.cached(digest).parent.mkdir(parents=True, exist_ok=True)
         self.cached(digest).write_bytes(content)
         return digest
 
-    def _made(self, number: int) -> dict[str, dict[str, str]]:
+    def keep_folder(self, files: dict[str, bytes]) -> str:
+        """Put a folder into the cache, as DVC does; return its digest."""
+        inside = [{"md5": self.keep(content), "relpath": name} for name, content in files.items()]
+        return self.keep(json.dumps(inside).encode(), ".dir")
+
+    def _made(self, number: int, trainings: int) -> dict[str, dict[str, str]]:
         record: dict[str, Any] = {
             "task": TASK, "stage": f"train@{TASK}", "key": f"{number:016x}",
             "inputs": {"data/d/trainval.npy": "1" * 32, "requirements.lock": "2" * 32},
@@ -84,16 +90,47 @@ class History:
             "rows": 20,
             "metrics_version": 1,
         }
+        history = f"epoch,mae\n0,{number}\n1,{number}\n"
+        if trainings:
+            record["jobs"] = [job(number, place) for place in range(trainings)]
+            history = grid_history(record["jobs"])
         train = {
-            f"{MODELS}/history.csv": f"epoch,mae\n0,{number}\n1,{number}\n".encode(),
+            f"{MODELS}/history.csv": history.encode(),
             f"{MODELS}/run.json": json.dumps(record).encode(),
             f"{MODELS}/weights.safetensors": f"weights {number}".encode(),
         }
         evaluate = {f"{REPORTS}/scores.csv": as_table(scores).encode()}
-        return {
+        made = {
             "train": {path: self.keep(content) for path, content in train.items()},
             "evaluate": {path: self.keep(content) for path, content in evaluate.items()},
         }
+        if trainings:
+            tables = self.keep_folder({"report.html": PAGE, "steps.csv": b"step\n1\n"})
+            made["evaluate"][f"{REPORTS}/tables"] = tables
+        return made
+
+
+def job(number: int, place: int) -> dict[str, Any]:
+    """Return what a record says of a training of a grid: a phase of 2 folds, then another, and so on."""
+    configuration, fold = divmod(place, 2)
+    return {
+        "name": f"p{configuration % 2 + 1}-net_{configuration}.in1k", "fold": fold,
+        "key": f"{number:08x}{place:08x}", "is_finalist": configuration < 2,
+        "params": {"backbone": f"net_{configuration}.in1k", "hidden": [512, 256], "epochs": 2},
+        "chosen": {"epoch": 1, "mae": place / 8},
+    }  # fmt: skip
+
+
+def grid_history(jobs: list[dict[str, Any]], metrics: int = 0, epochs: int = 2) -> str:
+    """Return the history of all; the second phase has one epoch more, and `depth` of its own."""
+    more = [f"m{n}" for n in range(metrics)]
+    lines = [",".join(["job", "fold", "epoch", "mae", "depth", *more])]
+    for place, each in enumerate(jobs):
+        is_second = each["name"].startswith("p2")
+        for epoch in range(epochs + is_second):
+            own = [place, each["fold"], epoch, place + epoch / 4, 0.5 if is_second else "nan"]
+            lines.append(",".join(map(str, [*own, *(epoch / 7 + n for n in range(metrics))])))
+    return "\n".join(lines) + "\n"
 
 
 def lock_text(train: dict[str, str], evaluate: dict[str, str], *more: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from assay.learning.claims import other_metrics, remarks, rests_on
 from assay.runs.events import events_path, read_training, training_seconds
 from assay.runs.files import read_json
-from assay.runs.record import RECORD, smaller_batches
+from assay.runs.record import RECORD, smaller_batches, trainings
 from assay.runs.scores import SCORES, read_scores
 
 if TYPE_CHECKING:
@@ -84,10 +84,10 @@ def summaries(root: Path, tasks: Mapping[str, Scored], best_of: BestOf) -> list[
 
 
 def _trained_in(root: Path, record: Mapping[str, Any]) -> str:
-    """Return how long its trainings took, one a fold, where their event logs are on this machine."""
+    """Return how long its trainings took, where their event logs are on this machine."""
     stage = record["stage"]
     if not stage.startswith("train@"):
         return ""
-    keys = [each["key"] for each in record.get("folds", {}).values()] or [record["key"]]
+    keys = [each["key"] for each in trainings(record).values()]
     logs = [read_training(events_path(root, stage, key)) for key in keys]
     return f" · trained in {sum(map(training_seconds, logs)):.0f} s" if all(logs) else ""

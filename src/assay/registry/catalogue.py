@@ -15,7 +15,7 @@ from assay.registry.report import look_line
 from assay.registry.seal import known_look
 from assay.registry.versions import current_aliases, versions
 from assay.runs.files import read_json
-from assay.runs.record import RECORD
+from assay.runs.record import RECORD, trainings
 from assay.runs.scores import SCORES, read_scores
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _proven(root: Path, version: Version) -> list[str]:
     else:
         made = [
             f"model: {_flat(section['model'])} · {_seen(record)}",
-            f"{trained} · epoch {_epoch(record)}",
+            f"{trained} · {_chosen(record)}",
         ]
     lines = [f"validation: {said}", *made]
     seen = known_look(root, version)
@@ -82,10 +82,13 @@ def _flat(section: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in section.items())
 
 
-def _epoch(record: Mapping[str, Any]) -> str:
-    trained = record.get("folds", {"": record}).values()
-    chosen = ", ".join(str(int(each["chosen"]["epoch"])) for each in trained)
-    return f"{chosen} of {record['params'][record['task']]['train']['epochs']}"
+def _chosen(record: Mapping[str, Any]) -> str:
+    """Return the epoch that was chosen, of each fold; of a grid which configurations were."""
+    if jobs := record.get("jobs"):
+        finalists = dict.fromkeys(job["name"] for job in jobs if job["is_finalist"])
+        return f"{len(jobs)} trainings, of which are left: {', '.join(finalists)}"
+    epochs = ", ".join(str(int(each["chosen"]["epoch"])) for each in trainings(record).values())
+    return f"epoch {epochs} of {record['params'][record['task']]['train']['epochs']}"
 
 
 def _when(version: Version) -> str:

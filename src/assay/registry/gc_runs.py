@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from assay.errors import MachineError
 from assay.tracking import store
+from assay.tracking.children import OF
+from assay.tracking.mlflow_run import PARENT
 from assay.tracking.sync import RESULT
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment
+    from mlflow.entities import Experiment, Run
 
 
 @dataclass
@@ -61,16 +63,21 @@ def _look(client: MlflowClient, experiment: Experiment, kept: set[str], found: S
     versions = client.search_model_versions()
     served = {each.source for each in versions} | {each.run_id for each in versions}
     found.runs += [
-        name for name, run in ours.items()
-        if run.info.lifecycle_stage == "active"
-        and run.data.tags[RESULT] not in kept
-        and name not in served
+        run.info.run_id for run in runs
+        if run.info.lifecycle_stage == "active" and _is_stale(run, kept, served)
     ]  # fmt: skip
     found.models += [
         model.model_id
         for model in client.search_logged_models([experiment.experiment_id], max_results=1000)
         if f"models:/{model.model_id}" not in served and model.source_run_id in ours
     ]
+
+
+def _is_stale(run: Run, kept: set[str], served: set[str]) -> bool:
+    """Return whether nothing needs a run of ours; one of a training goes with the run above it."""
+    tags, own = run.data.tags, run.info.run_id
+    result = tags.get(RESULT) or tags.get(OF)
+    return bool(result) and result not in kept and not {own, tags.get(PARENT, own)} & served
 
 
 def free(root: Path, stale: Stale, keep_days: int) -> None:

@@ -22,6 +22,7 @@ HISTORY = "history.csv"
 CURVE = "loss.csv"
 VERDICT = "preflight.json"
 LOSS = "valid_loss"
+MOST_TOLD = 5  # trainings by name, in a line
 OUT_OF_FOLD = "out_of_fold.parquet"  # what a training says of the rows that validate
 LAST = "last"  # a folder with the files of the last epoch, beside the states of a training
 PREDICTIONS = "predictions.parquet"  # of the validation rows, below `reports/<task>/`
@@ -72,15 +73,28 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     write_text(path, text.getvalue())
 
 
+def trainings(record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return what a record says of each training, key and chosen epoch among it, by what it is called.
+
+    They are those of the folds, or of the jobs of a grid, or the one without a name.
+    """
+    folds = {f"fold {fold}": own for fold, own in record.get("folds", {}).items()}
+    jobs = {f"{own['name']} fold {own['fold']}": own for own in record.get("jobs", ())}
+    return folds or jobs or {"": record}
+
+
 def smaller_batches(record: Mapping[str, Any]) -> str:
     """Return in what batches it was trained where those declared did not fit, or an empty text."""
-    folds = {f"fold {fold} ": own for fold, own in record.get("folds", {}).items()} or {"": record}
-    found = {name: own["out_of_memory"] for name, own in folds.items() if "out_of_memory" in own}
+    found = {
+        name: own["out_of_memory"]
+        for name, own in trainings(record).items() if "out_of_memory" in own
+    }  # fmt: skip
     told = [
-        f"{name}in batches of {each['batch_size']}, {each['accumulate_grad_batches']} a step"
+        f"{name} in batches of {each['batch_size']}, {each['accumulate_grad_batches']} a step".strip()
         for name, each in found.items()
     ]
-    return f"out of memory: trained {', '.join(told)}" if told else ""
+    more = [f"and {len(told) - MOST_TOLD} more"] if len(told) > MOST_TOLD else []
+    return f"out of memory: trained {', '.join(told[:MOST_TOLD] + more)}" if told else ""
 
 
 def read_history(path: Path) -> list[dict[str, float]]:

@@ -20,6 +20,7 @@ from assay.search.objective import CHOSEN, CURVE
 from assay.search.pictures import draw
 from assay.search.plan import FILE, read_plan, studies_folder
 from assay.search.results import read_results, reason, trial_state, values_of
+from assay.tracking.mlflow_run import METRICS_PER_CALL, NOTE, PARENT
 from assay.tracking.store import experiment_of, open_store
 from assay.tracking.sync import STUDY
 
@@ -33,9 +34,8 @@ if TYPE_CHECKING:
     from assay.search.results import StudyResults
 
 TRIAL = "assay.trial"
-PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
 PICTURES = "pictures"
-MOST, PER_CALL = 50_000, 1000  # runs and metrics that one call of MLflow's takes
+MOST = 50_000  # runs that one call of MLflow's takes
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 
 
@@ -156,8 +156,8 @@ def _log(
 
     named = [Param(key, str(value)) for key, value in params.items()]
     client.log_batch(run, (), named, [RunTag(key, value) for key, value in (tags or {}).items()])
-    for first in range(0, len(metrics), PER_CALL):
-        client.log_batch(run, metrics[first : first + PER_CALL])
+    for first in range(0, len(metrics), METRICS_PER_CALL):
+        client.log_batch(run, metrics[first : first + METRICS_PER_CALL])
 
 
 def _metric(name: str, value: float, when: int, step: float) -> Metric:

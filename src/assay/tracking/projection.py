@@ -12,9 +12,10 @@ from assay.learning.summary import summary
 from assay.lookup import all_scored
 from assay.runs.events import events_path, read_events
 from assay.runs.files import read_json
-from assay.runs.record import HISTORY, mean_history, read_history, smaller_batches
+from assay.runs.record import HISTORY, smaller_batches
 from assay.runs.scores import SCORES, read_scores
 from assay.tracking.code import code_digest
+from assay.tracking.curves import Point, curves
 
 if TYPE_CHECKING:
     from assay.contract.scored import Scored
@@ -22,16 +23,6 @@ if TYPE_CHECKING:
 
 TAG_LENGTH = 8000  # letters; MLflow cuts a longer value off, and then it differs for ever
 OWN_CHANGES = ("dvc.lock", "params.yaml")  # what every experiment changes; the rest is dirt
-
-
-@dataclass(frozen=True)
-class Point:
-    """One value of a metric."""
-
-    name: str
-    value: float
-    step: int
-    time: int
 
 
 @dataclass(frozen=True)
@@ -62,7 +53,7 @@ def project(result: Result, cache: DvcCache, root: Path) -> Projection | None:
         start=start,
         end=end,
         params=flat(record["params"].get(result.task, {})),
-        points=_curves(artifacts.get(HISTORY), record, root, start)
+        points=curves(artifacts.get(HISTORY), record, root, start)
         + _finals(artifacts.get(SCORES), end)
         + _latencies(events, end),
         datasets={name: digest for name, digest in inputs.items() if name.startswith("data/")},
@@ -158,40 +149,6 @@ def _times(result: Result, events: list[dict[str, Any]], record: Path) -> tuple[
     committed = [sighting.time for sighting in result.sightings if sighting.time]
     moment = min(committed) if committed else int(record.stat().st_mtime)
     return moment * 1000, moment * 1000
-
-
-def _curves(history: Path | None, record: Mapping[str, Any], root: Path, start: int) -> list[Point]:
-    """Read the curves from the history; of several folds the mean is `curve`, as one fold's is."""
-    if history is None:
-        return []
-    rows = read_history(history)
-    if "fold" not in rows[0]:
-        return _points("curve", rows, _clock(root, record["stage"], record["key"]), start)
-    parts: dict[int, list[dict[str, float]]] = {}
-    for row in rows:
-        parts.setdefault(int(row.pop("fold")), []).append(row)
-    points = _points("curve", mean_history(list(parts.values())), {}, start)
-    for fold, own in parts.items():
-        clock = _clock(root, record["stage"], record["folds"][str(fold)]["key"])
-        points += _points(f"fold-{fold}", own, clock, start)
-    return points
-
-
-def _clock(root: Path, stage: str, key: str) -> dict[int, int]:
-    """Return epoch → time, ms, where a training's event log is there."""
-    events = read_events(events_path(root, stage, key))
-    return {int(e["epoch"]): int(e["time"] * 1000) for e in events if e["event"] == "epoch"}
-
-
-def _points(
-    group: str, rows: Iterable[dict[str, float]], clock: Mapping[int, int], start: int
-) -> list[Point]:
-    points = []
-    for row in rows:
-        step = int(row.pop("epoch"))
-        when = clock.get(step, start + step)
-        points += [Point(f"{group}/{name}", value, step, when) for name, value in row.items()]
-    return points
 
 
 def _finals(scores: Path | None, end: int) -> list[Point]:

@@ -6,8 +6,7 @@ which have none of the tags below, and those whose result nothing holds any more
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,9 @@ from rich.progress import track
 from assay.runs.files import content_digest
 from assay.runs.lock import held
 from assay.runs.places import named_lock
+from assay.tracking.children import bring_up_children, known_children
 from assay.tracking.entries import iter_lock_entries
+from assay.tracking.mlflow_run import log_file, write_run
 from assay.tracking.projection import artifacts_of, project, revision_tags
 from assay.tracking.results import DvcCache, join_results
 from assay.tracking.stamp import note, noted, until_stable
@@ -28,15 +29,18 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-    from assay.tracking.projection import Point, Projection
+    from assay.tracking.children import Children
+    from assay.tracking.projection import Projection
     from assay.tracking.results import Result
+
+    Known = tuple[
+        dict[str, Run], dict[str, Children]
+    ]  # runs, and those below them; deleted ones too
 
 RESULT = "assay.result"  # set last: a run without it was cut off, and is built anew
 DRAFT = "assay.draft"
 STUDY = "assay.study"  # of the runs of a search and its trials, which rest on no result
 PART = "runs"  # of the store, as noted in its stamp
-METRICS_PER_CALL = 1000  # MLflow's limits of one log_batch
-PARAMS_PER_CALL = 100
 
 
 @dataclass
@@ -106,7 +110,7 @@ def _bring_up(root: Path, cache: DvcCache, results: list[Result]) -> Synced:
     done, client = Synced(), open_store(root)
     known = {task: _known(client, root, task, done) for task in {each.task for each in results}}
     for result in track(results, "runs", disable=len(results) < 5, transient=True):
-        found = known[result.task].get(result.digest)
+        found = known[result.task][0].get(result.digest)
         if found is not None:
             done.healed += _mend(client, root, cache, found, result)
             done.known += 1
@@ -118,22 +122,40 @@ def _bring_up(root: Path, cache: DvcCache, results: list[Result]) -> Synced:
             continue
         done.runs[result.digest] = _create(client, root, result, projection)
         done.created += 1
+    for result in results:
+        if result.digest in done.runs:
+            _bring_up_children(client, root, cache, result, known[result.task], done)
     return done
 
 
-def _known(client: MlflowClient, root: Path, task: str, done: Synced) -> dict[str, Run]:
-    """Return the task's runs by result, deleted ones too; half-built ones are removed."""
+def _bring_up_children(
+    client: MlflowClient, root: Path, cache: DvcCache, result: Result, known: Known, done: Synced
+) -> None:
+    """Bring up what lies below a result's run; of a run that is new nothing is told."""
+    run, own = known[0].get(result.digest), known[1].get(result.digest, {})
+    said = bring_up_children(client, root, cache, result, done.runs[result.digest], own)
+    done.healed += [f"{_name(run)}: {line}" for line in said if run is not None]
+
+
+def _known(client: MlflowClient, root: Path, task: str, done: Synced) -> Known:
+    """Return the task's runs by result, and those below them; half-built ones are removed."""
     from mlflow.entities import ViewType
 
     runs: dict[str, Run] = {}
     found = all_runs(client, experiment_of(client, root, task), ViewType.ALL)
-    for run in sorted(found, key=_is_deleted, reverse=True):  # of two, the one that is not
+    found.sort(key=_is_deleted, reverse=True)  # of two, the one that is not counts
+    for run in found:
         if RESULT in run.data.tags:
             runs[run.data.tags[RESULT]] = run
         elif DRAFT in run.data.tags and not _is_deleted(run):
             client.delete_run(run.info.run_id)
             done.healed.append(f"{_name(run)}: half-built by a sync that was killed; deleted")
-    return runs
+    children, removed = known_children(client, found)
+    if removed:
+        done.healed.append(
+            f"{removed} training(s) of {task}: half-built by a sync that was killed; deleted"
+        )
+    return runs, children
 
 
 def _mend(
@@ -148,7 +170,7 @@ def _mend(
         files = artifacts_of(result, cache)
         lost = [name for name in files if not (folder / name).exists()]
         for name in lost:
-            _log_file(client, run.info.run_id, name, files[name])
+            log_file(client, run.info.run_id, name, files[name])
         if lost:
             yield f"{_name(run)}: lacked {', '.join(lost)}; put back from the DVC cache"
     _retag(client, run, result)
@@ -163,59 +185,11 @@ def _name(run: Run) -> str:
 
 
 def _create(client: MlflowClient, root: Path, result: Result, shown: Projection) -> str:
-    from mlflow.entities import Param
-
-    run = client.create_run(
-        experiment_of(client, root, result.task),
-        start_time=shown.start,
-        run_name=shown.name,
-        tags={**shown.tags, DRAFT: result.digest},
-    )
-    identity: str = run.info.run_id
-    params = [Param(name, value) for name, value in shown.params.items()]
-    for first in range(0, len(params), PARAMS_PER_CALL):
-        client.log_batch(identity, params=params[first : first + PARAMS_PER_CALL])
-    _log_points(client, identity, shown.points)
-    _log_datasets(client, identity, shown)
-    for name, path in shown.artifacts.items():
-        _log_file(client, identity, name, path)
-    client.set_terminated(identity, "FINISHED", shown.end)
+    shown = replace(shown, tags={**shown.tags, DRAFT: result.digest})
+    identity = write_run(client, experiment_of(client, root, result.task), shown)
     client.set_tag(identity, RESULT, result.digest)
     client.delete_tag(identity, DRAFT)
     return identity
-
-
-def _log_points(client: MlflowClient, identity: str, points: list[Point]) -> None:
-    from mlflow.entities import Metric
-
-    metrics = [Metric(each.name, each.value, each.time, each.step) for each in points]
-    for first in range(0, len(metrics), METRICS_PER_CALL):
-        client.log_batch(identity, metrics=metrics[first : first + METRICS_PER_CALL])
-
-
-def _log_datasets(client: MlflowClient, identity: str, shown: Projection) -> None:
-    """Log each input with the digest that DVC gives it, so that a search by digest finds its runs."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    inputs = [
-        DatasetInput(
-            Dataset(name, digest, "local", json.dumps({"uri": name})),
-            [InputTag("mlflow.data.context", "training")],
-        )
-        for name, digest in shown.datasets.items()
-    ]
-    client.log_inputs(identity, datasets=inputs)
-
-
-def _log_file(client: MlflowClient, identity: str, name: str, path: Path) -> None:
-    """Log a cached file under its own name; DVC's cache names it by digest."""
-    import tempfile
-
-    folder, _, short = name.rpartition("/")
-    with tempfile.TemporaryDirectory() as place:
-        named = Path(place) / short
-        named.symlink_to(path)
-        client.log_artifact(identity, str(named), folder or None)
 
 
 def _retag(client: MlflowClient, run: Run, result: Result) -> None:
