@@ -149,7 +149,7 @@ def _people_told(rows: pl.DataFrame) -> str:
     people = rows.unique("person")
     women, men = (people.filter(gender=value).height for value in (0, 1))
     known = people["age"].drop_nulls().to_list() or [float("nan")]
-    return f"{women} women and {men} men, of {min(known):g}–{max(known):g} years"
+    return f"{women} women and {men} men, of {min(known):.3g}–{max(known):.3g} years"
 
 
 def _samples(rows: pl.DataFrame) -> list[str]:
