@@ -14,6 +14,7 @@ from tests.ingest import streamed
 
 from assay.contract.bundle import read_bundle
 from assay.contract.combined import combined_predictor
+from assay.contract.grid import SupportsGrid
 from assay.contract.scored import ensure_answers
 from assay.contract.system_capabilities import SupportsStreaming
 from assay.contract.task import Task
@@ -33,6 +34,7 @@ from assay.manifest.listing import deduplicate
 from assay.manifest.parts import validation_fold
 from assay.manifest.rows import Rows
 from assay.manifest.source import Source
+from assay.manifest.storage import column
 from assay.manifest.store import ImageStore
 from assay.params import read_params
 from assay.pipeline import pipelines
@@ -42,19 +44,22 @@ from assay.runs.record import HISTORY, LAST, OUT_OF_FOLD, RECORD, WEIGHTS
 from assay.runs.run import Run
 from assay.stages.evaluate import validated
 from assay.tasks.classes import ClassTask
+from assay.tasks.values import ValueTask
 from assay.values import typed
 
 ROOT = Path(__file__).parents[2]
 TASKS = sorted(all_tasks())
+# Trained as a grid by its stage, and by no `fit`: see tests/unit/test_fusion_grid.py.
+FITTED = [name for name, task in sorted(all_tasks().items()) if not isinstance(task, SupportsGrid)]
 # A training of each kind of target is made in every suite; of these kinds there is another.
 MORE = {"hemoglobin-conjunctiva": "values", "pills-classifier": "classes"}
 TRAINED = [
-    pytest.param(name, marks=pytest.mark.train_all if name in MORE else ()) for name in TASKS
+    pytest.param(name, marks=pytest.mark.train_all if name in MORE else ()) for name in FITTED
 ]
 # Of all folds the toy's are trained in every suite.
 FOLDED = [
     pytest.param(name, marks=() if name.startswith("toy-") else pytest.mark.train_all)
-    for name in TASKS
+    for name in FITTED
 ]
 SIZE = 32
 
@@ -63,9 +68,11 @@ def params_of(task: Task, epochs: int = 2) -> Any:
     """Return the task's parameters from the file, with a short loop."""
     toy = read_params(ROOT / "examples" / "toy" / "params.yaml")
     content = {**read_params(ROOT / "params.yaml"), **toy}
-    content[task.name]["train"] |= {"epochs": epochs} | (
-        {"warmup_epochs": epochs - 1} if "warmup_epochs" in content[task.name]["train"] else {}
-    )
+    train = content[task.name]["train"]
+    if not isinstance(task, SupportsGrid):
+        train |= {"epochs": epochs} | (
+            {"warmup_epochs": epochs - 1} if "warmup_epochs" in train else {}
+        )
     return typed(content, task.name, task.params)
 
 
@@ -99,13 +106,19 @@ def phantom_rows(data: str) -> Rows:
         system.phantom(root / "phantom", data_params(system).phantom)
         source = Source("phantom", root)
         store = ImageStore(root / "images", SIZE)
-        listed = deduplicate(system.read(source).table).sort("sample_id")
-        table = index_images(listed, source, store, SIZE, "pillow", system.fit)
-        table = table.with_columns(join_groups(spelling(table["group"]), table["digest"]))
+        views = tuple(system.views)
+        uris = {uri: column(view, "uri") for view, uri in system.views.items()}
+        listed = deduplicate(system.read(source).table.rename(uris), views).sort("sample_id")
+        table = index_images(listed, source, store, SIZE, "pillow", system.fit, views)
+        digests = [table[column(view, "digest")] for view in views]
+        table = table.with_columns(join_groups(spelling(table["group"]), *digests))
         how = data_params(system).ingest.model_copy(update={"size": SIZE})
         table = system.masked(table, how).filter(status=OK)
-        images = np.array(store.pixels()[store.slots(table["digest"])])
-    return Rows({"image": images}, {column: table[column].to_numpy() for column in table.columns})
+        images = {
+            view: np.array(store.pixels()[store.slots(table[column(view, "digest")])])
+            for view in views
+        }
+    return Rows(images, {name: table[name].to_numpy() for name in table.columns})
 
 
 def streamed_rows(system: Any, params: Any) -> Rows:
@@ -122,6 +135,8 @@ def perfect(task: Task, rows: Rows) -> Any:
     """Return what a perfect predictor says: the labels; of classes, the true one for certain."""
     labels = task.labels(rows)
     width = task.baseline(rows, rows).shape[1]
+    if isinstance(task, ValueTask):
+        return labels.repeat(width, axis=1)
     if labels.shape[1] == 1 < width:
         return np.eye(width, dtype=np.float32)[labels[:, 0].astype(int)]
     return labels[:, :width]  # what else stands there serves the scores
@@ -208,9 +223,7 @@ def test_the_baseline_knows_the_training_labels_only(task: Task) -> None:
     assert np.isfinite(task.metrics(trivial, task.labels(rows))[task.headline.metric])
     # Of the rows that it is asked about it must not read the labels.
     hidden = {**rows.columns, find_system(task.data).target: np.full(len(rows), np.nan)}
-    again = task.baseline(
-        rows.where(np.arange(len(rows)) < 10), Rows({"image": rows.image}, hidden)
-    )
+    again = task.baseline(rows.where(np.arange(len(rows)) < 10), Rows(rows.images, hidden))
     assert np.array_equal(trivial, again, equal_nan=True)
 
 
