@@ -23,7 +23,7 @@ from assay.sections.task import Evaluate
 from assay.systems.hemoglobin.reports.founding import FOUNDING, founding_gain
 from assay.systems.hemoglobin.reports.performance import write_report
 from assay.systems.hemoglobin.reports.result import FusionResult, fold_means, read_result
-from assay.systems.hemoglobin.reports.steps import StepChange, Steps, measure_steps
+from assay.systems.hemoglobin.reports.steps import StepChange, StepScores, measure_steps
 from assay.systems.hemoglobin.tasks.columns import COLUMNS, VERSIONS, column_place
 from assay.systems.hemoglobin.tasks.selection import finalists, members
 from assay.systems.hemoglobin.tasks.weights import weights_of
@@ -133,7 +133,7 @@ def test_changes_are_paired_as_two_results_are(result: FusionResult) -> None:
 def test_an_interval_by_row_would_be_narrower(result: FusionResult) -> None:
     """Four pairs of one patient are no four patients: drawn alone they promise more than there is."""
 
-    def width(steps: Steps) -> float:
+    def width(steps: StepScores) -> float:
         own = steps.scores["w_demo_p1_mae"]["mae"]
         return float(own["high"] - own["low"])
 

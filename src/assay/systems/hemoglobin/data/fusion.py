@@ -42,7 +42,7 @@ AGE = Quantity(
 )
 
 
-class Fusion(BaseSystem):
+class PairedPhotographs(BaseSystem):
     """The system part `hemoglobin.fusion`; a row is a pair of photographs."""
 
     name = "hemoglobin.fusion"
@@ -109,7 +109,7 @@ class Fusion(BaseSystem):
         return pairing.judge_pairing(table, self.name)
 
 
-FUSION = Fusion()
+FUSION = PairedPhotographs()
 
 
 def _gender() -> pl.Expr:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assay.systems.hemoglobin.reports.result import FusionResult
-    from assay.systems.hemoglobin.reports.steps import Steps
+    from assay.systems.hemoglobin.reports.steps import StepScores
 
 COLOURS = {"w_demo": "C0", "wo_demo": "C1"}
 GREY = "0.45"
 
 
-def draw_report(result: FusionResult, steps: Steps, folder: Path) -> dict[str, Path]:
+def draw_report(result: FusionResult, steps: StepScores, folder: Path) -> dict[str, Path]:
     """Write every figure; return title → file, in the order in which they are read."""
     drawn = {
         "Each step's error, with its interval by patient": ("steps", _steps(result, steps)),
@@ -37,7 +37,7 @@ def draw_report(result: FusionResult, steps: Steps, folder: Path) -> dict[str, P
     return {title: folder / f"{name}.png" for title, (name, _) in drawn.items()}
 
 
-def _steps(result: FusionResult, steps: Steps) -> Figure:
+def _steps(result: FusionResult, steps: StepScores) -> Figure:
     order = [*SINGLES, *FINALISTS[:4], VERSIONS[0], *FINALISTS[4:], VERSIONS[1]]
     names = [name for name in order if name in steps.scores]
     figure = Figure(figsize=(7.6, 0.8 + 0.34 * len(names)), dpi=DPI, layout="constrained")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from assay.systems.hemoglobin.reports.result import FusionResult
-    from assay.systems.hemoglobin.reports.steps import StepChange, Steps
+    from assay.systems.hemoglobin.reports.steps import StepChange, StepScores
 
 TEMPLATE = Path(__file__).parent / "templates" / "performance.html.j2"
 PAGE = "performance.html"
@@ -95,7 +95,7 @@ def _step(title: str, scores: Mapping[str, Any]) -> Row:
 
 
 def _elsewhere(
-    result: FusionResult, steps: Steps, singles: Mapping[str, Mapping[str, Any]]
+    result: FusionResult, steps: StepScores, singles: Mapping[str, Mapping[str, Any]]
 ) -> list[Row]:
     """Return the single-modality tasks' own lines, each with why no change is made of it."""
     first = step_columns(result, result.versions[0])[0]
@@ -117,7 +117,7 @@ def _change(change: StepChange) -> Row:
     }
 
 
-def _members(result: FusionResult, steps: Steps) -> list[Row]:
+def _members(result: FusionResult, steps: StepScores) -> list[Row]:
     """Return what fills each finalist's column, with its weight in the ensemble of its version."""
     rows = []
     for column, name in result.finalists.items():

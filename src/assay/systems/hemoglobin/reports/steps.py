@@ -50,7 +50,7 @@ class StepChange:
 
 
 @dataclass(frozen=True)
-class Steps:
+class StepScores:
     """Scores by column, as `runs.scores` keeps them, and the changes between steps."""
 
     scores: Mapping[str, Mapping[str, Any]]
@@ -63,7 +63,7 @@ def step_columns(result: FusionResult, version: str) -> list[str]:
     return [name for name in (*names, version) if name in result.columns]
 
 
-def measure_steps(result: FusionResult) -> Steps:
+def measure_steps(result: FusionResult) -> StepScores:
     """Return every column's scores with intervals by patient, and the paired changes."""
     names = result.columns
     said = np.stack([result.column(name) for name in names])
@@ -103,7 +103,7 @@ def measure_steps(result: FusionResult) -> Steps:
         StepChange(names[old], names[new], **part)
         for (old, new), part in zip(pairs, parts[len(names) * len(fields) :], strict=True)
     ]
-    return Steps(scores, changes)
+    return StepScores(scores, changes)
 
 
 def _pairs(result: FusionResult, said: npt.NDArray[np.floating]) -> list[tuple[int, int]]:
