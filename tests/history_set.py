@@ -12,7 +12,7 @@ from typing import Any
 from assay.runs.scores import as_table
 from tests.conftest import TASK
 
-PAGE = b"<!doctype html><title>report</title><h1>StepScores of a report</h1>"
+PAGE = b"<!doctype html><title>report</title><h1>Steps of a report</h1>"
 MODELS, REPORTS = f"models/{TASK}", f"reports/{TASK}"
 
 
