@@ -85,8 +85,8 @@ class FusionNetwork(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.is_late, self.demographics = not levels_width, demographics
-        copies = (copy.deepcopy(each.tail).requires_grad_(True) for each in backbones)
-        self.tails = nn.ModuleList(copies)
+        tails = (each.tail if self.is_late else each.tail.up_to_levels() for each in backbones)
+        self.tails = nn.ModuleList(copy.deepcopy(each).requires_grad_(True) for each in tails)
         widths = [[each.late] if self.is_late else each.widths for each in backbones]
         self.head = FusionHead(widths, levels_width, 2 * demographics, hidden, dropout)
         self.register_buffer("age", torch.tensor([0.0, 1.0]))  # mean and deviation, years

@@ -29,6 +29,7 @@ class Steps(nn.Module):
 
     def __init__(self, steps: dict[str, nn.Module], levels: Sequence[str]) -> None:
         super().__init__()
+        self.names, self.levels = list(steps), list(levels)
         self.steps = nn.ModuleList(steps.values())
         self.pools = [name in levels for name in steps]
 
@@ -40,6 +41,12 @@ class Steps(nn.Module):
             if pools:
                 pooled.append(value.mean((2, 3)))
         return value, torch.cat(pooled, 1)
+
+    def up_to_levels(self) -> Steps:
+        """Return the same modules without what follows the last level, which no level learns from."""
+        last = max(place for place, pools in enumerate(self.pools) if pools)
+        steps = dict(zip(self.names[: last + 1], self.steps, strict=False))
+        return Steps(steps, self.levels)
 
 
 class PartedBackbone(nn.Module):
