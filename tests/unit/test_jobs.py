@@ -13,6 +13,7 @@ from tests.jobs_set import Nobody, Silent, broken, grid, killed, put, refused
 
 from assay.errors import AssayError, MachineError
 from assay.jobs import processes
+from assay.jobs import store as store_module
 from assay.jobs.driver import KILLS, TRIES, run_jobs
 from assay.jobs.executor import Ended, InProcess
 from assay.jobs.job import Job
@@ -20,7 +21,10 @@ from assay.jobs.outcome import Outcome, finished
 from assay.jobs.processes import Processes
 from assay.jobs.run_job import run_job
 from assay.jobs.store import FAILURES, FILES, JOB, WORKER, JobStore
+from assay.registry.gc_files import unused_for_long
+from assay.runs.files import write_json
 from assay.runs.lock import held
+from assay.runs.record import HISTORY, OUT_OF_FOLD, RECORD
 from assay.sections.machine import Runtime
 
 JOBS = grid(3)
@@ -273,3 +277,81 @@ def test_what_a_killed_worker_wrote_half_is_no_part_of_a_result(store: JobStore)
     found = store.result(job)
     assert found
     assert {path.name for path in found.iterdir()} == {"run.json", "files.json"}
+
+
+@pytest.fixture
+def trained(store: JobStore) -> Path:
+    """Return the result of a job whose record says which of its files are the model."""
+    half = store.half(JOBS[0])
+    half.mkdir(parents=True)
+    for name in ("weights.safetensors", HISTORY, OUT_OF_FOLD):
+        (half / name).write_text(name)
+    write_json(half / RECORD, {"files": {"weights.safetensors": "a digest"}})
+    store.put(JOBS[0], half)
+    assert store.has_weights(JOBS[0])
+    found = store.result(JOBS[0])
+    assert found
+    return found
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_result_without_weights_is_one(store: JobStore, trained: Path) -> None:
+    left = {HISTORY, OUT_OF_FOLD, RECORD}
+    before = {name: (trained / name).read_bytes() for name in left}
+    for _ in range(2):
+        store.prune(JOBS[0])
+        assert names(trained) == {*left, FILES}
+        assert {name: (trained / name).read_bytes() for name in left} == before
+        assert store.result(JOBS[0]) == trained
+        assert not store.has_weights(JOBS[0])
+    outcomes = run(work := Work(put), store)
+    assert outcomes[0].folder == trained
+    assert JOBS[0].key not in work.begun
+    (trained / HISTORY).write_text("damaged")
+    assert store.result(JOBS[0]) is None
+    assert not store.has_weights(JOBS[0])
+
+
+def test_of_what_is_not_finished_nothing_is_pruned(store: JobStore) -> None:
+    half = store.half(JOBS[1])
+    half.mkdir(parents=True)
+    (half / "weights.safetensors").write_text("half")
+    store.prune(JOBS[1])
+    store.prune(JOBS[2])
+    assert (half / "weights.safetensors").read_text() == "half"
+    assert not store.has_weights(JOBS[1])
+    assert not store.has_weights(JOBS[2])
+
+
+@pytest.mark.parametrize("dies", ["write_json", "unlink"])
+def test_killed_while_it_prunes_a_result_is_whole(
+    store: JobStore, trained: Path, dies: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has its weights until the list is written, and then none, wherever they lie."""
+
+    class Killed(BaseException): ...
+
+    def killed_there(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        where = store_module if dies == "write_json" else Path
+        patch.setattr(where, dies, killed_there)
+        with pytest.raises(Killed):
+            store.prune(JOBS[0])
+    assert store.result(JOBS[0]) == trained
+    assert store.has_weights(JOBS[0]) == (dies == "write_json")
+    assert "weights.safetensors" in names(trained)
+    store.prune(JOBS[0])
+    assert names(trained) == {HISTORY, OUT_OF_FOLD, RECORD, FILES}
+    assert store.result(JOBS[0]) == trained
+
+
+def test_what_is_pruned_goes_by_age_as_others_do(store: JobStore, trained: Path) -> None:
+    store.prune(JOBS[0])
+    now = time.time()
+    assert unused_for_long(store.root, now - 60)["trainings"] == []
+    assert unused_for_long(store.root, now + 60)["trainings"] == [trained.parent]

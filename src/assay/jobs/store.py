@@ -4,7 +4,8 @@
 - `claim`: locked by the driver that has the job done; the kernel frees it when the driver dies.
 - `worker`: locked by the process that trains.
 - `work/`: states and half a result, until there is a whole one.
-- `result/`: weights, record, history, verdict, predictions; and `files.json`, the digest of each.
+- `result/`: weights, record, history, verdict, predictions; and `files.json`, the digest of each. Weights
+  may be taken out of it: it is a result still, of a job that is not done again.
 - `failures.jsonl`: a line for each time that it failed.
 """
 
@@ -23,6 +24,7 @@ from assay.runs.files import file_digest, read_json, write_json
 from assay.runs.lines import ZEROS, append_line, read_lines
 from assay.runs.lock import holder_of, taken
 from assay.runs.places import JOBS
+from assay.runs.record import RECORD
 
 JOB, CLAIM, WORKER, WORK, RESULT, FAILURES, FILES = (
     "job.json", "claim", "worker", "work", "result", "failures.jsonl", "files.json"
@@ -93,6 +95,26 @@ class JobStore:
                 raise
         shutil.rmtree(self.work(job), ignore_errors=True)
 
+    def prune(self, job: Job) -> None:
+        """Remove the weights of a finished job, which stays finished; where there are none, do nothing.
+
+        The list goes first: whoever is killed between leaves a whole result, and files that it lacks.
+        """
+        found = self.result(job)
+        if found is None:
+            return
+        weights = _weights(found)
+        listed = read_json(found / FILES)
+        left = {name: digest for name, digest in listed.items() if name not in weights}
+        write_json(found / FILES, left)
+        for name in weights:
+            (found / name).unlink(missing_ok=True)
+
+    def has_weights(self, job: Job) -> bool:
+        """Return whether a job is finished, and its weights are there."""
+        found = self.result(job)
+        return found is not None and set(_weights(found)) <= read_json(found / FILES).keys()
+
     def fail(self, job: Job, reason: str) -> None:
         """Record that a job failed."""
         append_line(self.folder(job) / FAILURES, {"reason": reason})
@@ -118,6 +140,11 @@ class JobStore:
     def holder(self, job: Job) -> str:
         """Return the process of the driver that has it done now, or an empty text."""
         return holder_of(self.folder(job) / CLAIM)
+
+
+def _weights(result: Path) -> list[str]:
+    """Return the names of the files that the model is, as its record says."""
+    return list(read_json(result / RECORD)["files"])
 
 
 def _is_whole(folder: Path) -> bool:
