@@ -13,6 +13,7 @@ from assay.runs.scores import as_table
 from tests.conftest import TASK
 
 PAGE = b"<!doctype html><title>report</title><h1>Steps of a report</h1>"
+CHOSEN = 1  # of the epochs of a training
 MODELS, REPORTS = f"models/{TASK}", f"reports/{TASK}"
 
 
@@ -117,7 +118,7 @@ def job(number: int, place: int) -> dict[str, Any]:
         "name": f"p{configuration % 2 + 1}-net_{configuration}.in1k", "fold": fold,
         "key": f"{number:08x}{place:08x}", "is_finalist": configuration < 2,
         "params": {"backbone": f"net_{configuration}.in1k", "hidden": [512, 256], "epochs": 2},
-        "chosen": {"epoch": 1, "mae": place / 8},
+        "chosen": {"epoch": CHOSEN, "mae": place / 8},
     }  # fmt: skip
 
 

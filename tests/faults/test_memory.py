@@ -121,3 +121,8 @@ def test_a_reader_is_told() -> None:
     assert smaller_batches(parted) == "out of memory: trained in batches of 4, 2 a step"
     folds = {"folds": {"0": {}, "1": parted}}
     assert smaller_batches(folds) == "out of memory: trained fold 1 in batches of 4, 2 a step"
+    jobs = [{"name": "a", "fold": fold, **parted} for fold in range(8)]
+    assert smaller_batches({"jobs": [{"name": "b", "fold": 0}]}) == ""
+    told = smaller_batches({"jobs": jobs})
+    assert told.startswith("out of memory: trained a fold 0 in batches of 4, 2 a step, a fold 1 in")
+    assert told.endswith("a fold 4 in batches of 4, 2 a step, and 3 more")

@@ -121,6 +121,28 @@ def test_each_training_is_a_run_below_that_of_its_result(synced: History) -> Non
     assert "curve/depth" not in found[job(1, 0)["key"]].data.metrics  # of the other phase alone
 
 
+def test_of_a_large_grid_fewer_epochs_are_drawn(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never without the last and the chosen one; the result's file has all."""
+    rows = [{"epoch": float(epoch)} for epoch in range(11)]
+    assert [row["epoch"] for row in children_module._drawn(rows, 4, {"epoch": 5})] == [
+        0,
+        4,
+        5,
+        8,
+        10,
+    ]
+    assert children_module._drawn(rows, 1, {}) == rows
+    monkeypatch.setattr(children_module, "DRAWN", 6)  # of 20: every fourth
+    monkeypatch.setattr("tests.history_set.CHOSEN", 0)
+    history.experiment("first", 3, COUNT)
+    sync(history.folder)
+    [run] = [each for each in runs(history) if each.data.tags.get(JOB) == job(3, 2)["key"]]
+    curve = client(history).get_metric_history(run.info.run_id, "curve/mae")
+    assert [point.step for point in curve] == [0, 2]
+
+
 def test_the_result_shows_each_finalist_as_the_mean_of_its_folds(synced: History) -> None:
     above = parent(synced)
     groups = {name.split("/")[0] for name in above.data.metrics}

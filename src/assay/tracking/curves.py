@@ -13,7 +13,7 @@ from assay.runs.events import events_path, read_events
 from assay.runs.record import mean_history, read_history
 
 CURVE = "curve"  # the group of a training's own metrics
-Rows = list[dict[str, float]]
+Epochs = list[dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -48,30 +48,30 @@ def curves(history: Path | None, record: Mapping[str, Any], root: Path, start: i
         return read_events(events_path(root, record["stage"], key))
 
     if "fold" not in rows[0]:
-        return curve(CURVE, rows, clock(log(record["key"])), start)
+        return metric_points(CURVE, rows, clock(log(record["key"])), start)
     parts = parted(rows, "fold")
-    points = curve(CURVE, mean_history(list(parts.values())), {}, start)
+    points = metric_points(CURVE, mean_history(list(parts.values())), {}, start)
     for fold, own in parts.items():
         times = clock(log(record["folds"][str(fold)]["key"]))
-        points += curve(f"fold-{fold}", own, times, start)
+        points += metric_points(f"fold-{fold}", own, times, start)
     return points
 
 
 def _finalists(
-    parts: Mapping[int, Rows], jobs: Sequence[Mapping[str, Any]], start: int
+    parts: Mapping[int, Epochs], jobs: Sequence[Mapping[str, Any]], start: int
 ) -> list[Point]:
-    chosen: dict[str, list[Rows]] = {}
+    chosen: dict[str, list[Epochs]] = {}
     for place, job in enumerate(jobs):
         if job["is_finalist"] and place in parts:
             name = re.sub(r"[^\w.-]", "_", job["name"])  # what MLflow takes
             chosen.setdefault(name, []).append(parts[place])
     return [
         point for name, folds in chosen.items()
-        for point in curve(name, mean_history(folds), {}, start)
+        for point in metric_points(name, mean_history(folds), {}, start)
     ]  # fmt: skip
 
 
-def of_jobs(rows: Iterable[Mapping[str, float]]) -> dict[int, Rows]:
+def of_jobs(rows: Iterable[Mapping[str, float]]) -> dict[int, Epochs]:
     """Return the rows of each job of a grid, without the metrics that only other jobs have."""
     parts = parted(rows, "job")
     for place, own in parts.items():
@@ -80,9 +80,9 @@ def of_jobs(rows: Iterable[Mapping[str, float]]) -> dict[int, Rows]:
     return parts
 
 
-def parted(rows: Iterable[Mapping[str, float]], by: str) -> dict[int, Rows]:
+def parted(rows: Iterable[Mapping[str, float]], by: str) -> dict[int, Epochs]:
     """Return the rows of each `fold`, or of each `job`, without the columns that say whose they are."""
-    parts: dict[int, Rows] = {}
+    parts: dict[int, Epochs] = {}
     for row in rows:
         own = {name: value for name, value in row.items() if name not in ("job", "fold")}
         parts.setdefault(int(row[by]), []).append(own)
@@ -94,7 +94,7 @@ def clock(events: Iterable[Mapping[str, Any]]) -> dict[int, int]:
     return {int(e["epoch"]): int(e["time"] * 1000) for e in events if e["event"] == "epoch"}
 
 
-def curve(
+def metric_points(
     group: str, rows: Sequence[Mapping[str, float]], times: Mapping[int, int], start: int
 ) -> list[Point]:
     """Return the points of a training, metric by metric named `<group>/<metric>`.
