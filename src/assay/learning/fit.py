@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -13,15 +12,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.trainer.connectors import callback_connector
+from safetensors.torch import save_file
 from torch.nn import BatchNorm1d, BatchNorm2d
 
 from assay.learning.data import plain_loader, train_loader
 from assay.learning.determinism import set_determinism
-from assay.learning.history import History, save_weights
+from assay.learning.history import History, tensors_of
 from assay.learning.module import Training
 from assay.learning.progress import TrainingBar
 from assay.learning.workers import choose_num_workers
-from assay.runs.files import atomic_write
 from assay.runs.record import LAST, WEIGHTS, write_history
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from assay.runs.run import Run
 
 STATES = "epoch-*.ckpt"
+
+# Lightning asks all that is installed for callbacks, 7 ms a training; there is no option against it.
+callback_connector._load_external_callbacks = lambda _group: []  # noqa: SLF001
 
 
 def fit(spec: TrainingSpec, train: TrainData, valid: TrainData, run: Run) -> Mapping[str, float]:
@@ -77,8 +80,12 @@ def fit(spec: TrainingSpec, train: TrainData, valid: TrainData, run: Run) -> Map
         weights_only=True,
     )
     write_history(run.folder, history.epochs)
-    atomic_write(run.folder / WEIGHTS, lambda aside: shutil.copyfile(history.best_weights, aside))
-    save_weights(spec.network, run.resume / LAST / WEIGHTS)
+    history.save_best(run.folder / WEIGHTS)
+    last = run.resume / LAST / WEIGHTS
+    last.parent.mkdir(parents=True, exist_ok=True)
+    save_file(
+        tensors_of(spec.network), last
+    )  # at once read, and of a killed training written again
     return history.chosen()
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from assay.errors import SourceError
 from assay.learning.module import Training
@@ -27,12 +29,14 @@ BEST = "best.safetensors"
 class History(L.Callback):
     """Scores each epoch, logs it, and keeps the weights of the best.
 
-    Its state travels in the resume checkpoint. The best weights lie beside that checkpoint and may be
-    newer than it after a kill; the epochs in between are trained again, to the same bytes.
+    Its state travels in the resume checkpoint. The best weights are kept in memory until one is written,
+    and lie beside it from then on: they may be newer than it after a kill; the epochs in between are
+    trained again, to the same bytes.
     """
 
     def __init__(self, folder: Path, events: EventLog, watch: Watch | None = None) -> None:
-        self.best_weights = folder / BEST
+        self._file = folder / BEST
+        self._kept: dict[str, Tensor] = {}  # better than those in the file
         self.events = events
         self.watch = watch
         self.epochs: list[dict[str, float]] = []
@@ -46,7 +50,9 @@ class History(L.Callback):
         rank = pl_module.spec.rank
         if self.best < 0 or rank(row) < rank(self.epochs[self.best]):
             self.best = len(self.epochs) - 1
-            save_weights(pl_module.network, self.best_weights)
+            self._kept = {
+                name: each.clone() for name, each in tensors_of(pl_module.network).items()
+            }
         act(trainer, pl_module.spec, self.best)
         row |= _rates(trainer)
         self.events.note("epoch", row)
@@ -59,6 +65,21 @@ class History(L.Callback):
         assert isinstance(pl_module, Training)
         if self.epochs and ended(pl_module.spec, self.best, len(self.epochs) - 1):
             trainer.should_stop = True
+
+    def on_save_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Write the best weights before the state that counts on them."""
+        if self._kept:
+            self.save_best(self._file)
+            self._kept = {}
+
+    def save_best(self, path: Path) -> None:
+        """Write the weights of the best epoch, whole or not at all."""
+        write = (
+            partial(save_file, self._kept) if self._kept else partial(shutil.copyfile, self._file)
+        )
+        atomic_write(path, write)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed training must know of the past."""
@@ -73,12 +94,9 @@ class History(L.Callback):
         return self.epochs[self.best]
 
 
-def save_weights(network: nn.Module, path: Path) -> None:
-    """Write the weights and buffers of a network, whole or not at all."""
-    state = {
-        name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
-    }
-    atomic_write(path, lambda aside: save_file(state, aside))
+def tensors_of(network: nn.Module) -> dict[str, Tensor]:
+    """Return the weights and buffers of a network, as they are written."""
+    return {name: each.detach().cpu().contiguous() for name, each in network.state_dict().items()}
 
 
 def _epoch_row(trainer: L.Trainer, module: Training) -> dict[str, float]:

@@ -13,7 +13,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,8 +97,10 @@ class Views:
 
 def digests_of(images: Images) -> list[str]:
     """Return the digest of each stored image (n, h, w, 3)."""
-    return [hashlib.md5(each.tobytes(), usedforsecurity=False).hexdigest()
-            for each in images]  # fmt: skip
+    return [
+        hashlib.md5(np.ascontiguousarray(each).data, usedforsecurity=False).hexdigest()
+        for each in images
+    ]
 
 
 def frozen(
@@ -127,11 +129,20 @@ def frozen(
 
 def known(folder: Path) -> Frozen | None:
     """Return what is kept in a folder, mapped; None where that is nothing, or not whole."""
+    paths = [folder / PHOTOGRAPHS, *(folder / f"{name}.npy" for name in NAMES)]
     try:
-        names = read_json(folder / PHOTOGRAPHS)
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
+        found = [path.stat() for path in paths]
+        return _known(
+            folder, tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
+        )
     except (OSError, ValueError):
         return None
+
+
+@lru_cache(maxsize=16)
+def _known(folder: Path, _state: object) -> Frozen | None:
+    names = read_json(folder / PHOTOGRAPHS)
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
     if any(len(array) != len(names) for array in arrays.values()):
         return None
     return Frozen({name: row for row, name in enumerate(names)}, **arrays)

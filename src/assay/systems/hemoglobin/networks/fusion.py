@@ -66,7 +66,7 @@ class FusionNetwork(nn.Module):
     """What trunks say of both views, and age and gender where it has demographics → Hb (b, 1).
 
     Attributes:
-        tails: copies of the last stages of each backbone; they stand still in the first epochs.
+        tails: the last stages of each backbone, or copies; they stand still in the first epochs.
         head: what learns from the first epoch.
 
     Args:
@@ -75,18 +75,20 @@ class FusionNetwork(nn.Module):
         demographics: whether age and gender are seen.
         hidden: of the regression head.
         dropout: of the same.
+        learns: whether the tails are copies, which learn.
     """
 
     age: Tensor
 
     def __init__(
         self, backbones: Sequence[PartedBackbone], levels_width: int, demographics: bool,
-        hidden: Sequence[int], dropout: float,
+        hidden: Sequence[int], dropout: float, learns: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.is_late, self.demographics = not levels_width, demographics
         tails = (each.tail if self.is_late else each.tail.up_to_levels() for each in backbones)
-        self.tails = nn.ModuleList(copy.deepcopy(each).requires_grad_(True) for each in tails)
+        own = (copy.deepcopy(each) if learns else each for each in tails)
+        self.tails = nn.ModuleList(own).requires_grad_(learns)
         widths = [[each.late] if self.is_late else each.widths for each in backbones]
         self.head = FusionHead(widths, levels_width, 2 * demographics, hidden, dropout)
         self.register_buffer("age", torch.tensor([0.0, 1.0]))  # mean and deviation, years

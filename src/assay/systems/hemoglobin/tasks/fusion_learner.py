@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from assay.learning.determinism import reseed
-from assay.learning.inference import predict_batches
+from assay.learning.inference import device_at_hand, predict_batches
 from assay.learning.tensors import load_tensors
 from assay.learning.training_spec import ParamGroup, PreparedTraining, TrainData, TrainingSpec
 from assay.systems.hemoglobin.networks.fusion import FusionNetwork
@@ -18,7 +19,7 @@ from assay.systems.hemoglobin.networks.inputs import FreshViews, StoredViews
 from assay.systems.hemoglobin.tasks.fusion_backbones import VIEWS, backbones_of
 from assay.systems.hemoglobin.tasks.fusion_params import LATE, MemberParams
 from assay.systems.hemoglobin.tasks.fusion_schedules import backbone_schedule, head_schedule
-from assay.systems.hemoglobin.tasks.fusion_stored import TrunkReader, slots_of, stored_of
+from assay.systems.hemoglobin.tasks.fusion_stored import TrunkReader, stored_of
 from assay.tasks.value_learner import ValueLearner
 
 if TYPE_CHECKING:
@@ -43,14 +44,16 @@ class FusionLearner(ValueLearner[MemberParams]):
         """Return the backbone of each view at its first weights."""
         return backbones_of(self.task.name, self.params.model, self.params.train.seed, size)
 
-    def network(self, backbones: Sequence[Backbone]) -> FusionNetwork:
-        """Return the untrained network on these backbones."""
+    def network(self, backbones: Sequence[Backbone], learns: bool = True) -> FusionNetwork:
+        """Return the untrained network on these backbones: on copies of their tails where it learns."""
         model = self.params.model
         width = 0 if model.phase == LATE else model.levels_width
         reseed(self.params.train.seed, len(VIEWS))
         parted = [each.parted for each in backbones]
-        network = FusionNetwork(parted, width, model.demographics, model.hidden, model.dropout)
-        network.tails.train(self.params.train.frozen_epochs == 0)
+        network = FusionNetwork(
+            parted, width, model.demographics, model.hidden, model.dropout, learns
+        )
+        network.tails.train(learns and self.params.train.frozen_epochs == 0)
         return network
 
     def prepare(self, train: Rows, valid: Rows) -> PreparedTraining:
@@ -63,9 +66,8 @@ class FusionLearner(ValueLearner[MemberParams]):
         backbones = self.backbones(size)
         network = self._started(self.network(backbones), train)
         if is_stored:
-            stored = stored_of(backbones, how, train, valid)
+            stored, images = stored_of(backbones, how, train, valid)
             preprocess: StoredViews | FreshViews = StoredViews(stored, network)
-            images = [slots_of(stored, rows) for rows in (train, valid)]
         else:
             preprocess = FreshViews([each.parted for each in backbones], how.augment, size)
             images = [rows.stacked for rows in (train, valid)]
@@ -125,15 +127,16 @@ class FusionLearner(ValueLearner[MemberParams]):
         return partial(self._predict, load_tensors(bundle))
 
     def _predict(self, state: dict[str, Tensor], rows: Rows) -> Floats:
-        size = rows.images[VIEWS[0]].shape[1]
+        how, size = self.params.train, rows.images[VIEWS[0]].shape[1]
         backbones = self.backbones(size)
-        network = self.network(backbones)
-        network.load_state_dict(state)
-        trunks = TrunkReader(backbones, self.params.train, size)
+        network = self.network(backbones, learns=False).eval()
+        device = device_at_hand(how)
+        own = {name: each.to(device) for name, each in state.items()}
+        trunks = TrunkReader(backbones, how, size)
 
         def read(images: Tensor, *covariates: Tensor) -> Tensor:
-            hb: Tensor = network((*trunks(images), *covariates))
+            inputs = (*trunks(images), *covariates)
+            hb: Tensor = functional_call(network, own, (inputs,), strict=True)
             return hb
 
-        covariates = self._covariates(rows)
-        return predict_batches(network.eval(), read, rows.stacked, self.params.train, covariates)
+        return predict_batches(network, read, rows.stacked, how, self._covariates(rows))

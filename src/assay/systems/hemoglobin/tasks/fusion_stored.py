@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,20 +34,24 @@ if TYPE_CHECKING:
     from assay.systems.hemoglobin.tasks.fusion_params import MemberTrain
 
 
-def stored_of(backbones: Sequence[Backbone], how: MemberTrain, *parts: Rows) -> list[Frozen]:
-    """Return what each view's backbone says of all photographs of rows; asked where it is not kept."""
+def stored_of(
+    backbones: Sequence[Backbone], how: MemberTrain, *parts: Rows
+) -> tuple[list[Frozen], list[Images]]:
+    """Return what each view's backbone says of all photographs; asked where it is not kept.
+
+    And where each part's rows stand in that, (n, 2).
+    """
     set_determinism(how.threads)
     root = Path(os.environ.get("DVC_ROOT") or find_root(Path.cwd()))
-    found = []
+    stored, slots = [], []
     for view, backbone in zip(VIEWS, backbones, strict=True):
-        photographs = {
-            digest: image
-            for images in (rows.images[view] for rows in parts)
-            for digest, image in zip(digests_of(images), images, strict=True)
-        }
+        shown = [rows.images[view][:] for rows in parts]
+        named = [digests_of(images) for images in shown]
+        photographs = dict(zip(chain(*named), chain(*shown), strict=True))
         parted = backbone.parted.to(device_at_hand(how))
-        found.append(frozen(root, parted, views_of(backbone, how), photographs))
-    return found
+        stored.append(frozen(root, parted, views_of(backbone, how), photographs))
+        slots.append([stored[-1].slots(digests) for digests in named])
+    return stored, [np.stack(each, axis=1) for each in zip(*slots, strict=True)]
 
 
 def views_of(backbone: Backbone, how: MemberTrain) -> Views:
@@ -55,12 +60,6 @@ def views_of(backbone: Backbone, how: MemberTrain) -> Views:
         backbone.name, backbone.first, backbone.unfreeze, tuple(how.augment), how.stored_views,
         how.seed, how.threads, how.device,
     )  # fmt: skip
-
-
-def slots_of(stored: Sequence[Frozen], rows: Rows) -> Images:
-    """Return where what is stored of each row's photographs stands, (n, 2)."""
-    pairs = zip(VIEWS, stored, strict=True)
-    return np.stack([each.slots(digests_of(rows.images[view])) for view, each in pairs], axis=1)
 
 
 class TrunkReader:
@@ -83,7 +82,7 @@ class TrunkReader:
         return [
             said
             for number, (parted, kept) in enumerate(zip(self.parted, self.kept, strict=True))
-            for said in _said(parted.to(images.device), kept, images[:, number])
+            for said in _said(parted, kept, images[:, number])
         ]
 
 
@@ -94,7 +93,7 @@ def _said(parted: PartedBackbone, kept: Frozen | None, images: Tensor) -> list[T
         return [
             torch.from_numpy(each[slots, 0]).to(images.device) for each in (kept.maps, kept.own)
         ]
-    return [*run_trunk_once(parted, images)]
+    return [*run_trunk_once(parted.to(images.device), images)]
 
 
 def _root_at_hand() -> Path | None:
