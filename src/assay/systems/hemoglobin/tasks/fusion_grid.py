@@ -10,6 +10,7 @@ from rich.progress import track
 
 from assay.gates.preflight import judge_training
 from assay.gates.verdict import Verdict
+from assay.learning.determinism import set_determinism
 from assay.manifest.parts import validation_fold
 from assay.systems.hemoglobin.tasks.fusion_backbones import VIEWS
 from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
@@ -49,6 +50,7 @@ def judge_kinds(rows: Rows, section: Mapping[str, Any], path: Path) -> None:
     train, valid = validation_fold(rows, 0)
     checks: list[Check] = []
     for name, params in each_kind(section):
+        set_determinism(params.train.threads)
         ready = MEMBER.learner(params).prepare_with(train, valid, is_stored=False)
         found = judge_training(ready.spec, ready.train, ready.valid)
         checks += [replace(each, name=f"{name}, {each.name}") for each in found]
