@@ -1,10 +1,13 @@
 """What a backbone that does not learn says of a photograph: made once, shared by all trainings.
 
 Kept below `.assay/frozen/<key>/`, by everything that the numbers depend on: the first weights, the part
-that thaws, augmentation and its seed, the number of views, the side of the images, device, threads, torch
-and the processor's instructions. A photograph is known by its stored pixels. Everything is computed in
-batches of one shape, since a matrix product of another shape may be summed in another order: a
-photograph's numbers do not depend on its neighbours.
+that thaws, augmentation and its seed, the number of views, the side of the images, the code that draws
+and asks, libraries, threads, and the processor's instructions or the GPU. A photograph is known by its
+stored pixels. Everything is computed in batches of one shape, since a matrix product of another shape
+may be summed in another order: a photograph's numbers do not depend on its neighbours.
+
+`photographs.json` lists the photographs, and the files of their numbers, which are named by content: who
+reads while another writes has the old ones or the new ones, never some of each.
 """
 
 from __future__ import annotations
@@ -13,20 +16,24 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import timm
 import torch
+import torchvision
 from torch import Tensor
 
+from assay.learning import determinism, transforms
 from assay.learning.determinism import reseed
 from assay.learning.transforms import augmentation, normalise
-from assay.runs.files import atomic_write, content_digest, read_json, write_json
+from assay.runs.files import atomic_write, content_digest, file_digest, read_json, write_json
 from assay.runs.lock import held
 from assay.runs.places import FROZEN, named_lock
+from assay.systems.hemoglobin.networks import parted
 
 if TYPE_CHECKING:
     from assay.systems.hemoglobin.networks.parted import PartedBackbone
@@ -91,8 +98,17 @@ class Views:
 
     def key(self, size: int) -> str:
         """Return the name of the folder, for images of this side (px)."""
-        machine = [torch.__version__, torch.backends.cpu.get_cpu_capability()]
-        return content_digest([vars(self), size, BATCH, *machine])
+        has_gpu = self.device == "cuda" and torch.cuda.is_available()
+        chip = torch.cuda.get_device_name() if has_gpu else torch.backends.cpu.get_cpu_capability()
+        versions = [each.__version__ for each in (torch, torchvision, timm)]
+        return content_digest([vars(self), size, BATCH, chip, versions, _code()])
+
+
+@cache
+def _code() -> list[str]:
+    """Return the digests of what draws views, parts a backbone and asks it."""
+    files = (each.__file__ for each in (transforms, determinism, parted))
+    return [file_digest(Path(str(each))) for each in (__file__, *files)]
 
 
 def digests_of(images: Images) -> list[str]:
@@ -104,8 +120,9 @@ def digests_of(images: Images) -> list[str]:
 
 
 def frozen(
-    root: Path, backbone: PartedBackbone, views: Views, photographs: Mapping[str, Images]
-) -> Frozen:
+    root: Path, backbone: PartedBackbone, views: Views, photographs: Mapping[str, Images],
+    is_checked: bool = False,
+) -> Frozen:  # fmt: skip
     """Return what the backbone says of these photographs; made now, where it is not kept.
 
     Args:
@@ -113,13 +130,14 @@ def frozen(
         backbone: at its first weights, on the device.
         views: that are wanted.
         photographs: digest → stored image, (size, size, 3) uint8.
+        is_checked: whether what is kept is read whole, and made anew where its bytes have changed.
     """
     folder = root / FROZEN / views.key(len(next(iter(photographs.values()))))
-    if (found := known(folder)) and found.holds(photographs):
+    if (found := known(folder, is_checked)) and found.holds(photographs):
         return found
     waiting = "another training asks its backbone; waiting"
     with held(named_lock(root, f"frozen-{folder.name}"), waiting):
-        found = known(folder)
+        found = known(folder, is_checked)
         if found is None or not found.holds(photographs):
             _make(folder, backbone, views, photographs)
             found = known(folder)
@@ -127,25 +145,26 @@ def frozen(
     return found
 
 
-def known(folder: Path) -> Frozen | None:
+def known(folder: Path, is_checked: bool = False) -> Frozen | None:
     """Return what is kept in a folder, mapped; None where that is nothing, or not whole."""
-    paths = [folder / PHOTOGRAPHS, *(folder / f"{name}.npy" for name in NAMES)]
     try:
-        found = [path.stat() for path in paths]
-        return _known(
-            folder, tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
-        )
-    except (OSError, ValueError):
+        now = (folder / PHOTOGRAPHS).stat()
+        found, files = _opened(folder, (now.st_ino, now.st_size, now.st_mtime_ns))
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
+    if is_checked and any(files[name] != _file_of(name, getattr(found, name)) for name in NAMES):
+        print(f"{folder} is damaged, and is made anew", flush=True)
+        return None
+    return found
 
 
 @lru_cache(maxsize=16)
-def _known(folder: Path, _state: object) -> Frozen | None:
-    names = read_json(folder / PHOTOGRAPHS)
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
-    if any(len(array) != len(names) for array in arrays.values()):
-        return None
-    return Frozen({name: row for row, name in enumerate(names)}, **arrays)
+def _opened(folder: Path, _state: object) -> tuple[Frozen, dict[str, str]]:
+    """Return what is kept, once for each state of the list: the others are named by their content."""
+    kept = read_json(folder / PHOTOGRAPHS)
+    names, files = kept["photographs"], kept["files"]
+    arrays = {name: np.load(folder / files[name], mmap_mode="r") for name in NAMES}
+    return Frozen({name: row for row, name in enumerate(names)}, **arrays), files
 
 
 def _make(
@@ -156,10 +175,19 @@ def _make(
     folder.mkdir(parents=True)
     shown = [view for name in sorted(photographs) for view in drawn(views, name, photographs[name])]
     said = ask(backbone, np.stack(shown))
+    files = {}
     for name, values in zip(NAMES, said, strict=True):
         array = values.reshape(len(photographs), views.count, *values.shape[1:])
-        atomic_write(folder / f"{name}.npy", partial(_save, array))
-    write_json(folder / PHOTOGRAPHS, sorted(photographs))
+        files[name] = _file_of(name, array)
+        atomic_write(folder / files[name], partial(_save, array))
+    write_json(folder / PHOTOGRAPHS, {"photographs": sorted(photographs), "files": files})
+
+
+def _file_of(name: str, array: Floats) -> str:
+    """Return the name of an array's file, which has its digest."""
+    digest = hashlib.md5(str(array.shape).encode(), usedforsecurity=False)
+    digest.update(np.ascontiguousarray(array).data)
+    return f"{name}-{digest.hexdigest()}.npy"
 
 
 def _save(array: Floats, path: Path) -> None:

@@ -68,6 +68,5 @@ def store_views(rows: Rows, section: Mapping[str, Any]) -> None:
     for params in track(
         wanted.values(), "frozen backbones", disable=len(wanted) < 2, transient=True
     ):
-        stored_of(
-            MEMBER.learner(params).backbones(rows.images[VIEWS[0]].shape[1]), params.train, rows
-        )
+        backbones = MEMBER.learner(params).backbones(rows.images[VIEWS[0]].shape[1])
+        stored_of(backbones, params.train, rows, is_checked=True)

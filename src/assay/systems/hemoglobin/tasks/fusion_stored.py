@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def stored_of(
-    backbones: Sequence[Backbone], how: MemberTrain, *parts: Rows
+    backbones: Sequence[Backbone], how: MemberTrain, *parts: Rows, is_checked: bool = False
 ) -> tuple[list[Frozen], list[Images]]:
     """Return what each view's backbone says of all photographs; asked where it is not kept.
 
@@ -49,7 +49,8 @@ def stored_of(
         named = [digests_of(images) for images in shown]
         photographs = dict(zip(chain(*named), chain(*shown), strict=True))
         parted = backbone.parted.to(device_at_hand(how))
-        stored.append(frozen(root, parted, views_of(backbone, how), photographs))
+        views = views_of(backbone, how)
+        stored.append(frozen(root, parted, views, photographs, is_checked))
         slots.append([stored[-1].slots(digests) for digests in named])
     return stored, [np.stack(each, axis=1) for each in zip(*slots, strict=True)]
 
