@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from assay.contract.scored import Floats, Predictor
     from assay.manifest.rows import Images, Rows
     from assay.systems.hemoglobin.tasks.fusion_backbones import Backbone
+    from assay.systems.hemoglobin.tasks.fusion_params import MemberTrain
 
 COVARIATES = ("age", "gender")
 
@@ -62,7 +63,10 @@ class FusionLearner(ValueLearner[MemberParams]):
 
     def prepare_with(self, train: Rows, valid: Rows, is_stored: bool) -> PreparedTraining:
         """Return the training on stored views, or on photographs that are augmented anew."""
-        how, size = self.params.train, train.images[VIEWS[0]].shape[1]
+        how, size = (
+            _leaving_none_alone(self.params.train, len(train)),
+            train.images[VIEWS[0]].shape[1],
+        )
         backbones = self.backbones(size)
         network = self._started(self.network(backbones), train)
         if is_stored:
@@ -140,3 +144,14 @@ class FusionLearner(ValueLearner[MemberParams]):
             return hb
 
         return predict_batches(network, read, rows.stacked, how, self._covariates(rows))
+
+
+def _leaving_none_alone(how: MemberTrain, rows: int) -> MemberTrain:
+    """Return it with smaller batches where the last would be one row: batch norm has no variance there.
+
+    Nothing is dropped at the end of an epoch.
+    """
+    batch = how.batch_size
+    while rows > batch > 2 and rows % batch == 1:
+        batch -= 1
+    return how.model_copy(update={"batch_size": batch})

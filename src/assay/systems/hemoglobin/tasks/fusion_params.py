@@ -23,9 +23,9 @@ def _thawed(value: object) -> object:
     raise ValueError("none, or a rate above 0")
 
 
-def _several(value: list[str]) -> list[str]:
+def _once(value: list[Any]) -> list[Any]:
     if len(set(value)) < len(value):
-        raise ValueError("each backbone once")
+        raise ValueError("each once")
     return value
 
 
@@ -36,7 +36,8 @@ def _step(value: float) -> float:
 
 
 Step = Annotated[float, AfterValidator(_step)]
-Backbones = Annotated[list[str], Field(min_length=1), AfterValidator(_several)]
+Backbones = Annotated[list[str], Field(min_length=1), AfterValidator(_once)]
+Phases = Annotated[list[Literal[1, 2]], Field(min_length=1), AfterValidator(_once)]
 Thawed = Annotated[float | Literal["none"], PlainValidator(_thawed)]
 Weights = Literal["none", "pretrained", "single"]
 
@@ -82,7 +83,7 @@ class GridModel(Network):
 
     nail: Backbones
     conjunctiva: Backbones
-    phases: list[Literal[1, 2]] = Field(min_length=1, max_length=2)
+    phases: Phases
     demographics: Literal["both", "with", "without"]
     select: Select
 
@@ -101,6 +102,15 @@ class PhaseTrain(Section):
     backbone_lr: float = Field(gt=0, description="of the last stages, when they thaw")
     backbone_lr_final: float = Field(ge=0)
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not (self.head_warmup_epochs <= self.frozen_epochs < self.epochs):
+            raise ValueError(
+                f"head_warmup_epochs {self.head_warmup_epochs} up to frozen_epochs"
+                f" {self.frozen_epochs}, below epochs {self.epochs}"
+            )
+        return self
+
 
 class MemberTrain(PhaseTrain, Train):
     """How one training is done."""
@@ -113,30 +123,12 @@ class MemberTrain(PhaseTrain, Train):
     small_batch_size: int = Field(ge=1, description="where one of these takes part")
     small_batch_backbones: list[str]
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        _ensure_ordered(self)
-        return self
-
 
 class GridTrain(MemberTrain):
     """How all of them are done: phase 1, and where phase 2 differs."""
 
     fold: Literal["all"]
     phase2: PhaseTrain
-
-    @model_validator(mode="after")
-    def _ordered_too(self) -> Self:
-        _ensure_ordered(self.phase2)
-        return self
-
-
-def _ensure_ordered(how: PhaseTrain) -> None:
-    if not (how.head_warmup_epochs <= how.frozen_epochs < how.epochs):
-        raise ValueError(
-            f"head_warmup_epochs {how.head_warmup_epochs} up to frozen_epochs {how.frozen_epochs},"
-            f" below epochs {how.epochs}"
-        )
 
 
 class MemberParams(TaskParams):
