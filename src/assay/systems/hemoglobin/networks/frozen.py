@@ -43,6 +43,7 @@ PHOTOGRAPHS = "photographs.json"
 
 Floats = npt.NDArray[np.float32]
 Images = npt.NDArray[np.uint8]
+State = tuple[str, int, int, int]  # name, inode, bytes, time of change
 NAMES = ("maps", "own", "late", "levels")
 
 
@@ -148,8 +149,8 @@ def frozen(
 def known(folder: Path, is_checked: bool = False) -> Frozen | None:
     """Return what is kept in a folder, mapped; None where that is nothing, or not whole."""
     try:
-        now = (folder / PHOTOGRAPHS).stat()
-        found, files = _opened(folder, (now.st_ino, now.st_size, now.st_mtime_ns))
+        names, files = _listed(folder, _state(folder / PHOTOGRAPHS))
+        found = _opened(folder, names, tuple(_state(folder / files[name]) for name in NAMES))
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
     if is_checked and any(files[name] != _file_of(name, getattr(found, name)) for name in NAMES):
@@ -158,13 +159,25 @@ def known(folder: Path, is_checked: bool = False) -> Frozen | None:
     return found
 
 
+def _state(path: Path) -> State:
+    now = path.stat()
+    return path.name, now.st_ino, now.st_size, now.st_mtime_ns
+
+
 @lru_cache(maxsize=16)
-def _opened(folder: Path, _state: object) -> tuple[Frozen, dict[str, str]]:
-    """Return what is kept, once for each state of the list: the others are named by their content."""
+def _listed(folder: Path, _: State) -> tuple[tuple[str, ...], dict[str, str]]:
     kept = read_json(folder / PHOTOGRAPHS)
-    names, files = kept["photographs"], kept["files"]
-    arrays = {name: np.load(folder / files[name], mmap_mode="r") for name in NAMES}
-    return Frozen({name: row for row, name in enumerate(names)}, **arrays), files
+    return tuple(kept["photographs"]), kept["files"]
+
+
+@lru_cache(maxsize=16)
+def _opened(folder: Path, names: tuple[str, ...], states: tuple[State, ...]) -> Frozen:
+    """Return what is kept; mapped once for each state of the files."""
+    arrays = {
+        name: np.load(folder / state[0], mmap_mode="r")
+        for name, state in zip(NAMES, states, strict=True)
+    }
+    return Frozen({name: row for row, name in enumerate(names)}, **arrays)
 
 
 def _make(
