@@ -279,8 +279,10 @@ def test_the_same_as_json(let_go: Callable[[], None]) -> None:
         5,
     ]
     first, *_, last = task["jobs"]
-    assert first == {"key": key, "fold": 0, "epochs": 10, "of": 10, "state": "done", "said": "",
-                     "mae": 0.5, "seconds": 20.0}  # fmt: skip
+    assert first == {
+        "key": key, "name": f"{key[:8]}, fold 0", "fold": 0, "epochs": 10, "of": 10,
+        "state": "done", "said": "", "mae": 0.5, "seconds": 20.0,
+    }  # fmt: skip
     assert last["mae"] is None
     let_go()
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from assay.manifest.rows import Rows
     from assay.sections.machine import Runtime
 
+Sections = Mapping[str, Mapping[str, Any]]  # configuration → its own (`model`, `train`)
 Results = Mapping[tuple[str, int], "Path"]  # configuration, fold → the folder of its job's result
 
 
@@ -55,6 +56,19 @@ class Composed:
     said: Floats
 
 
+@dataclass(frozen=True)
+class GridPlace:
+    """Where a configuration stands in its grid.
+
+    Attributes:
+        pair: number of the networks that it fuses, in the order of the grid, from 0.
+        phase: of the study, from 1.
+    """
+
+    pair: int
+    phase: int
+
+
 @runtime_checkable
 class SupportsGrid(Protocol):
     """What a task may offer beyond its contract: many trainings, and a model that is made of some."""
@@ -68,11 +82,23 @@ class SupportsGrid(Protocol):
         """Have all trainings done, and leave the model of the stage in `models/<task>/`."""
         ...
 
-    def configurations(self, section: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    def configurations(self, section: Mapping[str, Any]) -> Sections:
         """Return the section (`model`, `train`) of each configuration by name; fold by fold trained."""
         ...
 
-    def judge(self, rows: Rows, section: Mapping[str, Any], path: Path) -> None:
+    def places(self, section: Mapping[str, Any]) -> Mapping[str, GridPlace]:
+        """Return where each configuration stands, in the grid's order."""
+        ...
+
+    def name_of(self, own: Mapping[str, Any]) -> str:
+        """Return the name of a configuration by its section."""
+        ...
+
+    def one_epoch(self, own: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the section of a configuration with one epoch, in which all learns that ever does."""
+        ...
+
+    def judge(self, rows: Rows, sections: Sections, path: Path) -> None:
         """Write the preflight's verdict on the kinds of configurations to `path`.
 
         Raises:
@@ -80,8 +106,8 @@ class SupportsGrid(Protocol):
         """
         ...
 
-    def prepare(self, rows: Rows, section: Mapping[str, Any]) -> None:
-        """Make what all trainings share, before the first."""
+    def prepare(self, rows: Rows, sections: Sections) -> None:
+        """Make what the trainings of these configurations share, before the first."""
         ...
 
     def finalists(

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def executor_of(runtime: Runtime, work: Work, store: JobStore, count: int) -> Executor:
-    """Return who does `count` jobs: this process, others beside it, or a cluster."""
+    """Return who does `count` jobs: this process, others beside it, or a cluster; of none nobody else."""
     found: Executor
-    if runtime.executor == "ray":
+    if runtime.executor == "ray" and count:
         found = imported("assay.jobs.ray_cluster").RayCluster(work, store)
         print(f"Ray has room for {found.slots} trainings on one thread each", flush=True)
         return found

@@ -13,7 +13,7 @@ import polars as pl
 from assay.code.write import FOLDER, training_file
 from assay.contract.inputs import inputs_of
 from assay.errors import AssayError
-from assay.jobs.driver import run_jobs
+from assay.jobs.driver import TRIES, run_jobs
 from assay.jobs.executors import executor_of
 from assay.jobs.job import jobs_of
 from assay.jobs.progress import JobProgress
@@ -37,8 +37,9 @@ from assay.runs.record import (
 )
 
 if TYPE_CHECKING:
-    from assay.contract.grid import GridRun, Results, SupportsGrid
+    from assay.contract.grid import GridRun, Results, Sections, SupportsGrid
     from assay.jobs.job import Job
+    from assay.jobs.outcome import Outcome
     from assay.manifest.rows import Rows
     from assay.sections.machine import Runtime
 
@@ -49,6 +50,14 @@ def grid_jobs(
     task: SupportsGrid, section: Mapping[str, Any], inputs: Mapping[str, str], folds: Sequence[int]
 ) -> dict[tuple[str, int], Job]:
     """Return the job of each configuration and fold, configuration by configuration."""
+    sections = task.configurations(section)
+    return jobs_by_name(task, sections, inputs, folds)
+
+
+def jobs_by_name(
+    task: SupportsGrid, sections: Sections, inputs: Mapping[str, str], folds: Sequence[int]
+) -> dict[tuple[str, int], Job]:
+    """Return the job of each of these configurations and each fold; of them alone see `grid_jobs`."""
     code = training_file(task.member.name)
     read = {path: digest for path, digest in inputs.items() if Path(path).parts[0] != FOLDER.name}
     read[str(code)] = file_digest(
@@ -56,7 +65,7 @@ def grid_jobs(
     )  # not what chooses among trainings, which their stage reads too
     return {
         (name, job.fold): job
-        for name, own in task.configurations(section).items()
+        for name, own in sections.items()
         for job in jobs_of(task.member.name, own, read, folds)
     }
 
@@ -71,8 +80,9 @@ def train_grid(task: SupportsGrid, run: GridRun) -> None:
     rows, facts = read_trainval(task.member.data)
     store = JobStore(run.root, PROOFS if run.is_known else JOBS)
     trainings = grid_jobs(task, run.section, run.inputs, range(facts["folds"]))
-    task.judge(rows, run.section, Path("reports") / name / VERDICT)
-    task.prepare(rows, run.section)
+    sections = task.configurations(run.section)
+    task.judge(rows, sections, Path("reports") / name / VERDICT)
+    task.prepare(rows, sections)
     results = train_all(task, trainings, store, run.runtime)
     chosen = task.finalists(results, rows, run.section)
     results = {**results, **_with_weights(task, trainings, results, chosen, store, run.runtime)}
@@ -89,6 +99,9 @@ def train_grid(task: SupportsGrid, run: GridRun) -> None:
          "data": facts, "inputs": dict(run.inputs), "chosen": composed.chosen,
          "model": model, "jobs": jobs, "files": {WEIGHTS: file_digest(folder / WEIGHTS)}},
     )  # fmt: skip
+    if run.is_known:
+        for job in trainings.values():
+            store.forget(job)
 
 
 def train_all(
@@ -99,23 +112,28 @@ def train_all(
     Raises:
         AssayError: some failed; the others stay.
     """
+    outcomes = run_trainings(task, trainings, store, runtime)
+    failed = [(name, each.fault) for name, each in outcomes.items() if each.fault is not None]
+    for (name, fold), fault in failed[:1]:
+        if isinstance(fault, AssayError):
+            told = f"{name}, fold {fold}; {len(failed)} of {len(outcomes)} failed"
+            fault.found = f"{fault.found} ({told}; the others stay, and are not trained again)"
+        raise fault
+    return {name: each.folder for name, each in outcomes.items() if each.folder is not None}
+
+
+def run_trainings(
+    task: SupportsGrid, trainings: Trainings, store: JobStore, runtime: Runtime, tries: int = TRIES
+) -> dict[tuple[str, int], Outcome]:
+    """Have trainings done, on one display, and return what came of each."""
     names = {job.key: f"{name}, fold {fold}" for (name, fold), job in trainings.items()}
     jobs = list(trainings.values())
-    executor = executor_of(runtime, partial(run_job, runtime=runtime), store, len(jobs))
+    left = sum(store.result(job) is None for job in jobs)
+    executor = executor_of(runtime, partial(run_job, runtime=runtime), store, left)
     progress = JobProgress(
         task.member, jobs, store, executor.slots, name=lambda job: names[job.key], unit="training"
     )
-    outcomes = run_jobs(jobs, executor, store, progress)
-    failed = [each for each in outcomes if each.fault is not None]
-    for each in failed[:1]:
-        fault = each.fault
-        assert fault is not None
-        if isinstance(fault, AssayError):
-            told = f"{names[each.job.key]}; {len(failed)} of {len(jobs)} failed"
-            fault.found = f"{fault.found} ({told}; the others stay, and are not trained again)"
-        raise fault
-    folders = [each.folder for each in outcomes if each.folder is not None]
-    return dict(zip(trainings, folders, strict=True))
+    return dict(zip(trainings, run_jobs(jobs, executor, store, progress, tries), strict=True))
 
 
 def _with_weights(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import TYPE_CHECKING, Any
 
+from assay.contract.grid import SupportsGrid
 from assay.jobs.display import Tally, finite
 from assay.jobs.progress import best_of, first_line
 from assay.jobs.reached import Reached
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from assay.jobs.job import Job
 
 SHOWN = 8  # letters of a key
+MOST = 20  # jobs of a task that are shown unasked
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class JobState:
 
     Attributes:
         job: which.
+        label: the beginning of its key; of a grid's, the name of its configuration.
         state: done, running, failed; damaged, half or waiting where nobody has it.
         why: what is to be said of it: who runs it, why it failed.
         reached: its epochs.
@@ -39,6 +43,7 @@ class JobState:
     """
 
     job: Job
+    label: str
     state: str
     why: str
     reached: Reached
@@ -46,7 +51,7 @@ class JobState:
     seconds: float
 
     @classmethod
-    def read(cls, store: JobStore, job: Job) -> JobState:
+    def read(cls, store: JobStore, job: Job, label: str) -> JobState:
         """Read it; the result last: what has it is done, whoever still holds it."""
         reached, holder, failures = (
             Reached.read(store.root, job),
@@ -62,16 +67,16 @@ class JobState:
         state = next((name for name, found in states.items() if found), "waiting")
         why = {"running": f"process {holder}", "failed": first_line(["", *failures][-1])}
         more = time.time() - reached.last if state == "running" and reached.begun else 0.0
-        return cls(job, state, why.get(state, ""), reached, chosen, reached.seconds + more)
+        return cls(job, label, state, why.get(state, ""), reached, chosen, reached.seconds + more)
 
     @property
     def name(self) -> str:
-        return f"{self.job.key[:SHOWN]}, fold {self.job.fold}"
+        return f"{self.label}, fold {self.job.fold}"
 
     def facts(self, metric: str) -> dict[str, Any]:
         """Return it for programs."""
         return {
-            "key": self.job.key, "fold": self.job.fold, "epochs": self.reached.epochs,
+            "key": self.job.key, "name": self.name, "fold": self.job.fold, "epochs": self.reached.epochs,
             "of": self.reached.of, "state": self.state, "said": self.why,
             metric: finite(self.chosen[metric]) if self.chosen else None,
             "seconds": round(self.seconds, 1),
@@ -92,18 +97,37 @@ class TaskJobs:
         jobs = [each.facts(self.metric) for each in self.jobs]
         return {"task": self.task, **self.tally.facts(), "jobs": jobs}
 
+    def notable(self, most: int = MOST) -> Sequence[JobState]:
+        """Return all, or of more than `most` those that run or did not end well, then the best."""
+        if len(self.jobs) <= most:
+            return self.jobs
+        best = [each for each in self.jobs if finite(each.chosen.get(self.metric, nan)) is not None]
+        best.sort(key=lambda each: find_task(self.task).rank(each.chosen))
+        others = [each for each in self.jobs if each.state not in ("done", "waiting")]
+        return [*others, *best][:most]
+
 
 def overview(root: Path) -> Iterator[TaskJobs]:
     """Yield the jobs of each task that there is, by its name."""
     found: dict[str, list[JobState]] = {}
+    known = set(names("tasks", "TASKS"))
     for store in (JobStore(root, JOBS), JobStore(root, PROOFS)):
         for job in store.jobs():
-            found.setdefault(job.task, []).append(JobState.read(store, job))
-    for name in sorted(found.keys() & set(names("tasks", "TASKS"))):
+            if job.task in known:
+                state = JobState.read(store, job, _label(job))
+                found.setdefault(job.task, []).append(state)
+    for name in sorted(found):
         jobs, task = found[name], find_task(name)
         jobs.sort(key=lambda each: (each.reached.begun or time.time(), each.job.key))
         best = best_of(task, [(each.name, each.chosen) for each in jobs if each.chosen])
         yield TaskJobs(name, task.headline.metric, jobs, _tally(jobs, best))
+
+
+def _label(job: Job) -> str:
+    task = find_task(job.task)
+    if isinstance(task, SupportsGrid):
+        return task.name_of(job.params[job.task])
+    return job.key[:SHOWN]
 
 
 def _tally(jobs: Sequence[JobState], best: Best | None) -> Tally:

@@ -25,6 +25,7 @@ LOCKS = PRIVATE / "locks"
 EVENTS = PRIVATE / "events"
 JOBS = PRIVATE / "jobs"  # trainings, by key: states of the killed, results of the finished
 PROOFS = PRIVATE / "proofs"  # the same, of stages that are asked again for what DVC knows
+REHEARSALS = PRIVATE / "fast-dev"  # one epoch of all, of which nothing is kept
 STUDIES = PRIVATE / "search"
 SWEEPS = PRIVATE / "sweep"
 BRANCHES = PRIVATE / "repro"  # what each branch of `assay repro` printed

@@ -8,18 +8,20 @@ registered, looked at and served as any model of all folds is; see `contract.com
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from assay.contract.grid import GridPlace
 from assay.systems.hemoglobin.tasks.columns import ANSWER, COLUMNS
 from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
-from assay.systems.hemoglobin.tasks.fusion_params import FusionParams, configurations
+from assay.systems.hemoglobin.tasks.fusion_params import FusionParams, configurations, name_of
 from assay.tasks.values import ValueTask
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from assay.contract.bundle import Bundle
-    from assay.contract.grid import Composed, GridRun, Results
+    from assay.contract.grid import Composed, GridRun, Results, Sections
     from assay.contract.scored import Floats, Predictor
     from assay.manifest.rows import Rows
     from assay.systems.hemoglobin.tasks.fusion_member import FusionMember
@@ -40,9 +42,29 @@ class Fusion(ValueTask[FusionParams]):
         """Return the task that one training is."""
         return MEMBER
 
-    def configurations(self, section: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    def configurations(self, section: Mapping[str, Any]) -> Sections:
         """Return the section of each configuration by name."""
         return configurations(section)
+
+    def places(self, section: Mapping[str, Any]) -> Mapping[str, GridPlace]:
+        """Return pair and phase of each configuration, in the grid's order."""
+        model = section["model"]
+        pairs = list(product(model["nail"], model["conjunctiva"]))
+        return {
+            name: GridPlace(pairs.index((own["nail"], own["conjunctiva"])), own["phase"])
+            for name, own in (
+                (name, each["model"]) for name, each in configurations(section).items()
+            )
+        }
+
+    def name_of(self, own: Mapping[str, Any]) -> str:
+        """Return phase, pair and version as one name."""
+        return name_of(own["model"])
+
+    def one_epoch(self, own: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a configuration's section with one epoch, the last stages thawed from its begin."""
+        still = {"epochs": 1, "frozen_epochs": 0, "head_warmup_epochs": 0}
+        return {**own, "train": {**own["train"], **still}}
 
     def train_grid(self, run: GridRun) -> None:
         """Have all trainings done, and leave the model that is made of finalists."""
@@ -50,17 +72,17 @@ class Fusion(ValueTask[FusionParams]):
 
         train_grid(self, run)
 
-    def judge(self, rows: Rows, section: Mapping[str, Any], path: Path) -> None:
+    def judge(self, rows: Rows, sections: Sections, path: Path) -> None:
         """Write the preflight's verdict on one training of each kind to `path`."""
         from assay.systems.hemoglobin.tasks.fusion_grid import judge_kinds
 
-        judge_kinds(rows, section, path)
+        judge_kinds(rows, sections, path)
 
-    def prepare(self, rows: Rows, section: Mapping[str, Any]) -> None:
-        """Ask each backbone for the stored views of all photographs, as far as nobody has."""
+    def prepare(self, rows: Rows, sections: Sections) -> None:
+        """Ask each of their backbones for the stored views of all photographs, as far as nobody has."""
         from assay.systems.hemoglobin.tasks.fusion_grid import store_views
 
-        store_views(rows, section)
+        store_views(rows, sections)
 
     def finalists(
         self, results: Results, rows: Rows, section: Mapping[str, Any]

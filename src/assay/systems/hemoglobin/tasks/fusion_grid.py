@@ -14,7 +14,7 @@ from assay.learning.determinism import set_determinism
 from assay.manifest.parts import validation_fold
 from assay.systems.hemoglobin.tasks.fusion_backbones import VIEWS
 from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
-from assay.systems.hemoglobin.tasks.fusion_params import MemberParams, configurations
+from assay.systems.hemoglobin.tasks.fusion_params import MemberParams
 from assay.systems.hemoglobin.tasks.fusion_stored import stored_of
 from assay.values import declared_part
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assay.contract.checks import Check
+    from assay.contract.grid import Sections
     from assay.manifest.rows import Rows
 
 
@@ -31,17 +32,17 @@ def member_params(section: Mapping[str, Any]) -> MemberParams:
     return declared_part({MEMBER.name: whole}, MEMBER.name, MemberParams)
 
 
-def each_kind(section: Mapping[str, Any]) -> Iterator[tuple[str, MemberParams]]:
+def each_kind(sections: Sections) -> Iterator[tuple[str, MemberParams]]:
     """Yield the first configuration of each phase, and its parameters."""
     seen = set()
-    for name, own in configurations(section).items():
+    for name, own in sections.items():
         params = member_params(own)
         if params.model.phase not in seen:
             seen.add(params.model.phase)
             yield name, params
 
 
-def judge_kinds(rows: Rows, section: Mapping[str, Any], path: Path) -> None:
+def judge_kinds(rows: Rows, sections: Sections, path: Path) -> None:
     """Write the preflight's verdict on a training of each phase, as one file.
 
     Raises:
@@ -49,7 +50,7 @@ def judge_kinds(rows: Rows, section: Mapping[str, Any], path: Path) -> None:
     """
     train, valid = validation_fold(rows, 0)
     checks: list[Check] = []
-    for name, params in each_kind(section):
+    for name, params in each_kind(sections):
         set_determinism(params.train.threads)
         ready = MEMBER.learner(params).prepare_with(train, valid, is_stored=False)
         found = judge_training(ready.spec, ready.train, ready.valid)
@@ -57,10 +58,10 @@ def judge_kinds(rows: Rows, section: Mapping[str, Any], path: Path) -> None:
     Verdict("preflight", MEMBER.name, checks).write_and_raise(path)
 
 
-def store_views(rows: Rows, section: Mapping[str, Any]) -> None:
-    """Ask each backbone of the grid for the stored views of all photographs of these rows."""
+def store_views(rows: Rows, sections: Sections) -> None:
+    """Ask each backbone of configurations for the stored views of all photographs of these rows."""
     pairs: dict[tuple[str, ...], MemberParams] = {}
-    for own in configurations(section).values():
+    for own in sections.values():
         params = member_params(own)
         for view in VIEWS:
             pairs.setdefault((view, getattr(params.model, view)), params)

@@ -155,20 +155,24 @@ def configurations(section: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     shared = {name: model[name] for name in Network.model_fields}
     phase1 = {name: value for name, value in train.items() if name != "phase2"}
     trains = {LATE: phase1, LEVELS: {**phase1, **train["phase2"]}}
-    versions = {"with": (W_DEMO,), "without": (WO_DEMO,)}.get(
-        model["demographics"], (W_DEMO, WO_DEMO)
-    )
-    return {
-        f"p{phase}-{nail}-{conjunctiva}-{version}": {
-            "model": {
-                **shared, "phase": phase, "nail": nail, "conjunctiva": conjunctiva,
-                "demographics": version == W_DEMO,
-            },
-            "train": _fitting(trains[phase], nail, conjunctiva),
-        }
+    versions = {"with": (True,), "without": (False,)}.get(model["demographics"], (True, False))
+    models = [
+        {**shared, "phase": phase, "nail": nail, "conjunctiva": conjunctiva, "demographics": version}
         for nail in model["nail"] for conjunctiva in model["conjunctiva"]
         for phase in model["phases"] for version in versions
+    ]  # fmt: skip
+    return {
+        name_of(own): {
+            "model": own, "train": _fitting(trains[own["phase"]], own["nail"], own["conjunctiva"])
+        }
+        for own in models
     }  # fmt: skip
+
+
+def name_of(model: Mapping[str, Any]) -> str:
+    """Return e.g. `p1-convnext_tiny.in12k-resnetaa50d.sw_in12k-w_demo`, of one configuration's model."""
+    version = W_DEMO if model["demographics"] else WO_DEMO
+    return f"p{model['phase']}-{model['nail']}-{model['conjunctiva']}-{version}"
 
 
 def _fitting(train: dict[str, Any], *backbones: str) -> dict[str, Any]:
