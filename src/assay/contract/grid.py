@@ -48,12 +48,15 @@ class Composed:
     Attributes:
         chosen: its metrics out of fold.
         model: what `run.json` says of it beside what a model is handed.
-        said: (n, outputs) of the rows, each by what was kept from its fold.
+        said: best → (n, outputs) of the rows, each by what was kept from its fold; and `last`, of the
+            trainings' last epochs, which no row chose, where each member has one of its own fold.
+        keeps_all: whether the weights of all other trainings stay.
     """
 
     chosen: Mapping[str, float]
     model: Mapping[str, Any]
-    said: Floats
+    said: Mapping[str, Floats]
+    keeps_all: bool
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class SupportsGrid(Protocol):
         """Make what the trainings of these configurations share, before the first."""
         ...
 
-    def finalists(
+    def choose_trainings(
         self, results: Results, rows: Rows, section: Mapping[str, Any]
     ) -> Sequence[tuple[str, int]]:
         """Return the trainings whose weights the model is made of."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,7 @@ from assay.runs.record import (
 
 if TYPE_CHECKING:
     from assay.contract.grid import GridRun, Results, Sections, SupportsGrid
+    from assay.contract.scored import Floats
     from assay.jobs.job import Job
     from assay.jobs.outcome import Outcome
     from assay.manifest.rows import Rows
@@ -60,9 +62,8 @@ def jobs_by_name(
     """Return the job of each of these configurations and each fold; of them alone see `grid_jobs`."""
     code = training_file(task.member.name)
     read = {path: digest for path, digest in inputs.items() if Path(path).parts[0] != FOLDER.name}
-    read[str(code)] = file_digest(
-        code
-    )  # not what chooses among trainings, which their stage reads too
+    # Not what chooses among trainings, which their stage reads too.
+    read[str(code)] = file_digest(code)
     return {
         (name, job.fold): job
         for name, own in sections.items()
@@ -84,8 +85,8 @@ def train_grid(task: SupportsGrid, run: GridRun) -> None:
     task.judge(rows, sections, Path("reports") / name / VERDICT)
     task.prepare(rows, sections)
     results = train_all(task, trainings, store, run.runtime)
-    chosen = task.finalists(results, rows, run.section)
-    results = {**results, **_with_weights(task, trainings, results, chosen, store, run.runtime)}
+    chosen = task.choose_trainings(results, rows, run.section)
+    results = {**results, **_with_weights(task, trainings, chosen, store, run.runtime)}
     folder = Path("models") / name
     folder.mkdir(parents=True, exist_ok=True)
     composed = task.compose(results, rows, run.section, folder / WEIGHTS)
@@ -99,9 +100,11 @@ def train_grid(task: SupportsGrid, run: GridRun) -> None:
          "data": facts, "inputs": dict(run.inputs), "chosen": composed.chosen,
          "model": model, "jobs": jobs, "files": {WEIGHTS: file_digest(folder / WEIGHTS)}},
     )  # fmt: skip
-    if run.is_known:
-        for job in trainings.values():
+    for key, job in trainings.items():
+        if run.is_known:
             store.forget(job)
+        elif key not in chosen and not composed.keeps_all:
+            store.prune(job)
 
 
 def train_all(
@@ -137,13 +140,15 @@ def run_trainings(
 
 
 def _with_weights(
-    task: SupportsGrid, trainings: Trainings, results: Results, chosen: Sequence[tuple[str, int]],
-    store: JobStore, runtime: Runtime,
+    task: SupportsGrid, trainings: Trainings, chosen: Sequence[tuple[str, int]], store: JobStore,
+    runtime: Runtime,
 ) -> dict[tuple[str, int], Path]:  # fmt: skip
     """Train finalists again whose weights went with an earlier choice; return their results."""
-    lacking = {name: trainings[name] for name in chosen if not (results[name] / WEIGHTS).exists()}
+    lacking = {name: trainings[name] for name in chosen if not store.has_weights(trainings[name])}
     for job in lacking.values():
-        store.forget(job)
+        if claim := store.claim(job):  # else another driver trains it already
+            store.forget(job)
+            claim.close()
     return train_all(task, lacking, store, runtime) if lacking else {}
 
 
@@ -163,27 +168,37 @@ def _write_histories(
             "chosen": record["chosen"], "is_finalist": name in chosen,
             **{key: record[key] for key in ("out_of_memory",) if key in record},
         })  # fmt: skip
-    write_rows(folder / HISTORY, rows)
+    every = dict.fromkeys((name for row in rows for name in row), math.nan)
+    write_rows(folder / HISTORY, [{**every, **row} for row in rows])
     write_curve(folder / CURVE, mean_history(curves))
     return jobs
 
 
-def _write_out_of_fold(results: Results, rows: Rows, said: Any, path: Path) -> None:
+def _write_out_of_fold(
+    results: Results, rows: Rows, said: Mapping[str, Floats], path: Path
+) -> None:
     """Write what model and trainings say of each row, by what was kept from its fold."""
     ids = {name: rows.columns[name] for name in ("sample_id", "fold")}
     trainings = out_of_fold(results, rows).T.astype(np.float32)
-    write_table(
-        path, pl.DataFrame({**ids, "best": said, "trainings": np.ascontiguousarray(trainings)}), {}
-    )
+    columns = {**ids, **said, "trainings": np.ascontiguousarray(trainings)}
+    write_table(path, pl.DataFrame(columns), {})
 
 
-def out_of_fold(results: Results, rows: Rows) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return what each configuration says of rows (configurations, n), of none that trained it."""
+def out_of_fold(
+    results: Results, rows: Rows, epoch: str = "best"
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return what each configuration says of rows (configurations, n), of none that trained it.
+
+    Args:
+        results: of all trainings.
+        rows: of all folds.
+        epoch: `best`, or `last`.
+    """
     place = {each: row for row, each in enumerate(rows.columns["sample_id"].tolist())}
     names = list(dict.fromkeys(name for name, _ in results))
     said = np.full((len(names), len(rows)), np.nan)
     for (name, _), result in results.items():
         table = pl.read_parquet(result / OUT_OF_FOLD)
         own = [place[each] for each in table["sample_id"].to_list()]
-        said[names.index(name), own] = table["best"].to_numpy()[:, 0]
+        said[names.index(name), own] = table[epoch].to_numpy()[:, 0]
     return said

@@ -84,13 +84,13 @@ class Fusion(ValueTask[FusionParams]):
 
         store_views(rows, sections)
 
-    def finalists(
+    def choose_trainings(
         self, results: Results, rows: Rows, section: Mapping[str, Any]
     ) -> Sequence[tuple[str, int]]:
         """Return the trainings whose weights the model is made of."""
-        from assay.systems.hemoglobin.tasks.fusion_members import choose
+        from assay.systems.hemoglobin.tasks.fusion_members import choose_members
 
-        return choose(results, rows, section).trainings
+        return choose_members(results, rows, section).trainings
 
     def compose(
         self, results: Results, rows: Rows, section: Mapping[str, Any], weights: Path

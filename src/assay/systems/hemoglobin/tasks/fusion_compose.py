@@ -18,8 +18,8 @@ from assay.systems.hemoglobin.tasks.fusion_backbones import VIEWS
 from assay.systems.hemoglobin.tasks.fusion_ensemble import member_name, mixed, trunk_name
 from assay.systems.hemoglobin.tasks.fusion_grid import member_params
 from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
-from assay.systems.hemoglobin.tasks.fusion_members import choose, said_by
-from assay.systems.hemoglobin.tasks.fusion_params import FusionParams, configurations
+from assay.systems.hemoglobin.tasks.fusion_members import choose_members, said_by
+from assay.systems.hemoglobin.tasks.fusion_params import KEEP_ALL, FusionParams, configurations
 from assay.systems.hemoglobin.tasks.fusion_singles import say_singles, single_tensors
 from assay.systems.hemoglobin.tasks.selection import members
 from assay.systems.hemoglobin.tasks.weights import weights_of
@@ -43,7 +43,7 @@ def compose(
     task: Fusion, results: Results, rows: Rows, section: Mapping[str, Any], weights: Path
 ) -> Composed:
     """Write the members' weights, by fold, and the trunks below them, once; return how they are mixed."""
-    found, labels = choose(results, rows, section), MEMBER.labels(rows)
+    found, labels = choose_members(results, rows, section), MEMBER.labels(rows)
     params = declared_part({task.name: section}, task.name, FusionParams)
     names, said = [each.name for each in found.members], said_by(found, results, rows, section)
     singles = say_singles(params, rows) if params.model.select.singles else {}
@@ -67,8 +67,13 @@ def compose(
         "selection": params.model.select.selection, "first_weights": first,
         "singles": {view: getattr(params.model, view)[0] for view in singles},
     }  # fmt: skip
-    answer = mixed(said.T, names, finalists, mix)
-    return Composed(task.metrics(answer, labels), model, answer)
+    every = {"best": said}
+    if not any(each.fold is not None for each in found.members):
+        last = said_by(found, results, rows, section, "last")
+        every["last"] = np.stack([*last, *singles.values()])
+    answers = {epoch: mixed(each.T, names, finalists, mix) for epoch, each in every.items()}
+    keeps = params.model.select.keep == KEEP_ALL
+    return Composed(task.metrics(answers["best"], labels), model, answers, keeps)
 
 
 def mixes(

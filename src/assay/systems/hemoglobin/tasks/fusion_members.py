@@ -78,7 +78,7 @@ class Chosen:
         return list(dict.fromkeys(every))
 
 
-def choose(results: Results, rows: Rows, section: Mapping[str, Any]) -> Chosen:
+def choose_members(results: Results, rows: Rows, section: Mapping[str, Any]) -> Chosen:
     """Return the finalists, by the rule that the section names; see `selection`."""
     sections = configurations(section)
     said, labels = out_of_fold(results, rows), MEMBER.labels(rows)[:, 0]
@@ -108,12 +108,15 @@ def _compared(of: Sequence[Configuration], each: int) -> int:
     return each * sum(one.version == first for one in of)
 
 
-def said_by(chosen: Chosen, results: Results, rows: Rows, section: Mapping[str, Any]) -> Numbers:
+def said_by(
+    chosen: Chosen, results: Results, rows: Rows, section: Mapping[str, Any], epoch: str = "best"
+) -> Numbers:
     """Return what each member says of rows (members, n): out of fold; by the founding rule of all rows.
 
     Most of those trained the one model that is asked then, which is why the claim check refuses it.
+    `epoch` is the best, or the last of what is out of fold.
     """
-    names, kept = list(configurations(section)), out_of_fold(results, rows)
+    names, kept = list(configurations(section)), out_of_fold(results, rows, epoch)
     return np.stack([
         kept[names.index(each.configuration)] if each.fold is None
         else _asked(each, results, rows, configurations(section)[each.configuration])

@@ -12,6 +12,7 @@ from assay.sections.task import NONE, PRETRAINED, TaskParams, Train
 
 SINGLE = "single"
 W_DEMO, WO_DEMO = "w_demo", "wo_demo"
+KEEP_ALL = "all"  # weights
 FOLD = "fold"  # the founding selection
 LATE, LEVELS = 1, 2  # the phases: fusion of the last features, and of the last four maps
 
