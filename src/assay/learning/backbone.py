@@ -119,5 +119,5 @@ def _ensure_known(name: str) -> None:
         "model.backbone",
         f"timm has no {name!r}",
         f"for example {', '.join(close) or 'resnet18'}",
-        "dvc exp run -S '<task>.model.backbone=<name>'",
+        "dvc exp run -S '<task>.model.backbone=<name>'; of a list: -S '<task>.model.<list>=[<name>, …]'",
     )

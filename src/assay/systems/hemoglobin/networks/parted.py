@@ -92,21 +92,47 @@ def steps_of(network: nn.Module, levels: Sequence[str]) -> dict[str, nn.Module]:
     return steps
 
 
-@torch.no_grad()
-def ensure_parted(network: nn.Module, parted: PartedBackbone, name: str, size: int) -> None:
-    """Refuse a network that is no row of modules: its parts would say something else than it does.
+def part(network: nn.Module, unfreeze: int, name: str, size: int) -> PartedBackbone:
+    """Return a network in its two parts, which do not learn.
+
+    Args:
+        network: from timm, `num_classes=0`; its modules become the parts'.
+        unfreeze: how many of the last stages are the tail.
+        name: timm's, for the error.
+        size: side of an image that the network takes, px.
 
     Raises:
-        MachineError: with how far the two are apart.
+        MachineError: it is no row of modules: its parts would say something else than it does.
     """
-    learns = network.training
-    image = torch.linspace(-1, 1, 3 * size * size).reshape(1, 3, size, size)
-    whole = network.eval()(image)
-    found, _ = parted.eval().tail(parted.trunk(image)[0])
-    network.train(learns)
-    if found.shape != whole.shape or not torch.equal(found, whole):
+    try:
+        parted = PartedBackbone(network.eval(), unfreeze).eval()
+        fault = _fault(network, parted, size)
+    except (
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        fault = f"its modules cannot be run in a row: {str(error).partition(chr(10))[0]}"
+    if fault:
         raise MachineError(
-            f"backbone {name}", "its modules in a row do not say what it says",
-            "a network of timm that is a row of modules",
-            "dvc exp run -S 'hemoglobin-fusion.model.nail=[convnext_tiny]', or another",
+            f"backbone {name}", fault, f"a row of modules, the last {LEVELS} levels of which are maps",
+            "dvc exp run -S 'hemoglobin-fusion.model.nail=[convnext_tiny]' (or .conjunctiva), or another"
+            " of recipes/hemoglobin/backbones.txt",
         )  # fmt: skip
+    return parted.requires_grad_(False)
+
+
+@torch.no_grad()
+def _fault(network: nn.Module, parted: PartedBackbone, size: int) -> str:
+    """Return in what the parts differ from the network, shown an image; empty where in nothing."""
+    image = torch.linspace(-1, 1, 3 * size * size).reshape(1, 3, size, size)
+    maps, own = parted.trunk(image)
+    late, behind = parted.tail(maps)
+    if not torch.equal(late, network(image)) or late.shape[1] != parted.late:
+        return "its modules in a row do not say what it says"
+    if (own.shape[1], own.shape[1] + behind.shape[1]) != (parted.own, sum(parted.widths)):
+        return "its levels, pooled, are not as wide as timm says"
+    return ""

@@ -11,9 +11,10 @@ from assay.learning.backbone import build_backbone, ensure_takes
 from assay.learning.determinism import reseed
 from assay.runs.start import first_weights
 from assay.sections.task import NONE
-from assay.systems.hemoglobin.networks.parted import PartedBackbone, ensure_parted
+from assay.systems.hemoglobin.networks.parted import part
 
 if TYPE_CHECKING:
+    from assay.systems.hemoglobin.networks.parted import PartedBackbone
     from assay.systems.hemoglobin.tasks.fusion_params import MemberModel
 
 VIEWS = ("nail", "conjunctiva")  # in the order of the system's views
@@ -61,7 +62,5 @@ def _built(
     reseed(seed, number)
     network, digest = build_backbone(name, path, Path())
     ensure_takes(network, size, "hemoglobin.fusion.ingest.size")
-    parted = PartedBackbone(network, unfreeze)
-    ensure_parted(network, parted, name, size)
     first = digest if path != NONE else f"seed {seed}, {number}"
-    return Backbone(name, first, unfreeze, parted.requires_grad_(False))
+    return Backbone(name, first, unfreeze, part(network, unfreeze, name, size))
