@@ -26,7 +26,7 @@ from assay.runs.files import write_json
 from assay.runs.run import Run, Watch
 from assay.sections.machine import Runtime
 from assay.systems.hemoglobin.tasks.fusion import FUSION
-from assay.systems.hemoglobin.tasks.fusion_grid import member_params
+from assay.systems.hemoglobin.tasks.fusion_grid import member_params, store_views
 from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
 from assay.systems.hemoglobin.tasks.fusion_params import MemberParams, configurations
 from assay.values import on_machine
@@ -98,6 +98,11 @@ def make_root(folder: Path, rows: Rows | None = None) -> Path:
     np.save(folder / layout.trainval_pixels, np.stack([rows.images[view] for view in VIEWS], 1))
     write_json(folder / training_file(TASK), {})
     return folder
+
+
+def store_all(rows: Rows, section: Mapping[str, Any]) -> None:
+    """Ask each backbone of a grid for the stored views of these rows; in the working folder."""
+    store_views(rows, section)
 
 
 def run_grid(

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import timm
 import torch
-from tests.fusion_set import fit_member, make_root, make_rows, member, section_of
+from tests.fusion_set import fit_member, make_root, make_rows, member, section_of, store_all
 
 from assay.learning.determinism import reseed, set_determinism
 from assay.learning.transforms import augmentation, normalise
@@ -40,7 +40,6 @@ from assay.systems.hemoglobin.networks.fusion import FusionNetwork
 from assay.systems.hemoglobin.networks.inputs import StoredViews
 from assay.systems.hemoglobin.networks.parted import PartedBackbone
 from assay.systems.hemoglobin.tasks import fusion_learner
-from assay.systems.hemoglobin.tasks.fusion_grid import store_views
 
 SIZE = 32
 VIEWS = Views("test_byobnet", "seed 1", 1, ("hflip", "vflip", "crop", "tilt"), 3, 42, 1, "cpu")
@@ -213,7 +212,7 @@ def test_another_seed_or_part_that_thaws_is_stored_apart(
     changed = [section_of({"seed": 7}), section_of(unfreeze=2), section_of({"augment": []})]
     for count, section in enumerate([section_of(), *changed], 1):
         for more in ({}, {"epochs": 3, "head_lr": 1e-4, "batch_size": 7}):
-            store_views(rows, {**section, "train": {**section["train"], **more}})
+            store_all(rows, {**section, "train": {**section["train"], **more}})
         assert len(list((root / FROZEN).iterdir())) == 2 * count
 
 
@@ -360,10 +359,10 @@ def test_the_grid_stores_each_backbone_once(
     monkeypatch.chdir(root)
     asked, real = [], module.ask
     monkeypatch.setattr(module, "ask", lambda *given: asked.append(len(given[1])) or real(*given))
-    store_views(rows, section_of({"stored_views": 0}))
+    store_all(rows, section_of({"stored_views": 0}))
     assert asked == []
     for _ in range(2):
-        store_views(rows, section_of())
+        store_all(rows, section_of())
     assert asked == [18 * 3, 18 * 3]
 
 
