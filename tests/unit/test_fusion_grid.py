@@ -266,7 +266,7 @@ def test_what_is_refused_before_is_not_trained(
         from assay.contract.checks import Check
 
         kinds.append(1)
-        return [Check("planted", False, 1, "found", "expected")]
+        return [Check("planted", False, "expected", "found", 1)]
 
     monkeypatch.setattr("assay.systems.hemoglobin.tasks.fusion_grid.judge_training", refused)
     with pytest.raises(GateError):
