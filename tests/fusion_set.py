@@ -102,7 +102,7 @@ def make_root(folder: Path, rows: Rows | None = None) -> Path:
 
 def store_all(rows: Rows, section: Mapping[str, Any]) -> None:
     """Ask each backbone of a grid for the stored views of these rows; in the working folder."""
-    store_views(rows, section)
+    store_views(rows, configurations(section))
 
 
 def run_grid(
