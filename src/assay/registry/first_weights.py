@@ -15,6 +15,8 @@ from assay.runs.start import START
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from torch import Tensor
+
 HUB_FILE, HUB_SECONDS = "model.safetensors", 5
 
 
@@ -76,6 +78,14 @@ def place_pretrained(root: Path, task: str, backbone: str, revision: str) -> Pla
 
 def _place(root: Path, task: str, file: Path, name: str, note: Mapping[str, Any]) -> Placed:
     state, wrapper = unwrapped(read_state(file))
+    return place_state(root, task, name, state, note, wrapper)
+
+
+def place_state(
+    root: Path, task: str, name: str, state: Mapping[str, Tensor], note: Mapping[str, Any],
+    wrapper: str = "",
+) -> Placed:  # fmt: skip
+    """Put tensors into `models/start/<task>/<name>.safetensors`, under DVC, with the note beside them."""
     path = START / task / f"{name}.safetensors"
     before = _digest(root / path)
     is_other = write_state(root / path, state) != before != ""

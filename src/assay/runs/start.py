@@ -21,6 +21,11 @@ def start_path(task: str, weights: str, backbone: str) -> Path:
     return START / task / (f"{backbone}.safetensors" if weights == PRETRAINED else weights)
 
 
+def view_file(view: str, backbone: str) -> str:
+    """Return the name of the file that a view's backbone starts from, of a single-modality training."""
+    return f"{view}-{backbone}.safetensors"
+
+
 def first_weights(task: str, weights: str, backbone: str) -> str:
     """Return `none`, or the path of the file, which the working folder holds.
 

@@ -43,7 +43,7 @@ def _fold(value: object) -> object:
 Fold = Annotated[int | Literal["all"], PlainValidator(_fold)]
 
 
-NONE, PRETRAINED = "none", "pretrained"
+NONE, PRETRAINED, SINGLE = "none", "pretrained", "single"
 
 
 def _first_weights(value: str) -> str:

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
+from assay.runs.start import view_file
 from assay.sections.section import Section
 from assay.sections.task import NONE, PRETRAINED, TaskParams, Train
 
-SINGLE = "single"
 W_DEMO, WO_DEMO = "w_demo", "wo_demo"
 KEEP_ALL = "all"  # weights
 FOLD = "fold"  # the founding selection
@@ -66,7 +66,7 @@ class MemberModel(Network):
     def weights_of(self, view: str, backbone: str) -> str:
         """Return the file below `models/start/<task>/` that a view's backbone starts from, or `none`."""
         files = {NONE: NONE, PRETRAINED: f"{backbone}.safetensors"}
-        return files.get(self.weights, f"{view}-{backbone}.safetensors")
+        return files.get(self.weights, view_file(view, backbone))
 
 
 class Select(Section):

@@ -17,10 +17,10 @@ from assay.learning.backbone import read_tensors
 from assay.learning.inference import predict_batches
 from assay.learning.regression import RegressionHead, Regressor
 from assay.learning.transforms import normalise
-from assay.runs.start import first_weights
+from assay.runs.start import first_weights, view_file
+from assay.sections.task import SINGLE
 from assay.systems.hemoglobin.tasks.columns import SINGLES
 from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
-from assay.systems.hemoglobin.tasks.fusion_params import SINGLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +89,7 @@ def _states(params: FusionParams) -> dict[str, tuple[str, dict[str, Tensor]]]:
     found = {}
     for view in SINGLES:
         backbone = cast("list[str]", getattr(model, view))[0]
-        path = Path(first_weights(MEMBER.name, f"{view}-{backbone}.safetensors", backbone))
+        path = Path(first_weights(MEMBER.name, view_file(view, backbone), backbone))
         state = read_tensors(path)
         if not any(name.startswith(HEAD) for name in state):
             raise AssayError(
