@@ -21,11 +21,12 @@ from assay.learning.backbone import NONE
 from assay.learning.data import BatchDataset
 from assay.learning.determinism import reseed, set_determinism
 from assay.learning.module import Training
+from assay.learning.schedules import rate
 from assay.lookup import find_task
 from assay.params import read_params
 from assay.params_check import laid_over
 from assay.value_faults import PARAMS_FILE
-from assay.values import typed, undotted
+from assay.values import on_machine, typed, undotted
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*/*.yaml"))
@@ -190,3 +191,50 @@ def test_its_plan_makes_a_step(path: Path) -> None:
     assert any(name.startswith("head.") for name in moved)
     assert any(name.startswith("classifier.") for name in moved) == params.model.stages
     assert any(name.startswith(slow) for name in moved) == (params.train.freeze_epochs == 0)
+
+
+FUSION = "hemoglobin-fusion"
+# Of the specification, by phase: epoch → rate of the head, of the last stages.
+RATES = {
+    1: [(0, 0, 0), (2.5, 2.5e-4, 0), (5, 5e-4, 0), (10, None, 1e-4), (60, 5e-6, 1e-6)],
+    2: [(0, 0, 0), (5, 2.5e-4, 0), (10, 5e-4, 0), (19.9, 5e-4, 0), (20, 3e-4, 5e-5), (80, 3e-6, 5e-7)],
+}  # fmt: skip
+
+
+def fusion_seed() -> Any:
+    path = ROOT / "recipes" / FUSION / "fusion_seed.yaml"
+    content = laid_over(read_params(ROOT / PARAMS_FILE), read_recipe(ROOT, path))
+    assert content["hemoglobin"]["fusion"]["ingest"]["size"] == 224
+    return on_machine(content[FUSION], content)
+
+
+@pytest.mark.parametrize("phase", [1, 2])
+def test_the_fusions_rates_are_the_specifications(phase: int) -> None:
+    from assay.systems.hemoglobin.tasks.fusion_grid import member_params
+    from assay.systems.hemoglobin.tasks.fusion_schedules import backbone_schedule, head_schedule
+
+    sections = find_task(FUSION).configurations(fusion_seed()).values()
+    hows = [each.train for each in map(member_params, sections) if each.model.phase == phase]
+    for epoch, head, backbone in RATES[phase]:
+        for how in hows:
+            if head is not None:
+                assert rate(head_schedule(how), epoch) == pytest.approx(head)
+            assert rate(backbone_schedule(how), epoch) == pytest.approx(backbone)
+
+
+def test_the_fusions_grid_is_the_specifications() -> None:
+    """250 trainings a phase, of the founding ten; half a batch where rexnetr_300 takes part."""
+    section, known = fusion_seed(), (ROOT / "recipes/hemoglobin/backbones.txt").read_text().split()
+    own = find_task(FUSION).configurations(section)
+    assert len(own) == 5 * 5 * 2 * 2
+    assert set(section["model"]["nail"] + section["model"]["conjunctiva"]) <= set(known)
+    begins = [
+        ("rexnetr_300", "convnext_base", "resnetaa101d", "convnext_small", "efficientnet_b5"),
+        ("efficientnet_b5", "rexnetr_300", "convnext_small", "regnety_120", "coatnet_rmlp_2"),
+    ]
+    for view, names in zip(("nail", "conjunctiva"), begins, strict=True):
+        found = zip(section["model"][view], names, strict=True)
+        assert all(name.startswith(begin) for name, begin in found)
+    for name, each in own.items():
+        assert each["train"]["batch_size"] == (64 if "rexnetr_300" in name else 128)
+        assert each["model"]["weights"] == "single"
