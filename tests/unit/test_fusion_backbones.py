@@ -18,7 +18,7 @@ from assay.learning.backbone import NONE, ensure_takes
 from assay.learning.determinism import reseed
 from assay.learning.regression import RegressionHead, Regressor
 from assay.systems.hemoglobin.networks.fusion import FusionNetwork
-from assay.systems.hemoglobin.networks.parted import LEVELS, PartedBackbone, part
+from assay.systems.hemoglobin.networks.parted import LEVELS, PartedBackbone, in_parts
 from assay.systems.hemoglobin.tasks.fusion_backbones import VIEWS, backbones_of
 from assay.systems.hemoglobin.tasks.fusion_params import MemberModel
 
@@ -112,7 +112,7 @@ def test_late_features_are_those_that_its_classifier_is_given(name: str) -> None
     image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         given = whole.forward_head(whole.forward_features(image), pre_logits=True)  # type: ignore[operator]
-        trunk, _ = (parted := part(bare, 1, name, 64)).trunk(image)
+        trunk, _ = (parted := in_parts(bare, 1, name, 64)).trunk(image)
         assert torch.equal(parted.tail(trunk)[0], given)
 
 
@@ -188,12 +188,11 @@ def test_both_phases_stand_on_every_backbone(nail: str, conjunctiva: str, unfree
             hb = network([*shown, torch.zeros(2, 2)])
             assert hb.shape == (2, 1)
             hb.sum().backward()
-            still = [each.grad is None for each in network.parameters()]
-            # What comes behind the last map is no part of phase 2.
-            assert any(still) == (levels_width > 0 and any(left_out(*each) for each in pair))
+            # Also in phase 2, of which what is behind the last map is no part: the preflight asks for it.
+            assert all(each.grad is not None for each in network.parameters())
 
 
-# Weights of first, and what is refused.
+# First weights, and what is refused.
 
 
 def member(nail: str, conjunctiva: str = "test_resnet", weights: str = NONE) -> MemberModel:
@@ -226,14 +225,14 @@ def test_a_single_modality_model_starts_its_view(
 ) -> None:
     """Its own file has a head beside the backbone; the hub's has none."""
     monkeypatch.chdir(tmp_path)
-    name, trained = "test_convnext", []
-    for number, view in enumerate(VIEWS):
+    names, trained = ["test_convnext", "test_resnet"], []
+    for view, name, width in zip(VIEWS, names, (64, 96), strict=True):
         network = network_of(name, num_classes=0)
-        next(network.parameters()).data.add_(number)
-        whole = network if is_bare else Regressor(network, RegressionHead(64, [8], 0.0))
+        whole = network if is_bare else Regressor(network, RegressionHead(width, [8], 0.0))
         put(tmp_path, view, name, whole)
         trained.append(list(network.state_dict().values()))
-    backbones = asked(member(name, name, "single"))
+    backbones = asked(member(*names, "single"))
+    assert [each.name for each in backbones] == names
     for backbone, expected in zip(backbones, trained, strict=True):
         pairs = zip(tensors(backbone.parted), expected, strict=True)
         assert all(torch.equal(found, each) for found, each in pairs)
@@ -284,11 +283,11 @@ class Crooked(nn.Module):
 
     head_hidden_size = 3
 
-    def __init__(self) -> None:
+    def __init__(self, levels: int) -> None:
         super().__init__()
-        for number in range(LEVELS):
+        for number in range(levels):
             self.add_module(f"stage{number}", nn.Conv2d(3, 3, 1))
-        self.feature_info = [{"module": f"stage{number}", "num_chs": 3} for number in range(LEVELS)]
+        self.feature_info = [{"module": f"stage{number}", "num_chs": 3} for number in range(levels)]
 
     def forward(self, image: Tensor) -> Tensor:
         for stage in self.children():
@@ -296,9 +295,12 @@ class Crooked(nn.Module):
         return image
 
 
-def test_parts_that_say_something_else_are_refused() -> None:
-    with pytest.raises(MachineError, match="do not say what it says"):
-        part(Crooked(), 1, "crooked", 8)
+@pytest.mark.parametrize(
+    ("levels", "said"), [(LEVELS, "do not say what it says"), (1, "cannot be run in a row")]
+)
+def test_parts_that_say_something_else_are_refused(levels: int, said: str) -> None:
+    with pytest.raises(MachineError, match=said):
+        in_parts(Crooked(levels), 1, "crooked", 8)
 
 
 @pytest.mark.parametrize("device", ["meta", pytest.param("cpu", marks=pytest.mark.train_all)])

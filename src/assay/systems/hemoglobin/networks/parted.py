@@ -92,7 +92,7 @@ def steps_of(network: nn.Module, levels: Sequence[str]) -> dict[str, nn.Module]:
     return steps
 
 
-def part(network: nn.Module, unfreeze: int, name: str, size: int) -> PartedBackbone:
+def in_parts(network: nn.Module, unfreeze: int, name: str, size: int) -> PartedBackbone:
     """Return a network in its two parts, which do not learn.
 
     Args:

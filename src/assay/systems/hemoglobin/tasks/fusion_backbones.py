@@ -11,7 +11,7 @@ from assay.learning.backbone import build_backbone, ensure_takes
 from assay.learning.determinism import reseed
 from assay.runs.start import first_weights
 from assay.sections.task import NONE
-from assay.systems.hemoglobin.networks.parted import part
+from assay.systems.hemoglobin.networks.parted import in_parts
 
 if TYPE_CHECKING:
     from assay.systems.hemoglobin.networks.parted import PartedBackbone
@@ -63,4 +63,4 @@ def _built(
     network, digest = build_backbone(name, path, Path())
     ensure_takes(network, size, "hemoglobin.fusion.ingest.size")
     first = digest if path != NONE else f"seed {seed}, {number}"
-    return Backbone(name, first, unfreeze, part(network, unfreeze, name, size))
+    return Backbone(name, first, unfreeze, in_parts(network, unfreeze, name, size))
