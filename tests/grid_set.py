@@ -15,7 +15,6 @@ import polars as pl
 from ruamel.yaml import YAML
 
 from assay.code.write import write_code
-from assay.lookup import find_task
 from assay.manifest.layout import Layout
 from assay.manifest.storage import PixelStorage
 from assay.manifest.table import write_table
@@ -31,15 +30,26 @@ SMALL = {
     "model.levels_width": 4, "model.hidden": [4], "train.stored_views": 2, "train.epochs": 2,
     "train.frozen_epochs": 1, "train.phase2.epochs": 2, "train.phase2.frozen_epochs": 1,
 }  # fmt: skip
-# The verb, with the digests of the files at hand in place of those that DVC has.
-VERB = """
+# DVC's digests are those of the files at hand; the preflight is looked at elsewhere, and takes long.
+BEFORE = """
 import sys
 from pathlib import Path
-from assay.__main__ import cli
 from tests import grid_set
 import assay.search.inputs as asked
+from assay.systems.hemoglobin.tasks.fusion import Fusion
 asked.training_inputs = lambda root, task: grid_set.inputs(root)
-cli(sys.argv[1:], prog_name="assay")
+Fusion.judge = lambda *_: None
+"""
+VERB = f"""{BEFORE}
+from assay.__main__ import cli
+cli(["grid", grid_set.FUSION, *sys.argv[1:]], prog_name="assay")
+"""
+STAGE = f"""{BEFORE}
+from assay.contract.grid import GridRun
+from assay.lookup import find_task
+from assay.sections.machine import Runtime
+task, root, own = find_task(grid_set.FUSION), Path.cwd(), grid_set.section(Path.cwd())
+task.train_grid(GridRun(root, own, {{task.name: own}}, grid_set.inputs(root), "key", Runtime()))
 """
 
 
@@ -87,17 +97,9 @@ def inputs(root: Path) -> dict[str, str]:
     return {str(each): file_digest(root / each) for each in files}
 
 
-def start_verb(root: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start `assay grid hemoglobin-fusion …` in a process of its own."""
+def start(root: Path, code: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start `VERB` with arguments, or `STAGE`, in a process of its own; what it says goes to `log`."""
     env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
-    return subprocess.Popen(
-        [sys.executable, "-c", VERB, "grid", find_task(FUSION).name, *arguments],
-        cwd=root, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-
-
-def verb(root: Path, *arguments: str) -> tuple[int, str]:
-    """Return the status of `assay grid hemoglobin-fusion …`, and what it said."""
-    process = start_verb(root, *arguments)
-    said, _ = process.communicate(timeout=300)
-    return process.returncode, said
+    with (root / "log").open("ab") as log:
+        command = [sys.executable, "-c", code, *arguments]
+        return subprocess.Popen(command, cwd=root, env=env, stdout=log, stderr=log)
