@@ -68,9 +68,9 @@ from assay.sections.machine import Runtime
 from assay.systems.hemoglobin.networks.frozen import (
     Frozen,
     Views,
-    ask,
+    ask_backbone,
     digests_of,
-    drawn,
+    draw_views,
     run_trunk,
 )
 from assay.systems.hemoglobin.networks.fusion import FusionNetwork
@@ -81,7 +81,7 @@ from assay.systems.hemoglobin.tasks.fusion import FUSION
 from assay.systems.hemoglobin.tasks.fusion_backbones import VIEWS
 from assay.systems.hemoglobin.tasks.fusion_grid import member_params
 from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
-from assay.systems.hemoglobin.tasks.fusion_stored import views_of
+from assay.systems.hemoglobin.tasks.fusion_stored import kept_views
 from assay.values import on_machine
 
 ROOT = Path(__file__).parents[1]
@@ -137,7 +137,7 @@ class Recomputed(StoredViews):
         backbones, rows = learner.backbones(SIZE), read_trainval(MEMBER.data)[0]
         self.parted = [each.parted for each in backbones]
         self.seen = [
-            seen_views(views_of(backbone, learner.params.train), kept, rows.images[view][:])
+            seen_views(kept_views(backbone, learner.params.train), kept, rows.images[view][:])
             for view, backbone, kept in zip(VIEWS, backbones, stored, strict=True)
         ]
 
@@ -152,7 +152,7 @@ class Recomputed(StoredViews):
                 inputs += run_trunk(parted, torch.from_numpy(images))
             else:
                 inputs.append(
-                    torch.from_numpy(ask(parted, images)[2 if self.network.is_late else 3])
+                    torch.from_numpy(ask_backbone(parted, images)[2 if self.network.is_late else 3])
                 )
         return tuple(inputs)
 
@@ -163,7 +163,7 @@ def seen_views(views: Views, kept: Frozen, images: Any) -> Any:
     for digest, image in zip(digests_of(images), images, strict=True):
         slot = kept.place[digest]
         if slot not in found:
-            found[slot] = np.stack(list(drawn(views, digest, image)))
+            found[slot] = np.stack(list(draw_views(views, digest, image)))
     return np.stack([found[slot] for slot in range(len(found))])
 
 

@@ -28,9 +28,9 @@ from assay.systems.hemoglobin.networks.frozen import (
     PHOTOGRAPHS,
     Frozen,
     Views,
-    ask,
+    ask_backbone,
     digests_of,
-    drawn,
+    draw_views,
     frozen,
     known,
     run_trunk,
@@ -73,10 +73,10 @@ def test_a_features_bits_do_not_depend_on_neighbours_order_and_number(
     backbone: PartedBackbone, seed: int
 ) -> None:
     pixels = images(2 * BATCH + 5, seed)
-    whole = ask(backbone, pixels)
+    whole = ask_backbone(backbone, pixels)
     order = np.random.default_rng(seed).permutation(len(pixels))
     for chosen in (order, order[:1], order[:BATCH], order[: BATCH + 1], order[-3:]):
-        for all_of, some in zip(whole, ask(backbone, pixels[chosen]), strict=True):
+        for all_of, some in zip(whole, ask_backbone(backbone, pixels[chosen]), strict=True):
             assert np.array_equal(all_of[chosen], some)
     maps, own = run_trunk(backbone, torch.from_numpy(pixels[order[:7]]))
     assert np.array_equal(maps.numpy(), whole[0][order[:7]])
@@ -107,12 +107,12 @@ def test_what_is_stored_does_not_depend_on_the_other_photographs(
 def test_view_0_is_the_photograph_and_the_others_are_of_seed_photograph_and_number() -> None:
     one, other = images(2)
     digests = digests_of(np.stack([one, other]))
-    seen = [each.copy() for each in drawn(VIEWS, digests[0], one)]
+    seen = [each.copy() for each in draw_views(VIEWS, digests[0], one)]
     assert len(seen) == VIEWS.count
     assert np.array_equal(seen[0], one)
-    list(drawn(VIEWS, digests[1], other))  # something else was drawn between
+    list(draw_views(VIEWS, digests[1], other))  # something else was drawn between
     torch.rand(3)
-    again = list(drawn(replace(VIEWS, count=9), digests[0], one))
+    again = list(draw_views(replace(VIEWS, count=9), digests[0], one))
     assert all(np.array_equal(old, new) for old, new in zip(seen, again, strict=False))
     for number in (1, 2):
         reseed(VIEWS.seed, int(digests[0][:8], 16), number)
@@ -121,8 +121,10 @@ def test_view_0_is_the_photograph_and_the_others_are_of_seed_photograph_and_numb
         assert np.array_equal(seen[number], plain)
         assert not np.array_equal(seen[number], one)
     assert not np.array_equal(seen[1], seen[2])
-    assert not np.array_equal(list(drawn(replace(VIEWS, seed=43), digests[0], one))[1], seen[1])
-    assert not np.array_equal(list(drawn(VIEWS, digests[1], one))[1], seen[1])
+    assert not np.array_equal(
+        list(draw_views(replace(VIEWS, seed=43), digests[0], one))[1], seen[1]
+    )
+    assert not np.array_equal(list(draw_views(VIEWS, digests[1], one))[1], seen[1])
 
 
 def stored(count: int, views: int) -> Frozen:
@@ -259,7 +261,7 @@ def test_a_damaged_store_is_made_anew(
     assert content(kept) == whole or (name, how) == (PHOTOGRAPHS, "bit")
     assert found.holds(digests_of(images(3)))
     assert np.array_equal(
-        found.maps[found.slots(digests_of(images(3))), 0], ask(backbone, images(3))[0]
+        found.maps[found.slots(digests_of(images(3))), 0], ask_backbone(backbone, images(3))[0]
     )
 
 
@@ -306,8 +308,8 @@ def _store(root: Path, seed: int, report: Any) -> None:
     set_determinism(1)
     reseed(1)
     backbone = PartedBackbone(timm.create_model(VIEWS.backbone, num_classes=0), 1).eval()
-    asked = module.ask
-    module.ask = lambda *given: (report.put(os.getpid()), asked(*given))[1]
+    asked = module.ask_backbone
+    module.ask_backbone = lambda *given: (report.put(os.getpid()), asked(*given))[1]
     found = frozen(root, backbone, VIEWS, named(images(6, seed)))
     report.put(found.maps.tobytes())
 
@@ -357,8 +359,10 @@ def test_the_grid_stores_each_backbone_once(
     rows = make_rows()
     root = make_root(tmp_path / "root", rows)
     monkeypatch.chdir(root)
-    asked, real = [], module.ask
-    monkeypatch.setattr(module, "ask", lambda *given: asked.append(len(given[1])) or real(*given))
+    asked, real = [], module.ask_backbone
+    monkeypatch.setattr(
+        module, "ask_backbone", lambda *given: asked.append(len(given[1])) or real(*given)
+    )
     store_all(rows, section_of({"stored_views": 0}))
     assert asked == []
     for _ in range(2):
@@ -388,7 +392,7 @@ class Unshared:
         for number, (kept, backbone) in enumerate(zip(self.stored, self.backbones, strict=True)):
             names = {row: name for name, row in kept.place.items()}
             with torch.random.fork_rng([]):  # what dropout draws behind it stays the same
-                every = [list(drawn(self.how(number), names[row], self.photographs[names[row]]))
+                every = [list(draw_views(self.how(number), names[row], self.photographs[names[row]]))
                          for row in rows[:, number].tolist()]  # fmt: skip
             seen = [own[view] for own, view in zip(every, views[:, number].tolist(), strict=True)]
             inputs += self.said(backbone.parted, np.stack(seen))

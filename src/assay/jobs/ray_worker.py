@@ -152,7 +152,9 @@ def _work(root: Path, work: Any, job: Any, store: Any) -> None:
 
     if not assay.__file__ or Path(assay.__file__).parents[1] != root / "src":
         raise MachineError("code", f"assay is imported from {assay.__file__}", f"below {root}")
-    training = f"training@{job.task}"  # of a grid; a stage that is one training has a file of its own
+    training = (
+        f"training@{job.task}"  # of a grid; a stage that is one training has a file of its own
+    )
     declared = Declared.read(training if str(code_file(training)) in job.inputs else job.stage)
     declared.ensure_same()
     if wrong := _wrong_versions(declared.distributions):

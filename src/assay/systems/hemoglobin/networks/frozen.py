@@ -186,8 +186,10 @@ def _make(
     """Write what is said of all views of photographs; last their list, which tells that all is there."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    shown = [view for name in sorted(photographs) for view in drawn(views, name, photographs[name])]
-    said = ask(backbone, np.stack(shown))
+    shown = [
+        view for name in sorted(photographs) for view in draw_views(views, name, photographs[name])
+    ]
+    said = ask_backbone(backbone, np.stack(shown))
     files = {}
     for name, values in zip(NAMES, said, strict=True):
         array = values.reshape(len(photographs), views.count, *values.shape[1:])
@@ -208,7 +210,7 @@ def _save(array: Floats, path: Path) -> None:
         np.save(stream, array)
 
 
-def drawn(views: Views, digest: str, image: Images) -> Iterator[Images]:
+def draw_views(views: Views, digest: str, image: Images) -> Iterator[Images]:
     """Yield a photograph as it is, and its augmented views; each depends on the photograph alone."""
     yield image
     augment: Callable[[Tensor], Tensor] = augmentation(views.augment, len(image))
@@ -219,7 +221,7 @@ def drawn(views: Views, digest: str, image: Images) -> Iterator[Images]:
 
 
 @torch.no_grad()
-def ask(backbone: PartedBackbone, images: Images) -> list[Floats]:
+def ask_backbone(backbone: PartedBackbone, images: Images) -> list[Floats]:
     """Return what trunk and tail say of images (n, h, w, 3), in the order of `NAMES`."""
     backbone.eval()
     parts: list[list[Tensor]] = [[] for _ in NAMES]

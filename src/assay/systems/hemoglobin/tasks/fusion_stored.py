@@ -49,13 +49,13 @@ def stored_of(
         named = [digests_of(images) for images in shown]
         photographs = dict(zip(chain(*named), chain(*shown), strict=True))
         parted = backbone.parted.to(device_at_hand(how))
-        views = views_of(backbone, how)
+        views = kept_views(backbone, how)
         stored.append(frozen(root, parted, views, photographs, is_checked))
         slots.append([stored[-1].slots(digests) for digests in named])
     return stored, [np.stack(each, axis=1) for each in zip(*slots, strict=True)]
 
 
-def views_of(backbone: Backbone, how: MemberTrain) -> Views:
+def kept_views(backbone: Backbone, how: MemberTrain) -> Views:
     """Return which views of a photograph are stored, and by what."""
     return Views(
         backbone.name, backbone.first, backbone.unfreeze, tuple(how.augment), how.stored_views,
@@ -75,7 +75,7 @@ class TrunkReader:
     def __init__(self, backbones: Sequence[Backbone], how: MemberTrain, size: int) -> None:
         root = _root_at_hand()
         self.parted = [each.parted for each in backbones]
-        folders = [views_of(each, how).key(size) for each in backbones]
+        folders = [kept_views(each, how).key(size) for each in backbones]
         self.kept = [known(root / FROZEN / each) if root else None for each in folders]
 
     def __call__(self, images: Tensor) -> list[Tensor]:
