@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from assay.registry.best_weights import Ranking
+    from assay.registry.best_weights import BackboneRanking
     from assay.registry.first_weights import Placed
 
 ENDINGS = (".pth", ".pt", ".ckpt", ".safetensors")
@@ -92,7 +92,7 @@ def _tell_next(task: str, settings: dict[str, str]) -> None:
     click.echo(f"start from it: {shlex.join(['dvc', 'exp', 'run', *line])}")
 
 
-def _table(ranking: Ranking) -> Table:
+def _table(ranking: BackboneRanking) -> Table:
     from rich import box
     from rich.table import Table
 

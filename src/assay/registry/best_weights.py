@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class FinishedTraining:
     """A finished training of a task on the split at hand.
 
     Attributes:
@@ -45,7 +45,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Ranking:
+class BackboneRanking:
     """The best training of each backbone of a task, best first.
 
     Attributes:
@@ -60,12 +60,12 @@ class Ranking:
     task: Task
     view: str
     fold: int
-    listed: Sequence[Candidate]
+    listed: Sequence[FinishedTraining]
     backbones: int
     trainings: int
 
 
-def rank_backbones(root: Path, name: str, count: int) -> Ranking:
+def rank_backbones(root: Path, name: str, count: int) -> BackboneRanking:
     """Return the `count` best backbones of a task, by the best training of each; fewer, where fewer are.
 
     Of several folds that one counts which most backbones were scored on: two folds are other rows.
@@ -74,7 +74,7 @@ def rank_backbones(root: Path, name: str, count: int) -> Ranking:
         AssayError: no training of the task on this split is finished.
     """
     task, found = find_task(name), {each.key: each for each in _candidates(root, name)}
-    by_fold: dict[int, list[Candidate]] = {}
+    by_fold: dict[int, list[FinishedTraining]] = {}
     for each in found.values():
         by_fold.setdefault(each.fold, []).append(each)
     if not by_fold:
@@ -85,15 +85,15 @@ def rank_backbones(root: Path, name: str, count: int) -> Ranking:
             f"assay sweep {name} model.backbone $(cat recipes/{system}/backbones.txt)",
         )  # fmt: skip
     fold = max(by_fold, key=lambda each: (len({one.backbone for one in by_fold[each]}), -each))
-    best: dict[str, Candidate] = {}
+    best: dict[str, FinishedTraining] = {}
     for each in sorted(by_fold[fold], key=lambda one: (*task.rank(one.chosen), one.key)):
         best.setdefault(each.backbone, each)
     view = name.partition("-")[2]
     listed = list(best.values())[:count]
-    return Ranking(task, view, fold, listed, len(best), len(by_fold[fold]))
+    return BackboneRanking(task, view, fold, listed, len(best), len(by_fold[fold]))
 
 
-def place_best(root: Path, task: str, ranking: Ranking) -> list[Placed]:
+def place_best(root: Path, task: str, ranking: BackboneRanking) -> list[Placed]:
     """Put what is listed into `models/start/<task>/<view>-<backbone>.safetensors`, with a note each."""
     from safetensors.torch import load_file
 
@@ -129,7 +129,7 @@ def ensure_views(content: Mapping[str, Any], task: str, names: Sequence[str]) ->
             )  # fmt: skip
 
 
-def _candidates(root: Path, name: str) -> Iterator[Candidate]:
+def _candidates(root: Path, name: str) -> Iterator[FinishedTraining]:
     """Yield what is finished, of this checkout's jobs and of the results that DVC's cache holds."""
     _, facts = read_table(
         root / Layout(find_task(name).data).trainval, f"split@{find_task(name).data}"
@@ -142,7 +142,9 @@ def _candidates(root: Path, name: str) -> Iterator[Candidate]:
             and isinstance(fold, int)
             and record["data"]["split_digest"] == digest
         ):
-            yield Candidate(record["key"], model["backbone"], fold, record["chosen"], weights)
+            yield FinishedTraining(
+                record["key"], model["backbone"], fold, record["chosen"], weights
+            )
 
 
 def _jobs(root: Path, name: str) -> Iterator[tuple[dict[str, Any], Path]]:
