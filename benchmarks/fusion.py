@@ -218,7 +218,7 @@ def frozen_epochs() -> None:
     """Tell what epochs and trainings cost in each way."""
     own = section(2, 1)
     with quiet():
-        FUSION.prepare(read_trainval(MEMBER.data)[0], own)
+        FUSION.prepare(read_trainval(MEMBER.data)[0], FUSION.configurations(own))
         done(list(jobs_for(section(1, 1, **SHORT)).values())[:1], a_store())
     thaws, found = STUDY["frozen_epochs"], {}
     for way in WAYS:
@@ -264,13 +264,13 @@ def passes() -> None:
     for views, augment in ((8, ["hflip", "vflip", "crop", "tilt"]), (1, [])):
         own = section(5, 5, stored_views=views, augment=augment, seed=1)
         with counted() as shown, quiet():
-            FUSION.prepare(rows, own)
+            FUSION.prepare(rows, FUSION.configurations(own))
         # What checks a network while it is built shows it one image.
         asked = sum(each for each in shown if each > 1)
         print(f"  shared, {views} views: {asked:,} passes counted, {anew / asked:.0f} times fewer")
     own = section(2, 2, **SHORT)
     with quiet():
-        FUSION.prepare(rows, own)
+        FUSION.prepare(rows, FUSION.configurations(own))
     said, chosen = {}, {}
     for way in WAYS:
         jobs, store = jobs_for(of_way(own, way)), a_store()
@@ -339,7 +339,7 @@ def overhead(count: int = 20) -> None:
     own["model"] |= {"hidden": [64, 32], "levels_width": 32, "phases": [1, 2]}
     own["train"]["phase2"] |= {"epochs": 4, "frozen_epochs": 2, "head_warmup_epochs": 1}
     with quiet():
-        FUSION.prepare(read_trainval(MEMBER.data)[0], own)
+        FUSION.prepare(read_trainval(MEMBER.data)[0], FUSION.configurations(own))
     jobs = list(jobs_for(own).values())[: 2 * count : 2]
     done(jobs[:2], a_store())
     whole, steps, store = [], [], a_store()

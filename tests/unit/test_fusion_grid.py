@@ -37,7 +37,7 @@ from assay.runs.record import (
     read_history,
     smaller_batches,
 )  # fmt: skip
-from assay.systems.hemoglobin.tasks.columns import ANSWER, COLUMNS, SINGLES, VERSIONS
+from assay.systems.hemoglobin.ensemble.columns import ANSWER, COLUMNS, SINGLES, VERSIONS
 from assay.systems.hemoglobin.tasks.fusion import FUSION
 from assay.systems.hemoglobin.tasks.fusion_grid import member_params
 from assay.systems.hemoglobin.tasks.fusion_member import MEMBER

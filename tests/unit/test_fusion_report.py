@@ -20,13 +20,13 @@ from assay.learning.scoring import score
 from assay.lookup import find_task
 from assay.runs.record import OUT_OF_FOLD, RECORD
 from assay.sections.task import Evaluate
+from assay.systems.hemoglobin.ensemble.columns import COLUMNS, VERSIONS, column_place
+from assay.systems.hemoglobin.ensemble.selection import finalists, members
+from assay.systems.hemoglobin.ensemble.weights import weights_of
 from assay.systems.hemoglobin.reports.founding import FOUNDING, founding_gain
 from assay.systems.hemoglobin.reports.performance import write_report
 from assay.systems.hemoglobin.reports.result import FusionResult, fold_means, read_result
 from assay.systems.hemoglobin.reports.steps import StepChange, StepScores, measure_steps
-from assay.systems.hemoglobin.tasks.columns import COLUMNS, VERSIONS, column_place
-from assay.systems.hemoglobin.tasks.selection import finalists, members
-from assay.systems.hemoglobin.tasks.weights import weights_of
 from assay.tracking.paired import paired
 from assay.tracking.scored import ScoredRows
 

@@ -13,21 +13,21 @@ from scipy.optimize import linprog
 
 from assay.errors import AssayError
 from assay.learning.scores import regression_scores
-from assay.systems.hemoglobin.tasks import selection, weights
-from assay.systems.hemoglobin.tasks.column_scores import WITHIN, by_column, column_scores
-from assay.systems.hemoglobin.tasks.columns import COLUMNS, FINALISTS, column_place
-from assay.systems.hemoglobin.tasks.selection import (
+from assay.systems.hemoglobin.ensemble.column_scores import WITHIN, by_column, column_scores
+from assay.systems.hemoglobin.ensemble.columns import COLUMNS, FINALISTS, column_place
+from assay.systems.hemoglobin.ensemble.selection import (
     Configuration,
     finalists,
     fold_finalists,
     members,
     without_r2,
 )
-from assay.systems.hemoglobin.tasks.weights import (
+from assay.systems.hemoglobin.ensemble.weights import (
     inverse_mae_weights,
     simplex_weights,
     weights_of,
 )
+from assay.systems.hemoglobin.tasks import selection, weights
 
 BACKBONES = ("a", "b", "c", "d", "e")
 

@@ -59,14 +59,14 @@ def _place_best(task: str, names: Sequence[str], count: int) -> None:
     from assay.commands.run import written
     from assay.lookup import find_task
     from assay.params import read_all
-    from assay.registry.best_weights import ensure_views, place_best, rank_backbones
+    from assay.registry.best_weights import ensure_taken, place_best, rank_backbones
     from assay.runs.console import make_console
     from assay.runs.root import find_root
     from assay.sections.task import SINGLE
 
     find_task(task)
     root, names = find_root(Path.cwd()), tuple(dict.fromkeys(names))
-    ensure_views(read_all(root), task, names)
+    ensure_taken(read_all(root), task, names)
     rankings = [rank_backbones(root, name, count) for name in names]  # all, before one is placed
     settings = {}
     for ranking in rankings:

@@ -110,7 +110,7 @@ def place_best(root: Path, task: str, ranking: BackboneRanking) -> list[Placed]:
     ]  # fmt: skip
 
 
-def ensure_views(content: Mapping[str, Any], task: str, names: Sequence[str]) -> None:
+def ensure_taken(content: Mapping[str, Any], task: str, names: Sequence[str]) -> None:
     """Refuse a task whose section has no list of backbones for each of these tasks.
 
     Raises:

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from assay.runs.figures import save_figure
+from assay.systems.hemoglobin.ensemble.columns import FINALISTS, SINGLES, VERSIONS
 from assay.systems.hemoglobin.reports.grid_figure import DPI, draw_grid, short_name
 from assay.systems.hemoglobin.reports.steps import TITLES, title_of
-from assay.systems.hemoglobin.tasks.columns import FINALISTS, SINGLES, VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

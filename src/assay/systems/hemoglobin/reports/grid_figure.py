@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from assay.systems.hemoglobin.ensemble.column_scores import column_scores
 from assay.systems.hemoglobin.reports.steps import MAE, TITLES
-from assay.systems.hemoglobin.tasks.column_scores import column_scores
 
 if TYPE_CHECKING:
     import numpy.typing as npt

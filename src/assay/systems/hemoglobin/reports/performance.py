@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from assay.learning.claims import judge_numbers
 from assay.learning.summary import interval_text
 from assay.runs.page.write import embedded, write_page
+from assay.systems.hemoglobin.ensemble.columns import SINGLES
 from assay.systems.hemoglobin.reports.figures import draw_report
 from assay.systems.hemoglobin.reports.founding import FOUNDING, founding_gain
 from assay.systems.hemoglobin.reports.steps import (
@@ -18,7 +19,6 @@ from assay.systems.hemoglobin.reports.steps import (
     step_columns,
     title_of,
 )
-from assay.systems.hemoglobin.tasks.columns import SINGLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,8 +13,8 @@ import polars as pl
 
 from assay.runs.files import read_json
 from assay.runs.record import OUT_OF_FOLD, RECORD
-from assay.systems.hemoglobin.tasks.columns import ANSWER, COLUMNS, SINGLES, VERSIONS
-from assay.systems.hemoglobin.tasks.selection import Configuration
+from assay.systems.hemoglobin.ensemble.columns import ANSWER, COLUMNS, SINGLES, VERSIONS
+from assay.systems.hemoglobin.ensemble.selection import Configuration
 
 if TYPE_CHECKING:
     from pathlib import Path

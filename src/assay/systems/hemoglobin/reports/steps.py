@@ -18,8 +18,8 @@ from assay.contract.score import Score
 from assay.learning.claims import is_in_sample, judge_numbers, rests_on, same_rows
 from assay.learning.intervals import SHARE, group_intervals, is_share
 from assay.learning.summary import interval_text
-from assay.systems.hemoglobin.tasks.column_scores import by_column, column_scores
-from assay.systems.hemoglobin.tasks.columns import SINGLES, VERSIONS, finalist_column
+from assay.systems.hemoglobin.ensemble.column_scores import by_column, column_scores
+from assay.systems.hemoglobin.ensemble.columns import SINGLES, VERSIONS, finalist_column
 
 if TYPE_CHECKING:
     from assay.systems.hemoglobin.reports.result import FusionResult

@@ -12,7 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from assay.contract.grid import GridPlace
-from assay.systems.hemoglobin.tasks.columns import ANSWER, COLUMNS
+from assay.systems.hemoglobin.ensemble.columns import ANSWER, COLUMNS
 from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
 from assay.systems.hemoglobin.tasks.fusion_params import FusionParams, configurations, name_of
 from assay.tasks.values import ValueTask
@@ -98,7 +98,7 @@ class Fusion(ValueTask[FusionParams]):
         """Write the weights of finalists and the trunks below them; return how they are mixed."""
         from assay.systems.hemoglobin.tasks.fusion_compose import compose
 
-        return compose(self, results, rows, section, weights)
+        return compose(results, rows, section, weights)
 
     def learner(self, params: FusionParams) -> Learner[FusionParams]:
         """Refuse: it is trained as a grid, and asked by `predictor`."""

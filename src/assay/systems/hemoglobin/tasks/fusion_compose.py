@@ -13,16 +13,17 @@ from assay.contract.grid import Composed
 from assay.learning.tensors import fold_name
 from assay.runs.files import atomic_write, read_json
 from assay.runs.record import RECORD, WEIGHTS
-from assay.systems.hemoglobin.tasks.columns import COLUMNS, SINGLES, VERSIONS
+from assay.systems.hemoglobin.ensemble.columns import COLUMNS, SINGLES, VERSIONS
+from assay.systems.hemoglobin.ensemble.selection import members
+from assay.systems.hemoglobin.ensemble.weights import weights_of
 from assay.systems.hemoglobin.tasks.fusion_backbones import VIEWS
 from assay.systems.hemoglobin.tasks.fusion_ensemble import member_name, mixed, trunk_name
 from assay.systems.hemoglobin.tasks.fusion_grid import member_params
 from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
 from assay.systems.hemoglobin.tasks.fusion_members import choose_members, said_by
 from assay.systems.hemoglobin.tasks.fusion_params import KEEP_ALL, FusionParams, configurations
+from assay.systems.hemoglobin.tasks.fusion_scores import fusion_scores
 from assay.systems.hemoglobin.tasks.fusion_singles import say_singles, single_tensors
-from assay.systems.hemoglobin.tasks.selection import members
-from assay.systems.hemoglobin.tasks.weights import weights_of
 from assay.values import declared_part
 
 if TYPE_CHECKING:
@@ -33,18 +34,15 @@ if TYPE_CHECKING:
     from assay.contract.grid import Results
     from assay.contract.scored import Floats
     from assay.manifest.rows import Rows
-    from assay.systems.hemoglobin.tasks.fusion import Fusion
     from assay.systems.hemoglobin.tasks.fusion_ensemble import Mix
     from assay.systems.hemoglobin.tasks.fusion_members import Chosen, Numbers
     from assay.systems.hemoglobin.tasks.fusion_params import Select
 
 
-def compose(
-    task: Fusion, results: Results, rows: Rows, section: Mapping[str, Any], weights: Path
-) -> Composed:
+def compose(results: Results, rows: Rows, section: Mapping[str, Any], weights: Path) -> Composed:
     """Write the members' weights, by fold, and the trunks below them, once; return how they are mixed."""
     found, labels = choose_members(results, rows, section), MEMBER.labels(rows)
-    params = declared_part({task.name: section}, task.name, FusionParams)
+    params = declared_part({MEMBER.name: section}, MEMBER.name, FusionParams)
     names, said = [each.name for each in found.members], said_by(found, results, rows, section)
     singles = say_singles(params, rows) if params.model.select.singles else {}
     said = np.stack([*said, *singles.values()])
@@ -73,7 +71,7 @@ def compose(
         every["last"] = np.stack([*last, *singles.values()])
     answers = {epoch: mixed(each.T, names, finalists, mix) for epoch, each in every.items()}
     keeps = params.model.select.keep == KEEP_ALL
-    return Composed(task.metrics(answers["best"], labels), model, answers, keeps)
+    return Composed(fusion_scores(answers["best"], labels), model, answers, keeps)
 
 
 def mixes(

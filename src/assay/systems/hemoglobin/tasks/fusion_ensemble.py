@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from assay.learning.inference import predict_batches
 from assay.learning.tensors import load_tensors, tensors_below
 from assay.learning.transforms import normalise
+from assay.systems.hemoglobin.ensemble.columns import ANSWER, COLUMNS, SINGLES, VERSIONS
 from assay.systems.hemoglobin.networks.frozen import run_trunk_once
 from assay.systems.hemoglobin.networks.fusion import FusionNetwork
 from assay.systems.hemoglobin.networks.parted import PartedBackbone
-from assay.systems.hemoglobin.tasks.columns import ANSWER, COLUMNS, SINGLES, VERSIONS
 from assay.systems.hemoglobin.tasks.fusion_backbones import VIEWS
 from assay.systems.hemoglobin.tasks.fusion_params import LATE
 from assay.systems.hemoglobin.tasks.fusion_singles import regressor_of, single_name

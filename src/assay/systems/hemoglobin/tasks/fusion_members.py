@@ -11,16 +11,16 @@ import numpy.typing as npt
 
 from assay.contract.bundle import read_bundle
 from assay.jobs.grid import out_of_fold
-from assay.systems.hemoglobin.tasks.columns import VERSIONS
-from assay.systems.hemoglobin.tasks.fusion_grid import member_params
-from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
-from assay.systems.hemoglobin.tasks.fusion_params import FOLD, configurations
-from assay.systems.hemoglobin.tasks.selection import (
+from assay.systems.hemoglobin.ensemble.columns import VERSIONS
+from assay.systems.hemoglobin.ensemble.selection import (
     Configuration,
     finalists,
     fold_finalists,
     without_r2,
 )
+from assay.systems.hemoglobin.tasks.fusion_grid import member_params
+from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
+from assay.systems.hemoglobin.tasks.fusion_params import FOLD, configurations
 
 if TYPE_CHECKING:
     from assay.contract.grid import Results

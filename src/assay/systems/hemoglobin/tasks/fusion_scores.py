@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.systems.hemoglobin.tasks.column_scores import column_scores
-from assay.systems.hemoglobin.tasks.columns import ANSWER, COLUMNS
+from assay.systems.hemoglobin.ensemble.column_scores import column_scores
+from assay.systems.hemoglobin.ensemble.columns import ANSWER, COLUMNS
 
 if TYPE_CHECKING:
     from assay.contract.scored import Floats

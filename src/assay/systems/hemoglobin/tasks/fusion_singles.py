@@ -19,7 +19,7 @@ from assay.learning.regression import RegressionHead, Regressor
 from assay.learning.transforms import normalise
 from assay.runs.start import first_weights, view_file
 from assay.sections.task import SINGLE
-from assay.systems.hemoglobin.tasks.columns import SINGLES
+from assay.systems.hemoglobin.ensemble.columns import SINGLES
 from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
 
 if TYPE_CHECKING:

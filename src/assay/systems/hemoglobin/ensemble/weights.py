@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from assay.systems.hemoglobin.tasks.column_scores import column_scores
+from assay.systems.hemoglobin.ensemble.column_scores import column_scores
 
 if TYPE_CHECKING:
-    from assay.systems.hemoglobin.tasks.column_scores import Numbers
+    from assay.systems.hemoglobin.ensemble.column_scores import Numbers
 
 BLOCK = 1 << 21  # numbers, 16 MiB
 TIE = 1e-9  # g/dL: sums of the same numbers in another order differ by less

@@ -17,11 +17,11 @@ import numpy.typing as npt
 
 from assay.errors import AssayError
 from assay.learning.scores import regression_rank
-from assay.systems.hemoglobin.tasks.column_scores import by_column, column_scores
-from assay.systems.hemoglobin.tasks.columns import CRITERIA, PHASES, VERSIONS, finalist_column
+from assay.systems.hemoglobin.ensemble.column_scores import by_column, column_scores
+from assay.systems.hemoglobin.ensemble.columns import CRITERIA, PHASES, VERSIONS, finalist_column
 
 if TYPE_CHECKING:
-    from assay.systems.hemoglobin.tasks.column_scores import Numbers
+    from assay.systems.hemoglobin.ensemble.column_scores import Numbers
 
 
 @dataclass(frozen=True)
