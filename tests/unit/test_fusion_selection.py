@@ -13,6 +13,7 @@ from scipy.optimize import linprog
 
 from assay.errors import AssayError
 from assay.learning.scores import regression_scores
+from assay.systems.hemoglobin.ensemble import selection, weights
 from assay.systems.hemoglobin.ensemble.column_scores import WITHIN, by_column, column_scores
 from assay.systems.hemoglobin.ensemble.columns import COLUMNS, FINALISTS, column_place
 from assay.systems.hemoglobin.ensemble.selection import (
@@ -27,7 +28,6 @@ from assay.systems.hemoglobin.ensemble.weights import (
     simplex_weights,
     weights_of,
 )
-from assay.systems.hemoglobin.tasks import selection, weights
 
 BACKBONES = ("a", "b", "c", "d", "e")
 
