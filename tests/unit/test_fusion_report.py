@@ -272,13 +272,9 @@ def test_the_selection_needs_no_torch_and_no_report() -> None:
     room = "assay.systems.hemoglobin"
     code = f"""
 import sys
-import {room}.tasks.columns, {room}.tasks.selection, {room}.tasks.weights
+import {room}.ensemble.columns, {room}.ensemble.selection, {room}.ensemble.weights
 print(sorted(name for name in sys.modules if name in ("torch", "polars", "matplotlib", "jinja2")
              or name.startswith("{room}.reports")))
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
-
-
-# MARKED PLACE: that another sealed file (its rows permuted, its labels replaced) changes no byte of the
-# model needs the stage `train@hemoglobin-fusion`; it belongs into tests/planted, beside that stage's.
