@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import timm
 import torch
+from tests.frozen_set import SIZE, VIEWS, images, make_backbone, named
 from tests.fusion_set import make_root, make_rows, section_of, store_all
 
-from assay.learning.determinism import reseed, set_determinism
+from assay.learning.determinism import reseed
 from assay.learning.transforms import augmentation
 from assay.runs.places import FROZEN
 from assay.systems.hemoglobin.networks import frozen as module
@@ -31,8 +31,6 @@ from assay.systems.hemoglobin.networks.frozen import (
 from assay.systems.hemoglobin.networks.inputs import StoredViews
 from assay.systems.hemoglobin.networks.parted import PartedBackbone
 
-SIZE = 32
-VIEWS = Views("test_byobnet", "seed 1", 1, ("hflip", "vflip", "crop", "tilt"), 3, 42, 1, "cpu")
 OTHERS: dict[str, Any] = {
     "backbone": "test_resnet", "first": "seed 2", "unfreeze": 2, "augment": ("hflip",), "count": 4,
     "seed": 43, "threads": 2, "device": "cuda",
@@ -41,17 +39,7 @@ OTHERS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def backbone() -> PartedBackbone:
-    set_determinism(1)
-    reseed(1)
-    return PartedBackbone(timm.create_model(VIEWS.backbone, num_classes=0), 1).eval()
-
-
-def images(count: int, seed: int = 0) -> np.ndarray[Any, Any]:
-    return np.random.default_rng(seed).integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
-
-
-def named(pixels: np.ndarray[Any, Any]) -> dict[str, Any]:
-    return dict(zip(digests_of(pixels), pixels, strict=True))
+    return make_backbone()
 
 
 # --- bits

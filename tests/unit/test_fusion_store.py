@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import timm
 import torch
+from tests.frozen_set import SIZE, VIEWS, images, make_backbone, named
 from tests.fusion_set import fit_member, make_root, make_rows, member, section_of, store_all
 
-from assay.learning.determinism import reseed, set_determinism
 from assay.learning.transforms import normalise
 from assay.runs.places import FROZEN
 from assay.runs.record import HISTORY, WEIGHTS
@@ -38,8 +37,6 @@ from assay.systems.hemoglobin.networks.inputs import StoredViews
 from assay.systems.hemoglobin.networks.parted import PartedBackbone
 from assay.systems.hemoglobin.tasks import fusion_learner
 
-SIZE = 32
-VIEWS = Views("test_byobnet", "seed 1", 1, ("hflip", "vflip", "crop", "tilt"), 3, 42, 1, "cpu")
 OTHERS: dict[str, Any] = {
     "backbone": "test_resnet", "first": "seed 2", "unfreeze": 2, "augment": ("hflip",), "count": 4,
     "seed": 43, "threads": 2, "device": "cuda",
@@ -48,17 +45,7 @@ OTHERS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def backbone() -> PartedBackbone:
-    set_determinism(1)
-    reseed(1)
-    return PartedBackbone(timm.create_model(VIEWS.backbone, num_classes=0), 1).eval()
-
-
-def images(count: int, seed: int = 0) -> np.ndarray[Any, Any]:
-    return np.random.default_rng(seed).integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
-
-
-def named(pixels: np.ndarray[Any, Any]) -> dict[str, Any]:
-    return dict(zip(digests_of(pixels), pixels, strict=True))
+    return make_backbone()
 
 
 @pytest.fixture
@@ -145,9 +132,7 @@ def test_a_list_of_other_photographs_never_meets_these_numbers(
 
 
 def _store(root: Path, seed: int, report: Any) -> None:
-    set_determinism(1)
-    reseed(1)
-    backbone = PartedBackbone(timm.create_model(VIEWS.backbone, num_classes=0), 1).eval()
+    backbone = make_backbone()
     asked = module.ask_backbone
     module.ask_backbone = lambda *given: (report.put(os.getpid()), asked(*given))[1]
     found = frozen(root, backbone, VIEWS, named(images(6, seed)))

@@ -12,6 +12,11 @@ CRITERIA = ("mae", "r2")  # lowest, highest
 SINGLES = ("nail", "conjunctiva")
 
 
+def version_of(demographics: bool) -> str:
+    """Return the version that sees demographics, or the one that does not."""
+    return VERSIONS[0 if demographics else 1]
+
+
 def finalist_column(version: str, phase: int, criterion: str) -> str:
     """Return the column of a finalist, e.g. `w_demo_p1_mae`."""
     return f"{version}_p{phase}_{criterion}"

@@ -22,6 +22,7 @@ from assay.systems.hemoglobin.networks.frozen import run_trunk_once
 from assay.systems.hemoglobin.networks.fusion import FusionNetwork
 from assay.systems.hemoglobin.networks.parted import PartedBackbone
 from assay.systems.hemoglobin.tasks.fusion_backbones import VIEWS
+from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
 from assay.systems.hemoglobin.tasks.fusion_params import LATE
 from assay.systems.hemoglobin.tasks.fusion_singles import regressor_of, single_name
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from assay.systems.hemoglobin.tasks.fusion_params import GridTrain
 
 Mix = Mapping[str, Mapping[str, float]]  # version → member → weight
-COVARIATES = ("age", "gender")
 
 
 def trunk_name(view: str, backbone: str) -> str:
@@ -129,7 +129,7 @@ def ensemble(bundle: Bundle, config: GridTrain) -> Predictor:
 def _answer(
     network: EnsembleNetwork, model: Mapping[str, Any], config: GridTrain, rows: Rows
 ) -> Floats:
-    covariates = rows.covariates(COVARIATES)
+    covariates = rows.covariates(MEMBER.reads)
     said = predict_batches(network, network, rows.stacked, config, covariates)
     return mixed(said, network.names, model["finalists"], model["mix"])
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from assay.systems.hemoglobin.tasks.fusion_backbones import Backbone
     from assay.systems.hemoglobin.tasks.fusion_params import MemberTrain
 
-COVARIATES = ("age", "gender")
-
 
 class FusionLearner(ValueLearner[MemberParams]):
     """Two backbones of which only the last stages thaw, and one head.
@@ -106,7 +104,7 @@ class FusionLearner(ValueLearner[MemberParams]):
         )  # fmt: skip
 
     def _covariates(self, rows: Rows) -> Floats | None:
-        return rows.covariates(COVARIATES) if self.params.model.demographics else None
+        return rows.covariates(self.task.reads) if self.params.model.demographics else None
 
     def loss(self) -> nn.Module:
         """Return SmoothL1 in g/dL."""

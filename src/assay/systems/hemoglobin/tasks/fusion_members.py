@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from assay.contract.bundle import read_bundle
 from assay.jobs.grid import out_of_fold
-from assay.systems.hemoglobin.ensemble.columns import VERSIONS
+from assay.systems.hemoglobin.ensemble.columns import VERSIONS, version_of
 from assay.systems.hemoglobin.ensemble.selection import (
     Configuration,
     finalists,
@@ -131,5 +131,5 @@ def _asked(member: Member, results: Results, rows: Rows, section: Mapping[str, A
 
 
 def _configuration(model: Mapping[str, Any]) -> Configuration:
-    version = VERSIONS[0 if model["demographics"] else 1]
+    version = version_of(model["demographics"])
     return Configuration(model["phase"], model["nail"], model["conjunctiva"], version)

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field, PlainValidator, model_validator
 from assay.runs.start import view_file
 from assay.sections.section import Section
 from assay.sections.task import NONE, PRETRAINED, TaskParams, Train
+from assay.systems.hemoglobin.ensemble.columns import version_of
 
-W_DEMO, WO_DEMO = "w_demo", "wo_demo"
 KEEP_ALL = "all"  # weights
 FOLD = "fold"  # the founding selection
 LATE, LEVELS = 1, 2  # the phases: fusion of the last features, and of the last four maps
@@ -172,7 +172,7 @@ def configurations(section: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def name_of(model: Mapping[str, Any]) -> str:
     """Return e.g. `p1-convnext_tiny.in12k-resnetaa50d.sw_in12k-w_demo`, of one configuration's model."""
-    version = W_DEMO if model["demographics"] else WO_DEMO
+    version = version_of(model["demographics"])
     return f"p{model['phase']}-{model['nail']}-{model['conjunctiva']}-{version}"
 
 
