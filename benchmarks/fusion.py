@@ -86,7 +86,7 @@ from assay.values import on_machine
 
 ROOT = Path(__file__).parents[1]
 PLAIN = ROOT / "benchmarks" / "plain_fusion.py"
-FIVE = ["test_resnet", "test_byobnet", "test_convnext", "test_efficientnet", "test_mambaout"]
+FIVE = ["test_resnet", "test_byobnet", "test_convnext", "test_efficientnet", "test_efficientnet_gn"]
 PATIENTS, FOLDS, SIZE, WHOLE, SAMPLE = 22, 5, 64, 250, 6
 STUDY = {
     "epochs": 60, "frozen_epochs": 10, "head_warmup_epochs": 5, "head_lr": 5e-4,

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from assay.contract.task import Task
 
 
+TRAININGS = (
+    "TRAININGS"  # of a room of tasks: what one training is, of a task that is a grid of them
+)
+
+
 def find_item(name: str, room: str, table: str) -> Any:
     """Return what is called `name` in a table; importing nothing else that it holds.
 
@@ -55,6 +60,14 @@ def find_task(name: str) -> Task:
     """Return the task of that name."""
     found: Task = find_item(name, "tasks", "TASKS")
     return found
+
+
+def find_trained(name: str) -> Task:
+    """Return the task that one training is: itself, or what a grid has many of."""
+    if name in places_in(system_of(name), "tasks", TRAININGS):
+        found: Task = find_item(name, "tasks", TRAININGS)
+        return found
+    return find_task(name)
 
 
 def find_scored(name: str) -> Scored:

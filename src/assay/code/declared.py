@@ -18,9 +18,9 @@ from typing import Any
 from assay.code.distributions import LOCK_FILE, pins
 from assay.code.left_out import is_left_out
 from assay.code.source import PACKAGE, SourceTree, digest_of
-from assay.code.write import STAGES, code_file
+from assay.code.write import STAGES, TRAINING, code_file
 from assay.errors import AssayError, DamagedFileError, MachineError
-from assay.lookup import places_in, system_of
+from assay.lookup import TRAININGS, places_in, system_of
 from assay.runs.files import read_json
 
 ROOMS = dict(tuple(STAGES))  # room → the name of its table
@@ -82,7 +82,8 @@ class Declared:
         if paths:
             raise self._other(paths[0], f"is not as when {self.path} was written")
         for item, place in self.places.items():
-            room, table = place.partition(".")[0], ROOMS[place.partition(".")[0]]
+            room = place.partition(".")[0]
+            table = TRAININGS if self.stage.startswith(f"{TRAINING}@") else ROOMS[room]
             found = f"{room}.{places_in(system_of(item), room, table).get(item, 'nowhere')}"
             if found != place:
                 raise self._other(item, f"is {found}; {self.path} has {place}")

@@ -9,11 +9,11 @@ from assay.code.distributions import versions_of
 from assay.code.left_out import is_left_out
 from assay.code.reach import Reach
 from assay.code.source import SourceTree, digest_of
-from assay.lookup import places_in, system_of
+from assay.lookup import TRAININGS, places_in, system_of
 from assay.runs.files import write_json
 
 FOLDER = Path("code")
-TRAININGS = "TRAININGS"  # task → the task that one training of it is, of a grid
+TRAINING = "training"  # in place of a stage's name: what one training of a grid can reach
 OF_DATA = ("ingest", "validate", "similar", "split", "leakage")
 OF_TASKS = ("train", "evaluate")
 OF_PIPELINES = ("pipeline",)
@@ -45,7 +45,7 @@ def write_code(system: str) -> None:
 
 def training_file(task: str) -> Path:
     """Return where the code of one training is written down, of a task that is a grid of them."""
-    return code_file(f"training@{task}")
+    return code_file(f"{TRAINING}@{task}")
 
 
 def training_code(source: SourceTree, task: str) -> dict[str, Any]:

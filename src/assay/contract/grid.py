@@ -124,8 +124,3 @@ class SupportsGrid(Protocol):
     ) -> Composed:
         """Write the model's weights, a part a fold, and return what else it is."""
         ...
-
-
-def trained_task(task: Any) -> Any:
-    """Return the task of one training: of a grid its member."""
-    return task.member if isinstance(task, SupportsGrid) else task

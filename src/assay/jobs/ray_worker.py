@@ -147,14 +147,12 @@ def _work(root: Path, work: Any, job: Any, store: Any) -> None:
     """Do the job by the code and in the environment that its digest stands for."""
     import assay
     from assay.code.declared import Declared
-    from assay.code.write import code_file
+    from assay.code.write import TRAINING, code_file
     from assay.errors import MachineError
 
     if not assay.__file__ or Path(assay.__file__).parents[1] != root / "src":
         raise MachineError("code", f"assay is imported from {assay.__file__}", f"below {root}")
-    training = (
-        f"training@{job.task}"  # of a grid; a stage that is one training has a file of its own
-    )
+    training = f"{TRAINING}@{job.task}"  # of a grid; a stage that is one has a file of its own
     declared = Declared.read(training if str(code_file(training)) in job.inputs else job.stage)
     declared.ensure_same()
     if wrong := _wrong_versions(declared.distributions):

@@ -9,14 +9,13 @@ import numpy as np
 import polars as pl
 
 from assay.contract.bundle import read_bundle
-from assay.contract.grid import trained_task
 from assay.contract.inputs import inputs_of
 from assay.contract.scored import ensure_answers
 from assay.contract.task_rows import task_rows
 from assay.errors import MachineError
 from assay.jobs.store import WORKER
 from assay.learning.memory import is_out_of_memory, release_memory, with_smaller_batch
-from assay.lookup import find_task
+from assay.lookup import find_task, find_trained
 from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.table import write_table
 from assay.runs.events import BEGUN, EventLog, events_path
@@ -81,7 +80,7 @@ def _too_large(job: Job, fault: Exception) -> MachineError:
 def _train(
     job: Job, store: JobStore, declared: Mapping[str, Any], runtime: Runtime, watch: Watch | None
 ) -> None:
-    task: Task = trained_task(find_task(job.task))
+    task = find_trained(job.task)
     params = declared_part(declared, task.name, task.params)
     rows, facts = read_trainval(task.data)
     train, valid = validation_fold(task_rows(task, rows, params), job.fold)
