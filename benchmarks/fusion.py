@@ -63,6 +63,7 @@ from assay.manifest.parts import read_trainval, validation_fold
 from assay.manifest.storage import PixelStorage
 from assay.manifest.table import write_table
 from assay.params import read_params
+from assay.runs.files import file_digest
 from assay.runs.record import OUT_OF_FOLD
 from assay.sections.machine import Runtime
 from assay.systems.hemoglobin.networks.frozen import (
@@ -192,7 +193,9 @@ def quiet() -> Iterator[None]:
 
 def jobs_for(own: dict[str, Any]) -> dict[tuple[str, int], Job]:
     """Return all jobs of a grid."""
-    return grid_jobs(FUSION, own, {"data/made-up": "1"}, range(FOLDS))
+    layout = Layout(MEMBER.data)
+    read = {str(path): file_digest(path) for path in (layout.trainval, layout.trainval_pixels)}
+    return grid_jobs(FUSION, own, read, range(FOLDS))
 
 
 def of_way(own: dict[str, Any], way: str) -> dict[str, Any]:
@@ -279,7 +282,7 @@ def passes() -> None:
         results = {name: store.result(job) for name, job in jobs.items()}
         said[way] = [(path / OUT_OF_FOLD).read_bytes() for path in results.values()]
         with quiet():
-            chosen[way] = FUSION.finalists(results, rows, own)
+            chosen[way] = FUSION.choose_trainings(results, rows, own)
         chosen[way] = list(dict.fromkeys(name for name, _ in chosen[way]))
         maes = [float(np.mean(np.abs(one))) for one in errors(results.values(), rows)]
         print(f"  {len(jobs)} trainings, {way}: {sum(shown):,} images shown, MAE {np.mean(maes):.3f};"
