@@ -77,34 +77,43 @@ def train_grid(task: SupportsGrid, run: GridRun) -> None:
     What is done already, by whichever process or machine, is not done again. Of the trainings no
     finalist is made of, the weights go, unless the section keeps them; all else of them stays.
     """
-    name = task.member.name
     rows, facts = read_trainval(task.member.data)
-    store = JobStore(run.root, PROOFS if run.is_known else JOBS)
-    trainings = grid_jobs(task, run.section, run.inputs, range(facts["folds"]))
+    store, folds = JobStore(run.root, PROOFS if run.is_known else JOBS), range(facts["folds"])
+    trainings = grid_jobs(task, run.section, run.inputs, folds)
     sections = task.configurations(run.section)
-    task.judge(rows, sections, Path("reports") / name / VERDICT)
+    task.judge(rows, sections, Path("reports") / task.member.name / VERDICT)
     task.prepare(rows, sections)
     results = train_all(task, trainings, store, run.runtime)
     chosen = task.choose_trainings(results, rows, run.section)
     results = {**results, **_with_weights(task, trainings, chosen, store, run.runtime)}
-    folder = Path("models") / name
+    keeps_all = _leave_model(task, run, results, chosen, rows, facts)
+    for key, job in trainings.items():
+        if run.is_known:
+            store.forget(job)
+        elif key not in chosen and not keeps_all:
+            store.prune(job)
+
+
+def _leave_model(
+    task: SupportsGrid, run: GridRun, results: Results, chosen: Sequence[tuple[str, int]],
+    rows: Rows, facts: Mapping[str, Any],
+) -> bool:  # fmt: skip
+    """Write the model and what all trainings say; return whether all weights are to stay."""
+    folder = Path("models") / task.member.name
     folder.mkdir(parents=True, exist_ok=True)
     composed = task.compose(results, rows, run.section, folder / WEIGHTS)
     jobs = _write_histories(task, results, chosen, folder)
     _write_out_of_fold(results, rows, composed.said, folder / OUT_OF_FOLD)
-    first = read_json(next(iter(results.values())) / RECORD)
-    model = {**inputs_of(task.member, rows), **composed.model, "folds": list(range(facts["folds"]))}
-    write_json(
-        folder / RECORD,
-        {"task": name, "stage": first["stage"], "key": run.key, "params": run.declared,
-         "data": facts, "inputs": dict(run.inputs), "chosen": composed.chosen,
-         "model": model, "jobs": jobs, "files": {WEIGHTS: file_digest(folder / WEIGHTS)}},
-    )  # fmt: skip
-    for key, job in trainings.items():
-        if run.is_known:
-            store.forget(job)
-        elif key not in chosen and not composed.keeps_all:
-            store.prune(job)
+    handed, folds = inputs_of(task.member, rows), list(range(facts["folds"]))
+    stage = read_json(next(iter(results.values())) / RECORD)["stage"]
+    record = {
+        "task": task.member.name, "stage": stage, "key": run.key, "params": run.declared,
+        "data": facts, "inputs": dict(run.inputs), "chosen": composed.chosen,
+        "model": {**handed, **composed.model, "folds": folds}, "jobs": jobs,
+        "files": {WEIGHTS: file_digest(folder / WEIGHTS)},
+    }  # fmt: skip
+    write_json(folder / RECORD, record)
+    return composed.keeps_all
 
 
 def train_all(
