@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -220,6 +221,19 @@ def test_the_whole_model_is_the_mean_of_its_folds_and_each_column_its_members(
     for version, shares in record["model"]["mix"].items():
         mixed = sum(share * of_member[name] for name, share in shares.items())
         assert np.allclose(column[version], mixed, atol=1e-4)
+
+
+def test_the_served_model_sees_nail_and_eye_each_in_its_place(trained: Path) -> None:
+    """The record names its views in alphabetic order, which is not theirs."""
+    from assay.registry.served import ServedModel
+
+    rows, (best, _), served = make_rows(), kept(trained), ServedModel()
+    assert list(record_of(trained)["model"]["views"]) != list(rows.images)
+    served.load_context(SimpleNamespace(artifacts={"bundle": str(trained / "models" / TASK)}))
+    held = rows.where(rows.columns["fold"] == 1)
+    asked = {**held.images, "age": held.columns["age"], "gender": held.columns["gender"]}
+    said = served.predict(None, asked, {"fold": 1})
+    assert np.allclose(said, best[rows.columns["fold"] == 1], atol=1e-4, equal_nan=True)
 
 
 # --- nothing is trained twice

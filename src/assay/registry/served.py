@@ -12,7 +12,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from assay.contract.bundle import read_bundle
 from assay.contract.combined import combined_predictor
 from assay.contract.inputs import unpad_column
-from assay.lookup import find_scored
+from assay.lookup import find_scored, find_system
 from assay.manifest.rows import Rows
 from assay.values import declared_part
 
@@ -30,7 +30,8 @@ class ServedModel(PythonModel):
         bundle = read_bundle(Path(context.artifacts["bundle"]))
         scored = find_scored(bundle.record["task"])
         params = declared_part(bundle.record["params"], scored.name, scored.params)
-        self.handed = bundle.record["model"]
+        self.reads = bundle.record["model"]["reads"]
+        self.views = list(find_system(scored.data).views)  # in their order; JSON has them by name
 
         @cache
         def of_fold(fold: int) -> Predictor:
@@ -45,8 +46,8 @@ class ServedModel(PythonModel):
         `params` may hold a `fold`, of a model of several. Without annotations: MLflow takes those for
         a second signature, and warns.
         """
-        images = {view: model_input[view] for view in self.handed["views"]}
-        reads = {n: unpad_column(model_input[n], form) for n, form in self.handed["reads"].items()}
+        images = {view: model_input[view] for view in self.views}
+        reads = {name: unpad_column(model_input[name], form) for name, form in self.reads.items()}
         return self.predictor((params or {}).get("fold", COMBINED))(Rows(images, reads))
 
 
