@@ -30,7 +30,8 @@ def command(name: str | None, remote: str | None, restored: bool) -> None:
         click.echo(share_ledger(root, remote))
     found = [e for e in entries(root) if name in {None, e.facts.get("task"), e.facts.get("data")}]
     if not found:
-        click.echo("the ledger is empty; the first entry: assay register <task>")
+        nothing = f"no entry of {name} in the ledger" if name else "the ledger is empty"
+        click.echo(f"{nothing}; the first entry: assay register <task>")
         return
     make_console().print(ledger_table(found))
     if is_cut(root):
