@@ -262,7 +262,8 @@ def test_a_single_modality_model_that_is_not_there_is_named_with_its_mend(
 def test_a_misspelt_backbone_is_named_with_its_neighbour() -> None:
     with pytest.raises(MachineError, match="convnext_tiny") as caught:
         asked(member("convnext_tinny"))
-    assert "<list>=[" in caught.value.mend
+    assert caught.value.where.startswith("hemoglobin-fusion.model.nail")
+    assert "hemoglobin-fusion.model.nail=[" in caught.value.mend
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,13 +43,6 @@ from assay.values import declared_part
 GRID = section_of(nail=["test_resnet", "test_byobnet"], conjunctiva=["test_resnet"])
 ONE = section_of(phases=[1], demographics="with")
 FILES = (RECORD, WEIGHTS, HISTORY, OUT_OF_FOLD)
-DRIVER = """
-import sys
-from pathlib import Path
-from tests.fusion_set import run_grid
-from tests.unit.test_fusion_grid import GRID
-run_grid(Path.cwd(), GRID, n_jobs=int(sys.argv[1]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -360,49 +348,3 @@ def test_one_training_without_memory_halves_its_batch_and_it_is_told(
     )
     enough, short = files_of(roots[0]), files_of(roots[1])
     assert {**enough, RECORD: b""} == {**short, RECORD: b""}
-
-
-# --- in processes
-
-
-def started(root: Path, n_jobs: int) -> subprocess.Popen[bytes]:
-    with (root / "driver.log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-c", DRIVER, str(n_jobs)], cwd=root, stdout=log, stderr=log,
-            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
-        )  # fmt: skip
-
-
-def ended(process: subprocess.Popen[bytes], root: Path) -> None:
-    assert process.wait(timeout=300) == 0, (root / "driver.log").read_text()[-3000:]
-
-
-@pytest.mark.train_all
-def test_processes_give_the_bytes_of_this_one(trained: Path, tmp_path: Path) -> None:
-    root = make_root(tmp_path / "root")
-    ended(started(root, 2), root)
-    assert files_of(root) == files_of(trained)
-
-
-@pytest.mark.kill
-def test_two_drivers_that_are_killed_train_each_once(trained: Path, tmp_path: Path) -> None:
-    """Each is killed twice, with its workers; a job is done again only where a kill hit it."""
-    root = make_root(tmp_path / "root")
-    drivers, chance = [started(root, 1), started(root, 2)], np.random.default_rng(1)
-    store = JobStore(root)
-    for kill in range(4):
-        end = time.monotonic() + 240
-        while sum(store.result(job) is not None for job in store.jobs()) < 4 * (kill + 1):
-            assert time.monotonic() < end, (root / "driver.log").read_text()[-3000:]
-            time.sleep(0.05)
-        time.sleep(float(chance.uniform(0, 0.4)))
-        victim = drivers[kill % 2]
-        victim.send_signal(signal.SIGKILL)
-        victim.wait()
-        drivers[kill % 2] = started(root, 1 + kill % 2)
-    for driver in drivers:
-        ended(driver, root)
-    assert files_of(root) == files_of(trained)
-    told = noted(root)
-    assert len(told) == len(results(trained))
-    assert sum(events["trained"] - 1 for events in told.values()) <= 2 * 4

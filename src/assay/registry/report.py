@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 
 from assay.learning.claims import other_metrics, remarks, rests_on
-from assay.learning.summary import headline_line
+from assay.learning.summary import headline_line, interval_text
 
 if TYPE_CHECKING:
     from assay.contract.scored import Scored
@@ -26,7 +26,17 @@ def look_line(task: Scored, look: Look) -> str:
         return f"test set, {used}: {other.partition(':')[0]}"  # a look is not taken again
     rests = rests_on(look.group_kind, look.scores["groups"], look.scores["rows"])
     line = f"test set, {used}: {headline_line(task.headline, look.scores)} · {rests}"
-    return " · ".join([line, *remarks(task, look.scores, look.group_kind)])
+    said = " · ".join([line, *remarks(task, look.scores, look.group_kind)])
+    return "\n".join([said, *_others(task, look)])
+
+
+def _others(task: Scored, look: Look) -> list[str]:
+    """Return a line for each other answer that the same look scored: the members of an ensemble."""
+    score, end = task.headline, f"_{task.headline.metric}"
+    return [
+        f"  {name.removesuffix(end)}  {score.name} {interval_text(own, score.digits, score.unit)}"
+        for name, own in look.scores.items() if name.endswith(end)
+    ]  # fmt: skip
 
 
 def ledger_table(found: Sequence[Entry]) -> Table:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.errors import MachineError
 from assay.learning.backbone import build_backbone, ensure_takes
 from assay.learning.determinism import reseed
 from assay.runs.start import first_weights
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from assay.systems.hemoglobin.networks.parted import PartedBackbone
     from assay.systems.hemoglobin.tasks.fusion_params import MemberModel
 
+BEST = "assay weights hemoglobin-fusion --best 5 hemoglobin-nail hemoglobin-conjunctiva"
 VIEWS = ("nail", "conjunctiva")  # in the order of the system's views
 
 
@@ -49,10 +51,22 @@ def backbones_of(task: str, model: MemberModel, seed: int, size: int) -> list[Ba
     found = []
     for number, view in enumerate(VIEWS):
         name = getattr(model, view)
-        path = first_weights(task, model.weights_of(view, name), name)
-        stamp = 0 if path == NONE else Path(path).stat().st_mtime_ns
-        found.append(_built(name, path, stamp, seed, number, model.unfreeze, size))
+        try:
+            path = first_weights(task, model.weights_of(view, name), name)
+            stamp = 0 if path == NONE else Path(path).stat().st_mtime_ns
+            found.append(_built(name, path, stamp, seed, number, model.unfreeze, size))
+        except MachineError as fault:
+            raise _placed(fault, f"{task}.model.{view}") from None
     return found
+
+
+def _placed(fault: MachineError, key: str) -> MachineError:
+    """Return a fault of a backbone with the key that names it, and the command that is about it."""
+    task, _, _ = key.partition(".")
+    mend = fault.mend.replace("<task>.model.<list>", key)
+    if f"assay weights {task}" in mend:
+        mend += f"; of single-modality trainings: {BEST}"
+    return MachineError(f"{key} · {fault.where}", fault.found, fault.expected, mend)
 
 
 @lru_cache(maxsize=4)  # of the largest a third of a GB each
