@@ -345,3 +345,12 @@ def test_numbers_of_other_metrics_are_not_ranked(
     monkeypatch.setattr(type(TASK), "metrics_version", 3)
     with pytest.raises(AssayError, match="version 2 of its metrics; today's are 3"):
         compare(fresh.folder, TASK, "train.seed", results=results[1:])
+
+
+def test_a_look_tells_every_answer_that_it_scored() -> None:
+    """Who sees one member's test score afterwards would have looked twice."""
+    other = {"value": 0.9, "low": 0.5, "high": 1.25}
+    seen = Look(1, 5, {**scores(), "w_demo_p1_mae": other, "w_demo_p1_r2": other}, "patient", True)
+    first, *others = look_line(TASK, seen).splitlines()
+    assert first.startswith("test set, look 1 of 5: MAE")
+    assert others == ["  w_demo_p1  MAE 0.90 g/dL [0.50, 1.25]"]
