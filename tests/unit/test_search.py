@@ -14,6 +14,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from tests.studies import STUDY, TOY, make_root, results, run, toy_plan
 
+from assay.commands.search import command as search_command
+from assay.contract.grid import SupportsGrid
 from assay.errors import AssayError, MachineError, ParamsError
 from assay.jobs.store import JobStore
 from assay.lookup import all_tasks, find_task
@@ -61,9 +63,16 @@ def content(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return copy.deepcopy(read_all(ROOT))
 
 
-def test_every_task_has_a_study(content: dict[str, Any]) -> None:
+def test_every_task_has_a_study_but_a_grid(content: dict[str, Any]) -> None:
     check_content(content)
-    assert set(content["search"]) == set(all_tasks())
+    single = {name for name, task in all_tasks().items() if not isinstance(task, SupportsGrid)}
+    assert set(content["search"]) == single
+
+
+def test_a_grid_is_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(AssayError, match="chooses among its trainings itself"):
+        search_command.callback("hemoglobin-fusion", None, None, 1, None, False, False)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
