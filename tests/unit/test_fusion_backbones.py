@@ -66,7 +66,7 @@ def left_out(network: nn.Module, levels: nn.Module) -> set[str]:
 
 
 @torch.no_grad()
-def compare(name: str, size: int) -> None:
+def assert_parts_say_the_same(name: str, size: int) -> None:
     """The parts say what the network says, and timm's four maps pooled, to the bit."""
     network = network_of(name, num_classes=0)
     levels = levels_of(network, name)
@@ -94,13 +94,13 @@ def compare(name: str, size: int) -> None:
 
 @pytest.mark.parametrize("name", TINY)
 def test_the_parts_say_what_a_tiny_network_says(name: str) -> None:
-    compare(name, 64)
+    assert_parts_say_the_same(name, 64)
 
 
 @pytest.mark.train_all
 @pytest.mark.parametrize("name", BUILT)
 def test_the_parts_say_what_the_network_says(name: str) -> None:
-    compare(name, SIZE)
+    assert_parts_say_the_same(name, SIZE)
 
 
 @pytest.mark.parametrize("name", TINY)

@@ -13,7 +13,13 @@ import polars as pl
 
 from assay.runs.files import read_json
 from assay.runs.record import OUT_OF_FOLD, RECORD
-from assay.systems.hemoglobin.ensemble.columns import ANSWER, COLUMNS, SINGLES, VERSIONS
+from assay.systems.hemoglobin.ensemble.columns import (
+    ANSWER,
+    COLUMNS,
+    SINGLES,
+    VERSIONS,
+    column_place,
+)
 from assay.systems.hemoglobin.ensemble.selection import Configuration
 
 if TYPE_CHECKING:
@@ -57,7 +63,7 @@ class FusionResult:
 
     def column(self, name: str) -> Floats:
         """Return what a column says (rows,), in g/dL."""
-        found: Floats = self.predictions[:, COLUMNS.index(name)]
+        found: Floats = self.predictions[:, column_place(name)]
         return found
 
     @property

@@ -12,7 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from assay.contract.grid import GridPlace
-from assay.systems.hemoglobin.ensemble.columns import ANSWER, COLUMNS
+from assay.systems.hemoglobin.ensemble.columns import ANSWER, COLUMNS, column_place
 from assay.systems.hemoglobin.tasks.fusion_member import MEMBER
 from assay.systems.hemoglobin.tasks.fusion_params import FusionParams, configurations, name_of
 from assay.tasks.values import ValueTask
@@ -128,7 +128,7 @@ class Fusion(ValueTask[FusionParams]):
         """Draw the scatter and the Bland–Altman plot of the answer."""
         from assay.systems.hemoglobin.tasks.picture import draw
 
-        draw(predictions[:, COLUMNS.index(ANSWER)], self.labels(rows)[:, 0], folder)
+        draw(predictions[:, column_place(ANSWER)], self.labels(rows)[:, 0], folder)
 
     def report(
         self, predictions: Floats, rows: Rows, params: FusionParams, model: Path, folder: Path
@@ -148,7 +148,7 @@ class Fusion(ValueTask[FusionParams]):
         expected = (len(rows), len(COLUMNS))
         if predictions.shape != expected:
             return f"{predictions.shape}; expected {expected}: {', '.join(COLUMNS)}"
-        lost = int((~np.isfinite(predictions[:, COLUMNS.index(ANSWER)])).sum())
+        lost = int((~np.isfinite(predictions[:, column_place(ANSWER)])).sum())
         return f"the answer to {lost} of {len(rows)} is no number" if lost else ""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +41,8 @@ if TYPE_CHECKING:
 def compose(results: Results, rows: Rows, section: Mapping[str, Any], weights: Path) -> Composed:
     """Write the members' weights, by fold, and the trunks below them, once; return how they are mixed."""
     found, labels = choose_members(results, rows, section), MEMBER.labels(rows)
+    for line in found.remarks:
+        print(line)
     params = declared_part({MEMBER.name: section}, MEMBER.name, FusionParams)
     names, said = [each.name for each in found.members], said_by(found, results, rows, section)
     singles = say_singles(params, rows) if params.model.select.singles else {}
@@ -56,7 +57,7 @@ def compose(results: Results, rows: Rows, section: Mapping[str, Any], weights: P
     state = {**_of_folds(found, results), **_trunks(found, rows, section)}
     if singles:
         state |= single_tensors(params)
-    atomic_write(weights, partial(_save, state))
+    atomic_write(weights, lambda aside: save_file(state, aside))
     finalists = {column: names[at] for column, at in columns.items()}
     first = read_json(results[found.trainings[0]] / RECORD)["model"]["first_weights"]
     model = {
@@ -115,7 +116,3 @@ def _trunks(found: Chosen, rows: Rows, section: Mapping[str, Any]) -> dict[str, 
             start, own = trunk_name(view, backbone.name), backbone.parted.trunk.state_dict()
             state |= {start + key: tensor.cpu().contiguous() for key, tensor in own.items()}
     return state
-
-
-def _save(state: dict[str, Tensor], path: Path) -> None:
-    save_file(state, path)

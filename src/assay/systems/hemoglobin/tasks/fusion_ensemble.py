@@ -17,7 +17,13 @@ from torch import Tensor, nn
 from assay.learning.inference import predict_batches
 from assay.learning.tensors import load_tensors, tensors_below
 from assay.learning.transforms import normalise
-from assay.systems.hemoglobin.ensemble.columns import ANSWER, COLUMNS, SINGLES, VERSIONS
+from assay.systems.hemoglobin.ensemble.columns import (
+    ANSWER,
+    COLUMNS,
+    SINGLES,
+    VERSIONS,
+    column_place,
+)
 from assay.systems.hemoglobin.networks.frozen import run_trunk_once
 from assay.systems.hemoglobin.networks.fusion import FusionNetwork
 from assay.systems.hemoglobin.networks.parted import PartedBackbone
@@ -61,11 +67,11 @@ def mixed(
     columns = np.full((len(said), len(COLUMNS)), np.nan)
     place = {name: at for at, name in enumerate(names)}
     for column, name in finalists.items():
-        columns[:, COLUMNS.index(column)] = said[:, place[name]]
+        columns[:, column_place(column)] = said[:, place[name]]
     for version, shares in mix.items():
         own = said[:, [place[name] for name in shares]].astype(np.float64)
-        columns[:, COLUMNS.index(version)] = own @ np.array(list(shares.values()))
-    columns[:, COLUMNS.index(ANSWER)] = columns[:, COLUMNS.index(answering(mix))]
+        columns[:, column_place(version)] = own @ np.array(list(shares.values()))
+    columns[:, column_place(ANSWER)] = columns[:, column_place(answering(mix))]
     return columns.astype(np.float32)
 
 

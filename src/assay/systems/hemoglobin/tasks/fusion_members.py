@@ -64,12 +64,14 @@ class Chosen:
         columns: column → its member's place.
         folds: that were trained.
         compared: how many were chosen from.
+        remarks: where none has R² > 0.
     """
 
     members: Sequence[Member]
     columns: Mapping[str, int]
     folds: Sequence[int]
     compared: int
+    remarks: Sequence[str]
 
     @property
     def trainings(self) -> list[tuple[str, int]]:
@@ -84,8 +86,6 @@ def choose_members(results: Results, rows: Rows, section: Mapping[str, Any]) -> 
     said, labels = out_of_fold(results, rows), MEMBER.labels(rows)[:, 0]
     of = [_configuration(each["model"]) for each in sections.values()]
     folds = sorted({fold for _, fold in results})
-    for line in without_r2(said, labels, of):
-        print(line)
     filled: dict[str, tuple[int, int | None]]
     if section["model"]["select"]["selection"] == FOLD:
         which = rows.columns["fold"].astype(np.int64)
@@ -99,6 +99,7 @@ def choose_members(results: Results, rows: Rows, section: Mapping[str, Any]) -> 
         [Member(own[at][0], own[at][1]["model"], fold) for at, fold in members],
         {column: members.index(each) for column, each in filled.items()}, folds,
         _compared(of, len(folds) if section["model"]["select"]["selection"] == FOLD else 1),
+        without_r2(said, labels, of),
     )  # fmt: skip
 
 

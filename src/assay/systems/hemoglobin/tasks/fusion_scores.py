@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.systems.hemoglobin.ensemble.column_scores import column_scores
-from assay.systems.hemoglobin.ensemble.columns import ANSWER, COLUMNS
+from assay.systems.hemoglobin.ensemble.columns import ANSWER, COLUMNS, column_place
 
 if TYPE_CHECKING:
     from assay.contract.scored import Floats
@@ -21,7 +21,7 @@ def fusion_scores(predictions: Floats, labels: Floats) -> dict[str, float]:
         labels: (n, 1).
     """
     scores = column_scores(predictions.T, labels[:, 0])
-    answer = {name: float(values[COLUMNS.index(ANSWER)]) for name, values in scores.items()}
+    answer = {name: float(values[column_place(ANSWER)]) for name, values in scores.items()}
     there = np.isfinite(scores["mae"])
     others = {
         f"{column}_{name}": float(scores[name][at])

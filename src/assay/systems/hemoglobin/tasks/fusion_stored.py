@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from assay.errors import AssayError
 from assay.learning.determinism import set_determinism
 from assay.learning.inference import device_at_hand
 from assay.runs.places import FROZEN
@@ -42,7 +44,7 @@ def stored_of(
     And where each part's rows stand in that, (n, 2).
     """
     set_determinism(how.threads)
-    root = Path(os.environ.get("DVC_ROOT") or find_root(Path.cwd()))
+    root = _root()
     stored, slots = [], []
     for view, backbone in zip(VIEWS, backbones, strict=True):
         shown = [rows.images[view][:] for rows in parts]
@@ -97,9 +99,12 @@ def _said(parted: PartedBackbone, kept: Frozen | None, images: Tensor) -> list[T
     return [*run_trunk_once(parted.to(images.device), images)]
 
 
+def _root() -> Path:
+    return Path(os.environ.get("DVC_ROOT") or find_root(Path.cwd()))
+
+
 def _root_at_hand() -> Path | None:
     """Return the repository that a model is asked in; one at work elsewhere has none."""
-    if asked := os.environ.get("DVC_ROOT"):
-        return Path(asked)
-    here = Path.cwd()
-    return next((each for each in (here, *here.parents) if (each / ".dvc").is_dir()), None)
+    with suppress(AssayError):
+        return _root()
+    return None
